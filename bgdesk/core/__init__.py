@@ -1,0 +1,1 @@
+"""Values and pixel arithmetic: numpy only, no files, no networks, no window."""

@@ -1,0 +1,29 @@
+"""Names for the arrays that travel through the program."""
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Upright sRGB, H×W×3, uint8 or uint16 over the full range of its type.
+Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
+#: float32 H×W in [0, 1]; also used for the network's coarse matte.
+Alpha: TypeAlias = NDArray[np.float32]
+#: uint8 H×W holding the values of `trimap.Label` only.
+Trimap: TypeAlias = NDArray[np.uint8]
+#: bool H×W.
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+def to_uint8(pixels: Pixels) -> NDArray[np.uint8]:
+    """The same picture in 8 bits: uint8 comes back as it is, uint16 is rounded to the nearest of 256 levels."""
+    if pixels.dtype == np.uint8:
+        return pixels  # type: ignore[return-value]
+    # v·255/65535 is v/257; (v + 128) // 257 rounds it in integers. uint32 keeps the sum from wrapping.
+    return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def quantise(alpha: Alpha, dtype: np.dtype[np.uint8] | np.dtype[np.uint16] | type) -> Pixels:
+    """float [0, 1] to integers of `dtype`, rounded; 0 and 1 map to the type's ends exactly."""
+    top = np.float32(np.iinfo(dtype).max)
+    return np.rint(np.clip(alpha, 0, 1) * top).astype(dtype)

@@ -1,0 +1,48 @@
+"""Rasterise one stretch of a stroke into a trimap."""
+
+import numpy as np
+
+from bgdesk.core.arrays import Trimap
+from bgdesk.core.geometry import Rect, Size
+
+
+def stretch_rect(start: tuple[float, float], end: tuple[float, float], radius: float, size: Size) -> Rect:
+    """The pixels that `paint` may touch for this stretch, clipped to a photo of `size`; empty when it misses the photo.
+
+    Points are (x, y) in image coordinates: pixel (column, row) covers [column, column + 1) × [row, row + 1).
+    """
+    (x0, y0), (x1, y1) = start, end
+    return Rect(
+        int(np.floor(min(x0, x1) - radius)),
+        int(np.floor(min(y0, y1) - radius)),
+        int(np.ceil(max(x0, x1) + radius)) + 1,
+        int(np.ceil(max(y0, y1) + radius)) + 1,
+    ).clip(size)
+
+
+def paint(trimap: Trimap, start: tuple[float, float], end: tuple[float, float], radius: float, label: int) -> Rect:
+    """Set every pixel of `trimap` whose centre lies within `radius` of the segment start–end to `label`, in place.
+
+    radius in pixels, at least 0.5: the pixel under the point is always painted. Returns the rectangle it may have
+    changed (empty outside the photo). Cost follows the stretch, not the photo: only its own rectangle is touched.
+    """
+    radius = max(0.5, radius)
+    height, width = trimap.shape
+    rect = stretch_rect(start, end, radius, Size(width, height))
+    if rect.empty:
+        return rect
+    (x0, y0), (x1, y1) = start, end
+    dx, dy = x1 - x0, y1 - y0
+    xs = (np.arange(rect.left, rect.right, dtype=np.float32) + np.float32(0.5 - x0))[None, :]
+    ys = (np.arange(rect.top, rect.bottom, dtype=np.float32) + np.float32(0.5 - y0))[:, None]
+    length2 = dx * dx + dy * dy
+    if length2 > 0:  # distance to the segment: project, clamp to its ends, measure
+        t = np.clip((xs * np.float32(dx) + ys * np.float32(dy)) / np.float32(length2), 0, 1)
+        inside = (xs - t * np.float32(dx)) ** 2 + (ys - t * np.float32(dy)) ** 2 <= radius * radius
+    else:
+        inside = xs**2 + ys**2 <= radius * radius
+    column, row = int(np.floor(x0)), int(np.floor(y0))
+    if 0 <= column < width and 0 <= row < height:
+        trimap[row, column] = label
+    trimap[rect.slices][inside] = label
+    return rect
