@@ -1,0 +1,251 @@
+"""Lanes that work off jobs one at a time, away from the owner's thread."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable
+from enum import Enum, IntEnum
+from typing import Generic, TypeVar
+
+from bgdesk.core.tasks import Cancelled, CancelToken, Progress
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+#: seconds between two progress reports of one job: about 30 a second, as often as anybody can see.
+REPORT_INTERVAL = 1 / 30
+
+
+class Lane(Enum):
+    """A thread each. Downloads take minutes and mostly wait, so that they must not hold up opening a photo."""
+
+    COMPUTE = "compute"
+    IO = "io"
+    DOWNLOAD = "download"
+
+
+class Priority(IntEnum):
+    """Which job a lane takes next; within one priority the oldest."""
+
+    INTERACTIVE = 0
+    NORMAL = 1
+    BACKGROUND = 2
+
+
+class Job(Generic[T]):
+    """Work that was submitted. Everything but `token` belongs to the owner's thread.
+
+    After `cancel` neither on_done nor on_error is called any more, only on_cancelled: an answer that nobody wants
+    is dropped here even if the work could not stop in time.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Progress], T],
+        priority: Priority,
+        preemptible: bool,
+        on_done: Callable[[T], None] | None,
+        on_error: Callable[[Exception], None] | None,
+        on_cancelled: Callable[[], None] | None,
+        on_progress: Callable[[str, float], None] | None,
+    ) -> None:
+        self.token = CancelToken()
+        self.priority = priority
+        self.preemptible = preemptible
+        self.started = False
+        self.finished = False
+        self._work = work
+        self._on_done = on_done
+        self._on_error = on_error
+        self._on_cancelled = on_cancelled
+        self._on_progress = on_progress
+        self._latest: tuple[str, float] | None = None
+        self._posted = False  # a report is on its way and has not been read yet
+        self._last_report = 0.0
+        self._stages: set[str] = set()
+
+    def cancel(self) -> None:
+        """Ask it to stop. on_cancelled follows once it has: at once if it had not begun."""
+        self.token.cancel()
+
+    # -- on the lane's thread ------------------------------------------------------------------------------------
+
+    def run(self, post: Callable[[Callable[[], None]], None]) -> None:
+        """Do the work and post what became of it."""
+
+        def progress(stage: str, fraction: float) -> None:
+            self.token.check()
+            self._latest = (stage, fraction)
+            now = time.monotonic()
+            # One report at most is under way, and a stage that is new is told at once: a chatty job cannot flood the
+            # owner, and a quiet one (a network that says its name once and then computes) is still seen.
+            if not self._posted and (stage not in self._stages or now - self._last_report >= REPORT_INTERVAL):
+                self._stages.add(stage)
+                self._last_report = now
+                self._posted = True
+                post(self._report)
+
+        try:
+            self.token.check()
+            self.started = True
+            result = self._work(progress)
+        except Cancelled:
+            self.token.cancel()
+            post(self._deliver_cancelled)
+        except Exception as error:  # whatever it is, the owner decides; the lane lives on
+            post(lambda error=error: self._deliver_error(error))  # type: ignore[misc]
+        else:
+            post(lambda: self._deliver(result))
+
+    # -- on the owner's thread -----------------------------------------------------------------------------------
+
+    def _report(self) -> None:
+        self._posted = False
+        if self._on_progress is not None and self._latest is not None and not self.finished and not self.token.cancelled:
+            self._on_progress(*self._latest)
+
+    def _deliver(self, result: T) -> None:
+        if self.token.cancelled:
+            self._deliver_cancelled()
+        else:
+            self.finished = True
+            if self._on_done is not None:
+                self._on_done(result)
+
+    def _deliver_error(self, error: Exception) -> None:
+        if self.token.cancelled:
+            # Stopping half-way may well have broken something; say so where a developer looks, not to the person.
+            log.debug("a cancelled job ended with an error", exc_info=error)
+            self._deliver_cancelled()
+        else:
+            self.finished = True
+            if self._on_error is None:
+                log.error("a job failed", exc_info=error)
+            else:
+                self._on_error(error)
+
+    def _deliver_cancelled(self) -> None:
+        self.finished = True
+        if self._on_cancelled is not None:
+            self._on_cancelled()
+
+
+class _Worker:
+    """One lane: a thread, started with its first job, and the jobs that wait for it."""
+
+    def __init__(self, name: str, post: Callable[[Callable[[], None]], None]) -> None:
+        self._name = name
+        self._post = post
+        self._condition = threading.Condition()
+        self._waiting: list[tuple[int, int, Job[object]]] = []
+        self._order = itertools.count()
+        self._running: Job[object] | None = None
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def add(self, job: Job[object]) -> None:
+        with self._condition:
+            if self._closed:
+                job.token.cancel()
+                return
+            heapq.heappush(self._waiting, (job.priority, next(self._order), job))
+            self._preempt(job)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name=f"bgdesk-{self._name}", daemon=True)
+                self._thread.start()
+            self._condition.notify()
+
+    def promote(self, job: Job[object], priority: Priority) -> None:
+        with self._condition:
+            job.priority = priority
+            job.preemptible = False
+            self._waiting = [(other.priority, order, other) for _, order, other in self._waiting]
+            heapq.heapify(self._waiting)
+            self._preempt(job)
+
+    def _preempt(self, job: Job[object]) -> None:
+        running = self._running
+        if running is not None and running.preemptible and running is not job and job.priority < running.priority:
+            running.token.cancel()
+
+    def _loop(self) -> None:
+        while True:
+            with self._condition:
+                while not self._waiting and not self._closed:
+                    self._condition.wait()
+                if not self._waiting:
+                    return
+                job = self._running = heapq.heappop(self._waiting)[2]
+            job.run(self._post)
+            with self._condition:
+                self._running = None
+            del job  # let go of its arrays while waiting for the next one
+
+    def close(self) -> None:
+        with self._condition:
+            self._closed = True
+            for _, _, job in self._waiting:
+                job.token.cancel()
+            self._waiting.clear()
+            if self._running is not None:
+                self._running.token.cancel()
+            self._condition.notify_all()
+
+    def join(self, timeout: float) -> bool:
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+
+class Jobs:
+    """The lanes. `post(f)` runs f later on the owner's thread and may be called from any thread."""
+
+    def __init__(self, post: Callable[[Callable[[], None]], None]) -> None:
+        self._closed = False
+        self._post = post
+        self._workers = {lane: _Worker(lane.value, self._post_if_open) for lane in Lane}
+
+    def submit(
+        self,
+        lane: Lane,
+        work: Callable[[Progress], T],
+        *,
+        priority: Priority = Priority.NORMAL,
+        preemptible: bool = False,
+        on_done: Callable[[T], None] | None = None,
+        on_error: Callable[[Exception], None] | None = None,
+        on_cancelled: Callable[[], None] | None = None,
+        on_progress: Callable[[str, float], None] | None = None,
+    ) -> Job[T]:
+        """Queue `work(progress)`. Exactly one of on_done, on_error and on_cancelled follows, on the owner's thread.
+
+        preemptible: cancelled as soon as a job of higher priority comes to its lane; whoever submitted it does so
+        again when there is time. An error without on_error is logged.
+        """
+        job = Job(work, priority, preemptible, on_done, on_error, on_cancelled, on_progress)
+        self._workers[lane].add(job)  # type: ignore[arg-type]  # Job is invariant, the lane never looks at the result
+        return job
+
+    def promote(self, lane: Lane, job: Job[T], priority: Priority = Priority.INTERACTIVE) -> None:
+        """Somebody waits for `job` now: move it up, and let nothing preempt it any more."""
+        self._workers[lane].promote(job, priority)  # type: ignore[arg-type]
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Cancel everything and wait for the lanes to end, `timeout` seconds in all. False if one is still at work.
+
+        No callback comes afterwards.
+        """
+        self._closed = True
+        deadline = time.monotonic() + timeout
+        for worker in self._workers.values():
+            worker.close()
+        return all([worker.join(max(0.0, deadline - time.monotonic())) for worker in self._workers.values()])
+
+    def _post_if_open(self, call: Callable[[], None]) -> None:
+        if not self._closed:
+            self._post(lambda: None if self._closed else call())
