@@ -1,0 +1,297 @@
+"""The two commands of the README: set everything up and run the program, or set everything up and run the tests.
+
+Standard library only. The environment is `.venv` beside this folder; a stamp inside it says what was installed, so that a
+second call goes straight to work.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036 - this is the place that says it; nothing above may need a newer Python
+    sys.exit(
+        f"bgdesk needs Python 3.11 or newer; this is Python {sys.version_info[0]}.{sys.version_info[1]}. "
+        "Start this script with a newer one, for example: python3.11 packaging/dev.py run"
+    )
+
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import time
+import venv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+STAMP = VENV / "bgdesk-stamp.json"
+CONSTRAINTS = ROOT / "packaging" / "constraints.txt"
+SAMPLE = ROOT / "resources" / "samples" / "astronaut.png"
+#: What the tests use as BGDESK_HOME when they need real networks; tests/conftest.py looks here too.
+TEST_HOME = ROOT / ".cache" / "bgdesk"
+TEST_NETWORKS = ("isnet-general", "u2netp")
+DEFAULT_NETWORK = "isnet-general"
+#: First words that are bgdesk's own commands: they need no window.
+COMMANDS = ("cut", "matte", "models", "doctor")
+
+USAGE = """\
+usage: python3 packaging/dev.py run [FILES...]         open the window, with the files or with a sample photo
+       python3 packaging/dev.py run cut PHOTO -o OUT   the same without a window; also: matte, models, doctor, --version, --help
+       python3 packaging/dev.py test [ARGUMENTS...]    run all checks and tests; the arguments go to pytest
+"""
+
+
+class SetupError(Exception):
+    """Something that the person has to mend; the text says how."""
+
+
+def say(text: str) -> None:
+    """Tell how far it is. On stderr, because stdout belongs to the program: `run cut --json` is read by other programs."""
+    print(text, file=sys.stderr, flush=True)
+
+
+# --- the environment -------------------------------------------------------------------------------------------------
+
+
+def venv_program(name: str, folder: Path = VENV) -> Path:
+    return folder / "Scripts" / f"{name}.exe" if os.name == "nt" else folder / "bin" / name
+
+
+def python_identity() -> str:
+    """The Python that an environment made now would stand on."""
+    return f"{platform.python_implementation()} {platform.python_version()} {platform.machine()} {Path(sys.base_prefix).resolve()}"
+
+
+def fingerprint(files: Sequence[Path], python: str, root: Path) -> str:
+    """Changes whenever what was installed could be out of date; `root` counts because an editable install points at it."""
+    digest = hashlib.sha256(f"{python}\n{root}\n".encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def read_stamp(path: Path) -> dict[str, object]:
+    """The stamp, or an empty one if there is none or it is damaged: then everything is installed anew."""
+    try:
+        stamp = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return stamp if isinstance(stamp, dict) else {}
+
+
+def is_current(stamp: Mapping[str, object], wanted: str, extras: Sequence[str]) -> bool:
+    """True if the environment holds the wanted set and at least these extras."""
+    installed = stamp.get("extras")
+    return stamp.get("fingerprint") == wanted and isinstance(installed, list) and set(extras) <= set(installed)
+
+
+def is_usable(folder: Path, python: str) -> bool:
+    """True if `folder` is an environment made by this very Python, and it starts."""
+    script = (
+        "import sys, platform, pathlib, pip;"
+        "print(platform.python_implementation(), platform.python_version(), platform.machine(), pathlib.Path(sys.base_prefix).resolve())"
+    )
+    try:
+        done = subprocess.run([venv_program("python", folder), "-I", "-c", script], capture_output=True, text=True)
+    except OSError:
+        return False
+    return done.returncode == 0 and done.stdout.strip() == python
+
+
+def make_venv(python: str) -> None:
+    if is_usable(VENV, python):
+        return
+    if VENV.resolve() in Path(sys.executable).absolute().parents:
+        raise SetupError(f"{VENV} has to be made anew, which its own Python cannot do. Start this script with the Python outside of it.")
+    if importlib.util.find_spec("ensurepip") is None:
+        raise SetupError("This Python cannot make environments. On Debian and Ubuntu: apt-get install python3-venv")
+    if VENV.exists():
+        say(f"{VENV} is broken or was made by another Python: making it anew.")
+        shutil.rmtree(VENV)
+    else:
+        say(f"Making {VENV}.")
+    venv.EnvBuilder(with_pip=True, symlinks=os.name != "nt").create(VENV)
+
+
+def ensure_environment(extras: Sequence[str] = ()) -> None:
+    """Bring .venv up to date with pyproject.toml and constraints.txt. Costs two small hashes if it already is."""
+    python = python_identity()
+    wanted = fingerprint([ROOT / "pyproject.toml", CONSTRAINTS], python, ROOT)
+    stamp = read_stamp(STAMP)
+    if is_current(stamp, wanted, extras) and os.access(venv_program("python"), os.X_OK) and venv_program("bgdesk").is_file():
+        return
+    make_venv(python)
+    # What is there stays up to date with the rest: `run` after `test` must not leave old test tools behind.
+    kept = stamp.get("extras")
+    extras = sorted({*extras, *(kept if isinstance(kept, list) else [])})
+    STAMP.unlink(missing_ok=True)
+    package = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
+    say("Installing bgdesk and what it needs. The first time this takes a few minutes.")
+    started = time.monotonic()
+    install = [
+        venv_program("python"),
+        "-m",
+        "pip",
+        "install",
+        "--no-input",
+        "--disable-pip-version-check",
+        "-c",
+        CONSTRAINTS,
+        "-e",
+        package,
+    ]
+    if subprocess.run(install, stdout=sys.stderr, stdin=subprocess.DEVNULL).returncode != 0:
+        raise SetupError(
+            "The packages could not be installed (pip's reason is above). Check the connection and the free disk space, then run it again."
+        )
+    STAMP.write_text(json.dumps({"fingerprint": wanted, "extras": extras}), encoding="utf-8")
+    say(f"Installed in {time.monotonic() - started:.0f} s.")
+
+
+# --- the networks ----------------------------------------------------------------------------------------------------
+
+
+def network_file() -> Path:
+    """Where the last `run` saw the default network: asking bgdesk itself each time would cost a good part of a second."""
+    return VENV / "bgdesk-network.json"
+
+
+def has_network(note: Mapping[str, object], home: str | None) -> bool:
+    """True if the note speaks of this BGDESK_HOME and the file it names is still there."""
+    path = note.get("path")
+    return note.get("home") == home and isinstance(path, str) and Path(path).is_file()
+
+
+def ensure_network() -> None:
+    """Install the default network for the person who runs this. Going without one is allowed: the window offers it again."""
+    home = os.environ.get("BGDESK_HOME")
+    if has_network(read_stamp(network_file()), home):
+        return
+    if subprocess.run([venv_program("bgdesk"), "models", "install", DEFAULT_NETWORK], stdout=sys.stderr).returncode != 0:
+        say(f"The network {DEFAULT_NETWORK} could not be installed (the reason is above); going on without it.")
+        return
+    script = f"from bgdesk.app.models import default_store; print(default_store().weights({DEFAULT_NETWORK!r}).path)"
+    where = subprocess.run([venv_program("python"), "-c", script], capture_output=True, text=True, check=True)
+    network_file().write_text(json.dumps({"home": home, "path": where.stdout.strip()}), encoding="utf-8")
+
+
+# --- run -------------------------------------------------------------------------------------------------------------
+
+
+def needs_window(arguments: Sequence[str]) -> bool:
+    """True unless bgdesk was given one of its commands, or asked for its version or help."""
+    return not (arguments and arguments[0] in COMMANDS) and not {"-h", "--help", "--version"}.intersection(arguments)
+
+
+def needs_network(arguments: Sequence[str]) -> bool:
+    return needs_window(arguments) or (arguments[:1] == ["cut"] and not {"-h", "--help"}.intersection(arguments))
+
+
+def has_display(environment: Mapping[str, str], system: str) -> bool:
+    """Windows and macOS always have one; elsewhere an X or Wayland server, or the Qt platform that the person chose."""
+    return system in ("win32", "darwin") or any(environment.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+
+
+def run(arguments: list[str]) -> int:
+    window = needs_window(arguments)
+    if window and not has_display(os.environ, sys.platform):
+        say("There is no display to open a window on. Without one: python3 packaging/dev.py run cut photo.jpg -o out.png")
+        return 2
+    ensure_environment()
+    if needs_network(arguments):
+        ensure_network()
+    if window and not arguments:
+        arguments = [str(SAMPLE)]
+    command = [str(venv_program("bgdesk")), *arguments]
+    if os.name == "posix":
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execv(command[0], command)  # so that signals and the exit status are the program's own
+    return subprocess.run(command).returncode
+
+
+# --- test ------------------------------------------------------------------------------------------------------------
+
+
+def onnx_file(home: Path, network: str) -> Path:
+    """Where the test cache keeps the file that a network's weights were converted from: tests compare against it."""
+    return home / "onnx" / f"{network}.onnx"
+
+
+def imagemagick() -> dict[str, list[str]] | None:
+    """How to call ImageMagick's convert and identify, or None if it is not installed.
+
+    ImageMagick 7 has one program, magick. In version 6 the tools are programs of their own; they are looked for beside
+    `identify`, because other programs are called `convert` (on Windows one that rewrites disks).
+    """
+    magick = shutil.which("magick")
+    if magick:
+        return {"convert": [magick], "identify": [magick, "identify"]}
+    identify = shutil.which("identify")
+    if identify and (Path(identify).parent / "convert").is_file():
+        return {"convert": [str(Path(identify).parent / "convert")], "identify": [identify]}
+    return None
+
+
+INSTALL_IMAGEMAGICK = (
+    "ImageMagick is not installed; the tests read PSD files back with it. "
+    "Debian and Ubuntu: apt-get install imagemagick. macOS: brew install imagemagick. Windows: winget install ImageMagick.ImageMagick"
+)
+
+
+def step(title: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> bool:
+    """Run one check from the top of the repository and say how it went."""
+    print(f"== {title}", flush=True)
+    started = time.monotonic()
+    ok = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL).returncode == 0
+    print(f"== {title}: {'ok' if ok else 'FAILED'} ({time.monotonic() - started:.1f} s)", flush=True)
+    return ok
+
+
+def test(arguments: list[str]) -> int:
+    ensure_environment(("dev",))
+    python = venv_program("python")
+    results: dict[str, bool] = {}
+    fill = [venv_program("python"), ROOT / "packaging" / "fill_test_cache.py", TEST_HOME, *TEST_NETWORKS]
+    results["networks"] = step("networks", fill)
+    results["imagemagick"] = imagemagick() is not None
+    print(f"== imagemagick: {'ok' if results['imagemagick'] else 'FAILED: ' + INSTALL_IMAGEMAGICK}", flush=True)
+    results["ruff check"] = step("ruff check", [venv_program("ruff"), "check", "."])
+    results["ruff format"] = step("ruff format", [venv_program("ruff"), "format", "--check", "."])
+    results["mypy"] = step("mypy", [python, "-m", "mypy"])
+    results["import rules"] = step("import rules", [venv_program("lint-imports"), "--no-logo"])
+    failed = [title for title, ok in results.items() if not ok]
+    if failed:
+        print(f"== failed before the tests: {', '.join(failed)}; the tests run all the same", flush=True)
+    # pytest comes last and speaks last: its closing line is what a reader, or a CI, looks for.
+    status = subprocess.run([python, "-m", "pytest", *arguments], cwd=ROOT, stdin=subprocess.DEVNULL).returncode
+    return status or (1 if failed else 0)
+
+
+# --- the door --------------------------------------------------------------------------------------------------------
+
+
+def main(arguments: list[str]) -> int:
+    command, rest = (arguments[0], arguments[1:]) if arguments else ("", [])
+    if command in ("-h", "--help"):
+        print(USAGE, end="")
+        return 0
+    if command not in ("run", "test"):
+        print(USAGE, end="", file=sys.stderr)
+        return 2
+    try:
+        return run(rest) if command == "run" else test(rest)
+    except SetupError as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("Stopped.")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
