@@ -1,0 +1,160 @@
+"""bgdesk cut INPUT… -o OUT: photos in, cutouts out."""
+
+import argparse
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from bgdesk.cli import engine, record
+from bgdesk.cli.console import Console
+from bgdesk.cli.targets import Task, find_photos, plan
+from bgdesk.core.arrays import Alpha, Pixels, Trimap
+from bgdesk.core.cutout import Cutout
+from bgdesk.core.errors import BgdeskError, SaveError, UsageError
+from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe
+from bgdesk.core.tasks import Progress, silent
+from bgdesk.engine.pipeline import EngineStatus
+from bgdesk.files.load import SUFFIXES, load, load_trimap
+from bgdesk.files.save import save
+
+
+class Cutter(Protocol):
+    """engine.pipeline.Pipeline, as far as these commands use it."""
+
+    @property
+    def status(self) -> EngineStatus: ...
+    def auto(self, pixels: Pixels, recipe: MatteRecipe = ..., progress: Progress = silent) -> Cutout: ...
+    def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Alpha: ...
+    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent) -> Pixels: ...
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a photo, or a folder: the photos in it")
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help="the file to write, or the folder for several photos (made if need be); files of the same name are replaced, sources never",
+    )
+    engine.add_arguments(parser)
+    parser.add_argument("--format", choices=[f.value for f in Format], help="the format to write; taken from OUT's suffix if left out")
+    parser.add_argument("--trimap", metavar="FILE", help="use this trimap (black, grey, white) instead of a network; one photo only")
+    parser.add_argument("--alpha-only", action="store_true", help="write the opacity as a grey picture, not the cut-out photo")
+    parser.add_argument("--no-refine", action="store_true", help="take the network's matte as it is, without solving the edges")
+    parser.add_argument("--no-decontaminate", action="store_true", help="keep the photo's colours at the edges, background and all")
+    parser.add_argument("--json", action="store_true", help="print one JSON record a photo on stdout")
+
+
+def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str, bool], Cutter] = engine.open_pipeline) -> int:
+    format = Format(args.format) if args.format else None
+    inputs = find_photos(args.inputs, SUFFIXES)
+    tasks = plan(inputs, args.output, format)
+    _check_combinations(args, tasks)
+    console = Console()
+    failures = 0
+
+    def fail(source: Path, error: str) -> None:
+        nonlocal failures
+        failures += 1
+        console.say(error)
+        if args.json:
+            print(record.failed(source, error), flush=True)
+
+    for folder in inputs.empty:
+        fail(folder, f"{folder} holds no photo that bgdesk can read. Name a folder with {', '.join(SUFFIXES)} files.")
+    if not tasks:
+        return 1
+    _make_folders(tasks)
+    pipeline = open_pipeline(args.model, args.device, args.precision, args.trimap is None)
+    recipe = ExportRecipe(format, args.alpha_only)
+    protect = [task.source for task in tasks] + ([Path(args.trimap)] if args.trimap else [])
+    for number, task in enumerate(tasks, 1):
+        name = task.source.name if len(tasks) == 1 else f"{task.source.name} ({number} of {len(tasks)})"
+        progress = console.progress(name)
+        begun = time.perf_counter()
+        try:
+            output, cutout, timings = _cut_one(task, args, pipeline, recipe, protect, progress)
+        except BgdeskError as error:
+            fail(task.source, str(error))
+            continue
+        for note in cutout.notes:
+            console.say(f"{task.source.name}: {note}")
+        console.say(f"{task.source} -> {output} ({time.perf_counter() - begun:.1f} s)")
+        if args.json:
+            print(record.done(task.source, output, cutout, timings), flush=True)
+    return 1 if failures else 0
+
+
+def _check_combinations(args: argparse.Namespace, tasks: Sequence[Task]) -> None:
+    """Raise UsageError for options that cannot be had together."""
+    if args.trimap and len(tasks) != 1:
+        raise UsageError("--trimap belongs to one photo: give one INPUT")
+    if args.trimap and args.no_refine:
+        raise UsageError("--trimap and --no-refine cannot be had together: from a trimap, alpha is always solved")
+    if args.trimap and args.model:
+        raise UsageError("--trimap and --model cannot be had together: with a trimap no network is used")
+    if args.alpha_only and any(task.target.suffix.lower() != Format.PNG.suffix for task in tasks):
+        raise UsageError("--alpha-only writes PNG: end OUT with .png")
+
+
+def _make_folders(tasks: Sequence[Task]) -> None:
+    for folder in {task.target.parent for task in tasks}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SaveError(f"The folder {folder} could not be made: {error.strerror}. Choose another place with -o.") from error
+
+
+def _cut_one(
+    task: Task, args: argparse.Namespace, pipeline: Cutter, recipe: ExportRecipe, protect: Sequence[Path], progress: Progress
+) -> tuple[Path, Cutout, dict[str, float]]:
+    """Load, cut, save one photo: the file written, the cutout, seconds by stage."""
+    clock = Clock()
+    progress("load", 0.0)
+    photo = load(task.source)
+    clock.lap("load")
+    if args.trimap:
+        trimap = load_trimap(Path(args.trimap), photo.size)
+        clock.lap("load")
+        cutout = from_trimap(pipeline, photo.pixels, trimap, not args.no_decontaminate and not args.alpha_only, clock, progress)
+    else:
+        # Nobody sees the foreground of an alpha-only export.
+        cutout = pipeline.auto(photo.pixels, MatteRecipe(not args.no_refine, not (args.no_decontaminate or args.alpha_only)), progress)
+        clock.add(cutout.timings)
+    progress("save", 0.0)
+    output = save(cutout, task.target, recipe, metadata=photo, protect=protect, progress=progress)
+    clock.lap("save")
+    return output, cutout, clock.timings
+
+
+class Clock:
+    """Seconds by stage, in the order the stages ran."""
+
+    def __init__(self) -> None:
+        self.timings: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        """The time since the last lap went into `stage`."""
+        now = time.perf_counter()
+        self.timings[stage] = self.timings.get(stage, 0.0) + now - self._since
+        self._since = now
+
+    def add(self, timings: Mapping[str, float]) -> None:
+        """Take over stages that somebody else has timed, up to now."""
+        self.timings.update(timings)
+        self._since = time.perf_counter()
+
+
+def from_trimap(pipeline: Cutter, pixels: Pixels, trimap: Trimap, decontaminate: bool, clock: Clock, progress: Progress = silent) -> Cutout:
+    """A cutout whose alpha comes from a trimap alone; no network is used."""
+    alpha = pipeline.matte(pixels, trimap, progress=progress)
+    clock.lap("alpha")
+    foreground = pixels
+    if decontaminate:
+        foreground = pipeline.foreground(pixels, alpha, progress)
+        clock.lap("foreground")
+    status = pipeline.status
+    return Cutout(pixels, alpha, foreground, trimap, None, dict(clock.timings), status.device, status.precision, None, status.notes)

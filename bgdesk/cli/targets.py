@@ -1,0 +1,105 @@
+"""From what a person typed to pairs of source and target."""
+
+import os
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bgdesk.core.errors import UsageError
+from bgdesk.core.recipe import Format
+
+
+@dataclass(frozen=True)
+class Task:
+    """One photo to do: read `source`, write `target`."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What INPUT… stands for. photos: in order, none twice. empty: folders without a photo in them."""
+
+    photos: tuple[Path, ...]
+    folders: tuple[Path, ...]
+    empty: tuple[Path, ...]
+
+
+def find_photos(inputs: Sequence[str], suffixes: Collection[str]) -> Inputs:
+    """Replace folders by the photos in them (not in their subfolders), sorted by name; hidden files are left out.
+
+    A file is taken as named, whether it exists or not: loading it gives the reason if it cannot be read.
+    """
+    photos: dict[Path, Path] = {}
+    folders, empty = [], []
+    for name in inputs:
+        path = Path(name)
+        if not path.is_dir():
+            photos.setdefault(path.resolve(), path)
+            continue
+        folders.append(path)
+        found = [p for p in sorted(path.iterdir()) if p.suffix.lower() in suffixes and not p.name.startswith(".") and p.is_file()]
+        if not found:
+            empty.append(path)
+        for photo in found:
+            photos.setdefault(photo.resolve(), photo)
+    return Inputs(tuple(photos.values()), tuple(folders), tuple(empty))
+
+
+def plan(inputs: Inputs, output: str, format: Format | None) -> list[Task]:
+    """Give every photo its target. Raises UsageError where `output` does not fit what was asked.
+
+    One photo may go to a file, whose suffix tells the format. Several photos, and folders, go into a folder, each under
+    its own name: "photo.jpg" becomes "photo.png". Where that would be one of the sources it becomes "photo_cutout.png";
+    where two photos share a name, the second becomes "photo-2.png".
+    """
+    out = Path(output)
+    several = len(inputs.photos) > 1 or bool(inputs.folders)
+    ends_as_folder = output.endswith(tuple(filter(None, ("/", os.sep, os.altsep))))
+    if several or ends_as_folder or out.is_dir():
+        if several and not ends_as_folder and not out.is_dir() and (out.exists() or _format_of(out) is not None):
+            raise UsageError(f"several photos need a folder to go to, and {output} is a file: use -o {out.with_suffix('')}{os.sep}")
+        if any(folder.resolve() == out.resolve() for folder in inputs.folders):
+            raise UsageError(f"{output} is the folder that the photos come from: choose another one")
+        return _into_folder(inputs.photos, out, (format or Format.PNG).suffix)
+    return [Task(photo, _file_target(out, format)) for photo in inputs.photos]
+
+
+def _file_target(out: Path, format: Format | None) -> Path:
+    named = _format_of(out)
+    if format is None and named is None:
+        suffixes = " or ".join(f.suffix for f in Format)
+        raise UsageError(f"the format of {out} is not known: end its name with {suffixes}, or add --format, or end it with / for a folder")
+    if format is not None and named is None:
+        return out.with_name(out.name + format.suffix)
+    if format is not None and named is not format:
+        raise UsageError(f"{out} does not go with --format {format.value}: leave one of them out")
+    return out
+
+
+def _format_of(path: Path) -> Format | None:
+    return next((format for format in Format if format.suffix == path.suffix.lower()), None)
+
+
+def _into_folder(photos: Sequence[Path], folder: Path, suffix: str) -> list[Task]:
+    # Compared without regard to case: on Windows and macOS "A.png" and "a.png" are one file.
+    sources = {_key(photo) for photo in photos}
+    taken: set[str] = set()
+    tasks = []
+    for photo in photos:
+        name, number = photo.stem, 1
+        target = folder / (name + suffix)
+        if _key(target) in sources:
+            name += "_cutout"
+            target = folder / (name + suffix)
+        while _key(target) in taken or _key(target) in sources:
+            number += 1
+            target = folder / f"{name}-{number}{suffix}"
+        taken.add(_key(target))
+        tasks.append(Task(photo, target))
+    return tasks
+
+
+def _key(path: Path) -> str:
+    return str(path.resolve()).casefold()
