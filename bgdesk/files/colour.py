@@ -1,0 +1,125 @@
+"""Embedded colour profiles -> sRGB, and transparency -> white.
+
+8-bit pictures go through Little CMS (relative colorimetric with black-point compensation, what Photoshop does by
+default). 16-bit pictures with a matrix or grey profile are converted at full depth (see `icc`); a 16-bit picture whose
+profile is made of lookup tables only comes out in 8 bits, because Pillow's Little CMS has no 16-bit door.
+A profile that is damaged, or made for another kind of picture, is ignored: the picture is taken as sRGB.
+"""
+
+import functools
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from bgdesk.core.arrays import Pixels, to_uint8
+from bgdesk.files import icc as icc_matrix
+
+_STRIP_ROWS = 256
+_SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK", "LAB": "Lab "}
+
+
+def srgb_profile() -> bytes:
+    """Little CMS's sRGB profile, with its creation date blanked so that equal exports are equal files."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[24:36] = (2000).to_bytes(2, "big") + (1).to_bytes(2, "big") + (1).to_bytes(2, "big") + bytes(6)
+    return bytes(profile)
+
+
+def from_pillow(image: Image.Image, icc: bytes | None) -> NDArray[np.uint8]:
+    """An 8-bit Pillow picture in mode L, RGB, CMYK or LAB as H×W×3 sRGB."""
+    if image.mode == "L" and icc is not None and _transform(icc, "RGB") is not None:
+        image = image.convert("RGB")  # a grey picture that keeps the profile of the RGB program it came from
+    transform = _transform(icc, image.mode)
+    if image.mode == "RGB":
+        pixels = np.array(image)
+        if transform is not None:
+            _apply_in_strips(transform, pixels)
+        return pixels
+    if transform is None:
+        if image.mode == "L":
+            return np.repeat(np.asarray(image)[:, :, None], 3, axis=2)
+        return np.array(image.convert("RGB"))
+    result = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, _STRIP_ROWS):
+        strip = image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height)))
+        result[top : top + strip.height] = np.asarray(transform.apply(strip))
+    return result
+
+
+def from_array(pixels: Pixels, icc: bytes | None) -> Pixels:
+    """H×W×3 colours or H×W grey, uint8 or uint16, as H×W×3 sRGB (see the module about depth). May work in place."""
+    grey = pixels.ndim == 2
+    if icc is None or not _differs(icc, "L" if grey else "RGB"):
+        return np.repeat(pixels[:, :, None], 3, axis=2) if grey else pixels
+    if pixels.dtype == np.uint16:
+        profile = icc_matrix.parse(icc)
+        if profile is not None:
+            return icc_matrix.apply(profile, np.repeat(pixels[:, :, None], 3, axis=2) if grey else pixels)
+    narrow = to_uint8(pixels)
+    if grey:
+        return from_pillow(Image.fromarray(narrow), icc)
+    transform = _transform(icc, "RGB")
+    narrow = np.require(narrow, requirements=["C", "W"])
+    if transform is not None:
+        _apply_in_strips(transform, narrow)
+    return narrow
+
+
+def on_white(pixels: Pixels, alpha: Pixels) -> Pixels:
+    """Colours H×W×3 over white with opacity H×W of the same type, rounded; opaque pixels stay as they are."""
+    top = np.iinfo(pixels.dtype).max
+    if (alpha == top).all():
+        return pixels
+    result = np.empty_like(pixels)
+    for start in range(0, len(pixels), _STRIP_ROWS):
+        a = alpha[start : start + _STRIP_ROWS, :, None].astype(np.uint64)
+        c = pixels[start : start + _STRIP_ROWS].astype(np.uint64)
+        result[start : start + _STRIP_ROWS] = ((c * a + top * (top - a) + top // 2) // top).astype(pixels.dtype)
+    return result
+
+
+def _apply_in_strips(transform: ImageCms.ImageCmsTransform, pixels: NDArray[np.uint8]) -> None:
+    """Strip by strip, so that Pillow's four-byte copy of a large photo is never whole in memory."""
+    for top in range(0, len(pixels), _STRIP_ROWS):
+        strip = Image.fromarray(pixels[top : top + _STRIP_ROWS])
+        transform.apply_in_place(strip)
+        pixels[top : top + _STRIP_ROWS] = np.asarray(strip)
+
+
+def _differs(icc: bytes, mode: str) -> bool:
+    return _transform(icc, mode) is not None or (mode == "L" and _transform(icc, "RGB") is not None)
+
+
+@functools.lru_cache(maxsize=8)
+def _transform(icc: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From `icc` to sRGB for pictures in a Pillow mode; None where it would change nothing or cannot be built."""
+    srgb = ImageCms.createProfile("sRGB")
+    try:
+        if mode == "LAB":  # Lab needs no profile: it is a colour space of its own
+            return ImageCms.buildTransform(ImageCms.createProfile("LAB"), srgb, "LAB", "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
+        if icc is None:
+            return None
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        if profile.profile.xcolor_space != _SPACES.get(mode):
+            return None
+        transform = ImageCms.buildTransform(
+            profile, srgb, mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):  # a damaged profile: see the module
+        return None
+    return None if mode in ("L", "RGB") and _is_identity(transform, mode) else transform
+
+
+def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
+    """Whether it moves no colour of a coarse grid by more than one level: the many profiles that are sRGB."""
+    steps = np.linspace(0, 255, 9 if mode == "RGB" else 256).astype(np.uint8)
+    if mode == "RGB":
+        grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(9, 81, 3)
+        expected = grid
+    else:
+        grid = steps[None, :]
+        expected = np.repeat(grid[:, :, None], 3, axis=2)
+    image = Image.fromarray(grid)
+    return int(np.abs(np.asarray(transform.apply(image)).astype(int) - expected).max()) <= 1
