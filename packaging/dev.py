@@ -4,8 +4,6 @@ Standard library only. The environment is `.venv` beside this folder; a stamp in
 second call goes straight to work.
 """
 
-from __future__ import annotations
-
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - this is the place that says it; nothing above may need a newer Python
@@ -91,26 +89,29 @@ def is_current(stamp: Mapping[str, object], wanted: str, extras: Sequence[str]) 
 
 def is_usable(folder: Path, python: str) -> bool:
     """True if `folder` is an environment made by this very Python, and it starts."""
+    # Without the prefix a damaged environment would pass: its python is then just another name of the Python outside.
     script = (
         "import sys, platform, pathlib, pip;"
+        "print(pathlib.Path(sys.prefix).resolve());"
         "print(platform.python_implementation(), platform.python_version(), platform.machine(), pathlib.Path(sys.base_prefix).resolve())"
     )
     try:
         done = subprocess.run([venv_program("python", folder), "-I", "-c", script], capture_output=True, text=True)
     except OSError:
         return False
-    return done.returncode == 0 and done.stdout.strip() == python
+    return done.returncode == 0 and done.stdout.splitlines() == [str(folder.resolve()), python]
 
 
-def make_venv(python: str) -> None:
-    if is_usable(VENV, python):
+def make_venv(python: str, moved: bool = False) -> None:
+    """Make .venv, unless there is a good one. `moved`: it was made in another folder, to which its programs still point."""
+    if not moved and is_usable(VENV, python):
         return
     if VENV.resolve() in Path(sys.executable).absolute().parents:
         raise SetupError(f"{VENV} has to be made anew, which its own Python cannot do. Start this script with the Python outside of it.")
     if importlib.util.find_spec("ensurepip") is None:
         raise SetupError("This Python cannot make environments. On Debian and Ubuntu: apt-get install python3-venv")
     if VENV.exists():
-        say(f"{VENV} is broken or was made by another Python: making it anew.")
+        say(f"{VENV} is broken, was moved, or was made by another Python: making it anew.")
         shutil.rmtree(VENV)
     else:
         say(f"Making {VENV}.")
@@ -122,9 +123,10 @@ def ensure_environment(extras: Sequence[str] = ()) -> None:
     python = python_identity()
     wanted = fingerprint([ROOT / "pyproject.toml", CONSTRAINTS], python, ROOT)
     stamp = read_stamp(STAMP)
-    if is_current(stamp, wanted, extras) and os.access(venv_program("python"), os.X_OK) and venv_program("bgdesk").is_file():
+    whole = os.access(venv_program("python"), os.X_OK) and venv_program("bgdesk").is_file() and (VENV / "pyvenv.cfg").is_file()
+    if whole and is_current(stamp, wanted, extras):
         return
-    make_venv(python)
+    make_venv(python, moved=stamp.get("root", str(ROOT)) != str(ROOT))
     # What is there stays up to date with the rest: `run` after `test` must not leave old test tools behind.
     kept = stamp.get("extras")
     extras = sorted({*extras, *(kept if isinstance(kept, list) else [])})
@@ -148,7 +150,7 @@ def ensure_environment(extras: Sequence[str] = ()) -> None:
         raise SetupError(
             "The packages could not be installed (pip's reason is above). Check the connection and the free disk space, then run it again."
         )
-    STAMP.write_text(json.dumps({"fingerprint": wanted, "extras": extras}), encoding="utf-8")
+    STAMP.write_text(json.dumps({"fingerprint": wanted, "extras": extras, "root": str(ROOT)}), encoding="utf-8")
     say(f"Installed in {time.monotonic() - started:.0f} s.")
 
 

@@ -95,6 +95,11 @@ def test_environment_of_another_python_or_a_broken_one_is_not_usable(dev: Module
     assert dev.is_usable(Path(sys.prefix), dev.python_identity())
     assert not dev.is_usable(Path(sys.prefix), "CPython 3.10.0 x86_64 /usr")
     assert not dev.is_usable(tmp_path, dev.python_identity())
+    # Its python without its pyvenv.cfg is the Python outside, which must not be installed into.
+    program = dev.venv_program("python", tmp_path)
+    program.parent.mkdir()
+    program.symlink_to(Path(sys.executable).resolve())
+    assert not dev.is_usable(tmp_path, dev.python_identity())
 
 
 def run_dev(dev: ModuleType, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -138,7 +143,7 @@ def test_extras_of_an_earlier_call_are_kept(dev: ModuleType, tmp_path: Path, mon
     stamp = tmp_path / "stamp.json"
     stamp.write_text(json.dumps({"fingerprint": "old", "extras": ["dev"]}))
     monkeypatch.setattr(dev, "STAMP", stamp)
-    monkeypatch.setattr(dev, "make_venv", lambda python: None)
+    monkeypatch.setattr(dev, "make_venv", lambda python, moved: None)
     monkeypatch.setattr(dev.subprocess, "run", pip)
     dev.ensure_environment()
     assert [call[-2:] for call in calls] == [["-e", f"{dev.ROOT}[dev]"]]
@@ -149,7 +154,7 @@ def test_failed_install_leaves_no_stamp(dev: ModuleType, tmp_path: Path, monkeyp
     stamp = tmp_path / "stamp.json"
     stamp.write_text(json.dumps({"fingerprint": "old", "extras": []}))
     monkeypatch.setattr(dev, "STAMP", stamp)
-    monkeypatch.setattr(dev, "make_venv", lambda python: None)
+    monkeypatch.setattr(dev, "make_venv", lambda python, moved: None)
     monkeypatch.setattr(dev.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1))
     with pytest.raises(dev.SetupError, match="could not be installed"):
         dev.ensure_environment()
