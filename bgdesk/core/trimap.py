@@ -2,10 +2,20 @@
 
 from enum import IntEnum
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bgdesk.core.arrays import Trimap
+from bgdesk.core.arrays import Alpha, Trimap
+from bgdesk.core.geometry import Size
+
+#: A matte below / above these is taken at its word.
+SURE_BACKGROUND, SURE_FOREGROUND = 0.04, 0.96
+#: The band is found at this size at most: a matte knows nothing finer than its network's grid.
+WORKING_SIDE = 1024
+#: Pixels (at the working size) added to the soft zone on each side: at least this, at most that, and in between the
+#: half-width of the soft zone itself, so that a sharp edge gets a thin band and a blurred or hairy one a wide band.
+_NARROWEST, _WIDEST = 1.5, 12.0
 
 
 class Label(IntEnum):
@@ -22,3 +32,37 @@ def from_gray(gray: NDArray[np.uint8]) -> Trimap:
     trimap[gray < 64] = Label.BACKGROUND
     trimap[gray > 191] = Label.FOREGROUND
     return trimap
+
+
+def from_matte(matte: Alpha) -> Trimap:
+    """The trimap of a matte: a band whose width follows the matte's own uncertainty.
+
+    matte: float32 H×W in [0, 1]. The soft zone (neither surely background nor surely foreground) is unknown, and so is
+    its surroundings as far as the zone is thick there. Everything else keeps the matte's side of one half.
+    """
+    height, width = matte.shape
+    work = Size(width, height).fit(WORKING_SIDE)
+    small = cv2.resize(matte, work, interpolation=cv2.INTER_AREA) if work.width < width else matte
+    soft = ((small > SURE_BACKGROUND) & (small < SURE_FOREGROUND)).astype(np.uint8)
+    # An edge sharper than a pixel leaves no soft pixel at all: the line between the two sides is the zone then.
+    inside = (small >= 0.5).astype(np.uint8)
+    soft |= cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8))
+    reach = _reach(soft)
+    # A pixel is unknown when some soft pixel's reach covers it: distance to the zone against the reach found there.
+    distance, nearest = cv2.distanceTransformWithLabels(1 - soft, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    table = np.zeros(int(nearest.max()) + 1, np.float32)
+    table[nearest[soft > 0]] = reach[soft > 0]
+    margin = table[nearest] - distance
+    if work.width < width:
+        margin = cv2.resize(margin, (width, height), interpolation=cv2.INTER_LINEAR)
+    trimap = np.where(matte >= 0.5, np.uint8(Label.FOREGROUND), np.uint8(Label.BACKGROUND))
+    trimap[margin > 0] = Label.UNKNOWN
+    return trimap
+
+
+def _reach(soft: NDArray[np.uint8]) -> Alpha:
+    """How far the band goes beyond each soft pixel: the zone's half-width around it, within bounds."""
+    depth = cv2.distanceTransform(soft, cv2.DIST_L2, 5)
+    # The half-width lives on the zone's ridge; carry it out to the zone's rim.
+    spread = cv2.dilate(depth, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15)))
+    return np.clip(spread, _NARROWEST, _WIDEST)

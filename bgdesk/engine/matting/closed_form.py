@@ -22,17 +22,17 @@ from bgdesk.engine.matting.stencil import PAD, Floats, Ints, System, solve
 
 EPSILON = 1e-7
 _SPAN = 5  # two pixels of one 3×3 window are at most two apart: a 5×5 stencil
-_EDGE = 1  # windows that would leave the picture are left out
+_ROWS = 64
 
 
 @numba.njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
-def _assemble(image: NDArray[np.float32], index: Ints, epsilon: float, coefficients: Floats) -> None:
-    """Add every window's term to the rows of its unknown pixels. `index`: padded grid, unknown number or -1."""
-    height, width = image.shape[0], image.shape[1]
+def _assemble(image: NDArray[np.float32], index: Ints, epsilon: float, first: int, last: int, coefficients: Floats) -> None:
+    """Add the term of every window centred in rows first to last - 1. `index`: padded grid, unknown number or -1."""
+    width = image.shape[1]
     d = np.empty((9, 3))
     e = np.empty((9, 3))
     number = np.empty(9, np.int32)
-    for y in range(1, height - 1):
+    for y in range(first, last):
         for x in range(1, width - 1):
             any_unknown = False
             for i in range(9):
@@ -132,7 +132,10 @@ def estimate_alpha(
     places = np.flatnonzero(index.ravel() >= 0).astype(np.int32)
     offsets = np.array([dy * shape[1] + dx for dy in range(-2, 3) for dx in range(-2, 3)], np.int32)
     coefficients = np.zeros((n, _SPAN * _SPAN))
-    _assemble(np.ascontiguousarray(image), index, epsilon, coefficients)
+    image = np.ascontiguousarray(image)
+    for first in range(1, height - 1, _ROWS):  # in strips, so that cancelling need not wait for the whole
+        progress("alpha", 0.0)
+        _assemble(image, index, epsilon, first, min(first + _ROWS, height - 1), coefficients)
     known = np.zeros(shape, np.float32)
     known[inner] = alpha
     b = np.zeros(n)

@@ -1,0 +1,222 @@
+"""The engine's only door: the stages in order, timed, with every fall-back said aloud.
+
+Nothing heavy is imported before the first stage that needs it.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from bgdesk.core.arrays import Alpha, Pixels, Trimap
+from bgdesk.core.cutout import Cutout
+from bgdesk.core.errors import MattingError
+from bgdesk.core.geometry import Rect
+from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.tasks import Progress, silent
+
+if TYPE_CHECKING:
+    from bgdesk.engine.device import Device, Run
+    from bgdesk.engine.nets import Net
+    from bgdesk.engine.weights import Weights
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """Words for a status bar. device and precision are empty until the network is loaded; notes are fall-backs taken."""
+
+    device: str = ""
+    precision: str = ""
+    model: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Loaded:
+    weights: "Weights"
+    net: "Net"
+    device: "Device"
+    run: "Run"
+
+
+class Pipeline:
+    """Stages from pixels to a cutout. One call at a time; calls may come from different threads.
+
+    weights: gives the verified weights, or raises ModelError; asked at the first `segment`.
+    device: auto, cpu, cuda or mps. precision: auto, fp32, bf16 or fp16.
+    """
+
+    #: `rematte` reads nothing farther from its ROI than this, in pixels.
+    REACH: ClassVar[int] = 48
+
+    def __init__(self, weights: "Callable[[], Weights]", device: str = "auto", precision: str = "auto") -> None:
+        self._weights = weights
+        self._device, self._precision = device, precision
+        self._loaded: _Loaded | None = None
+        self._notes: tuple[str, ...] = ()
+        self._lock = threading.Lock()
+
+    @property
+    def status(self) -> EngineStatus:
+        loaded = self._loaded
+        if loaded is None:
+            return EngineStatus(notes=self._notes)
+        return EngineStatus(loaded.device.name, loaded.device.precision, loaded.weights.id, self._notes)
+
+    def close(self) -> None:
+        """Let go of the network; the next call that needs it asks for the weights again."""
+        self._loaded = None
+
+    def warm(self, progress: Progress = silent) -> EngineStatus:
+        """Load the network and compile the kernels ahead of the first photo. Raises ModelError, DeviceError, Cancelled."""
+        sample = np.zeros((48, 48, 3), np.uint8)
+        sample[:, 24:] = 255
+        trimap = np.zeros((48, 48), np.uint8)
+        trimap[:, 16:32], trimap[:, 32:] = 128, 255
+        self.foreground(sample, self.matte(sample, trimap))
+        progress("network", 0.5)
+        self._load()
+        progress("network", 1.0)
+        return self.status
+
+    def segment(self, pixels: Pixels, progress: Progress = silent) -> Alpha:
+        """The network's matte: float32 H×W in [0, 1]. Raises ModelError, DeviceError, Cancelled, MattingError."""
+        from bgdesk.engine.device import OutOfMemory
+        from bgdesk.engine.segment import segment
+
+        _check_pixels(pixels)
+        progress("network", 0.0)
+        loaded = self._load()
+        try:
+            return segment(pixels, loaded.net, loaded.run, progress)
+        except OutOfMemory:
+            loaded = self._fall_back(loaded)
+            return segment(pixels, loaded.net, loaded.run, progress)
+
+    def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
+        """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
+        from bgdesk.core.trimap import from_matte
+        from bgdesk.engine.refine import pinned, refine
+
+        timings: dict[str, float] = {}
+        with _timed(timings, "network"):
+            matte = self.segment(pixels, progress)
+        notes = self._notes
+        with _timed(timings, "trimap"):
+            progress("trimap", 0.0)
+            trimap = from_matte(matte)
+        with _timed(timings, "alpha"):
+            if recipe.refine:
+                refined = refine(pixels, trimap, matte, progress)
+                alpha = refined.alpha
+                if refined.failed:
+                    notes += (f"{refined.failed} of {refined.solved} pieces of the edge kept the network's matte: the solver found no answer there.",)
+            else:
+                alpha = pinned(trimap, matte)
+        foreground = pixels
+        if recipe.decontaminate:
+            with _timed(timings, "foreground"):
+                foreground = self.foreground(pixels, alpha, progress)
+        status = self.status
+        return Cutout(pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, notes)
+
+    def cut(self, pixels: Pixels) -> Cutout:
+        """`auto` with the default recipe."""
+        return self.auto(pixels)
+
+    def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Alpha:
+        """Alpha from a trimap (0, 128, 255), float32 H×W; exactly 0 and 1 where it is known. prior: a soft guess, H×W.
+
+        Raises MattingError when the arrays do not fit together, Cancelled.
+        """
+        from bgdesk.engine.refine import refine
+
+        _check_pixels(pixels)
+        _check_like(pixels, trimap, "trimap")
+        _check_trimap(trimap)
+        if prior is not None:
+            _check_like(pixels, prior, "prior")
+            prior = np.asarray(prior, np.float32)
+        return refine(pixels, trimap, prior, progress).alpha
+
+    def rematte(
+        self, pixels: Pixels, trimap: Trimap, alpha: Alpha, roi: tuple[int, int, int, int], progress: Progress = silent
+    ) -> tuple[Rect, Alpha]:
+        """Alpha around a stroke: (rectangle, patch). roi: (left, top, right, bottom) of what was painted.
+
+        The rectangle is roi grown by REACH, clipped to the photo; nothing outside it is read. A solve that does not
+        converge keeps its last step. Raises MattingError when the arrays do not fit together, Cancelled.
+        """
+        from bgdesk.engine.refine import rematte
+
+        _check_like(pixels, trimap, "trimap")
+        _check_like(pixels, alpha, "alpha")
+        rect = Rect(*roi).intersect(Rect.of_shape(trimap.shape))
+        if rect.empty:
+            raise MattingError(f"The region {tuple(roi)} lies outside the photo ({trimap.shape[1]}×{trimap.shape[0]}).")
+        window, patch, _ = rematte(pixels, trimap, np.asarray(alpha, np.float32), rect, progress)
+        return window, patch
+
+    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent) -> Pixels:
+        """The subject's own colours, the source's shape and type. Raises MattingError, Cancelled."""
+        from bgdesk.engine.foreground import foreground
+
+        _check_pixels(pixels)
+        _check_like(pixels, alpha, "alpha")
+        return foreground(pixels, np.ascontiguousarray(alpha, np.float32), progress)
+
+    def _load(self) -> _Loaded:
+        with self._lock:
+            if self._loaded is None:
+                weights = self._weights()
+                from bgdesk.engine.device import OutOfMemory, choose, place, probe
+                from bgdesk.engine.nets import NETS
+                from bgdesk.engine.weights import load
+
+                net = NETS[weights.net]
+                device = choose(probe(), self._device, self._precision, net.reduced)
+                try:
+                    self._loaded = _Loaded(weights, net, device, place(load(weights), device))
+                except OutOfMemory:
+                    self._loaded = self._on_cpu(weights, net, device)
+            return self._loaded
+
+    def _fall_back(self, loaded: _Loaded) -> _Loaded:
+        with self._lock:
+            self._loaded = None  # frees the accelerator before the CPU takes over
+            self._loaded = self._on_cpu(loaded.weights, loaded.net, loaded.device)
+            return self._loaded
+
+    def _on_cpu(self, weights: "Weights", net: "Net", device: "Device") -> _Loaded:
+        from bgdesk.engine.device import choose, place, probe
+        from bgdesk.engine.weights import load
+
+        self._notes += (f"{device.name} ran out of memory; the CPU is used until the program is started again.",)
+        cpu = choose(probe(), "cpu", "auto", net.reduced)
+        return _Loaded(weights, net, cpu, place(load(weights), cpu))
+
+
+@contextmanager
+def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    timings[stage] = time.perf_counter() - start
+
+
+def _check_pixels(pixels: Pixels) -> None:
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16) or 0 in pixels.shape:
+        raise MattingError(f"Pixels must be height × width × 3, uint8 or uint16; these are {pixels.shape} {pixels.dtype}.")
+
+
+def _check_like(pixels: Pixels, other: Alpha | Trimap, name: str) -> None:
+    if other.shape != pixels.shape[:2]:
+        raise MattingError(f"The {name} is {other.shape[1::-1]} pixels and the photo {pixels.shape[1::-1]}: they must have the same size.")
+
+
+def _check_trimap(trimap: Trimap) -> None:
+    if trimap.dtype != np.uint8 or not np.isin(np.unique(trimap), (0, 128, 255)).all():
+        raise MattingError("A trimap holds the values 0 (background), 128 (unknown) and 255 (foreground) only, as uint8.")
