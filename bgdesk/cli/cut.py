@@ -156,5 +156,5 @@ def from_trimap(pipeline: Cutter, pixels: Pixels, trimap: Trimap, decontaminate:
     if decontaminate:
         foreground = pipeline.foreground(pixels, alpha, progress)
         clock.lap("foreground")
-    status = pipeline.status
-    return Cutout(pixels, alpha, foreground, trimap, None, dict(clock.timings), status.device, status.precision, None, status.notes)
+    # Without a network no device was chosen: these stages always run on the CPU.
+    return Cutout(pixels, alpha, foreground, trimap, None, dict(clock.timings), "CPU", "fp32", None, pipeline.status.notes)

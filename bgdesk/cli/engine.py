@@ -3,7 +3,7 @@
 import argparse
 
 from bgdesk.app.models import default_store
-from bgdesk.engine.device import DEVICES, PRECISIONS
+from bgdesk.engine.device import DEVICES, PRECISIONS, choose, probe
 from bgdesk.engine.pipeline import Pipeline
 
 
@@ -16,9 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def open_pipeline(model: str | None = None, device: str = "auto", precision: str = "auto", network: bool = True) -> Pipeline:
     """An engine that takes its network from the person's store.
 
-    network: the network will be needed, so a missing or damaged one is told now (ModelError) and not once per photo.
+    network: the network will be needed, so what stands in its way is told now and not once per photo: ModelError for a
+    missing or damaged network, DeviceError for a device or precision that this machine lacks.
     """
     store = default_store()
     if network:
         store.weights(model)
+        if (device, precision) != ("auto", "auto"):
+            choose(probe(), device, precision)
     return Pipeline(lambda: store.weights(model), device, precision)
