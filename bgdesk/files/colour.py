@@ -69,14 +69,15 @@ def from_array(pixels: Pixels, icc: bytes | None) -> Pixels:
 
 def on_white(pixels: Pixels, alpha: Pixels) -> Pixels:
     """Colours H×W×3 over white with opacity H×W of the same type, rounded; opaque pixels stay as they are."""
-    top = np.iinfo(pixels.dtype).max
+    wide = np.uint16 if pixels.dtype == np.uint8 else np.uint32  # top² and the rounding still fit
+    top = wide(np.iinfo(pixels.dtype).max)
     if (alpha == top).all():
         return pixels
     result = np.empty_like(pixels)
     for start in range(0, len(pixels), _STRIP_ROWS):
-        a = alpha[start : start + _STRIP_ROWS, :, None].astype(np.uint64)
-        c = pixels[start : start + _STRIP_ROWS].astype(np.uint64)
-        result[start : start + _STRIP_ROWS] = ((c * a + top * (top - a) + top // 2) // top).astype(pixels.dtype)
+        a = alpha[start : start + _STRIP_ROWS, :, None].astype(wide)
+        c = pixels[start : start + _STRIP_ROWS].astype(wide)
+        result[start : start + _STRIP_ROWS] = (c * a + top * (top - a) + top // wide(2)) // top
     return result
 
 

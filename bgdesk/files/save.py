@@ -1,0 +1,141 @@
+"""Writing cutouts: staged beside the target, reopened and checked, and only then put in its place."""
+
+import os
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bgdesk.core.arrays import Pixels, quantise
+from bgdesk.core.cutout import Cutout
+from bgdesk.core.errors import SaveError
+from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.tasks import Progress, silent
+from bgdesk.files import png
+from bgdesk.files.metadata import LoadedImage
+from bgdesk.files.target import Unwritable, opened, patiently, staged
+
+__all__ = ["save"]
+
+_Writer = Callable[[Cutout, Path, ExportRecipe, LoadedImage | None, Progress], None]
+
+_CHECK_ROWS = 256
+
+
+def save(
+    cutout: Cutout,
+    path: str | os.PathLike[str],
+    recipe: ExportRecipe | None = None,
+    metadata: LoadedImage | None = None,
+    protect: Collection[Path] = (),
+    progress: Progress = silent,
+) -> Path:
+    """Write a cutout to `path` and return the path of the written file.
+
+    The format is recipe.format, or follows from the suffix. PNG holds straight alpha, in 8 or 16 bits as the source (grey
+    opacity alone with recipe.alpha_only); PSD holds the untouched source, and the subject with a layer mask. `metadata` is
+    the photo it came from: its resolution, EXIF and XMP travel along. A file in `protect`, or the photo itself, is never
+    overwritten, under whatever name it is reached. Folders are not made.
+
+    progress hears stage "save"; when it raises, or anything fails, what was at `path` is still there and nothing is left
+    beside it. Raises SaveError, whose text names the file and says what to do.
+    """
+    path, recipe = Path(path), recipe or ExportRecipe()
+    format_ = recipe.format or _format_of(path)
+    if recipe.alpha_only and format_ is not Format.PNG:
+        raise SaveError(f"{path.name} could not be saved: opacity alone is written as PNG only. Choose a name that ends in .png.")
+    _check_shapes(cutout, path)
+    path = _follow(path)
+    _refuse_sources(path, [*protect, *([metadata.path] if metadata else [])])
+    progress("save", 0.0)
+    with staged(path) as temporary:
+        _WRITERS[format_](cutout, temporary, recipe, metadata, progress)
+        # A photo may have been moved to this name meanwhile.
+        _refuse_sources(path, [*protect, *([metadata.path] if metadata else [])])
+    progress("save", 1.0)
+    return path
+
+
+def _format_of(path: Path) -> Format:
+    for format_ in Format:
+        if path.suffix.lower() == format_.suffix:
+            return format_
+    known = " or ".join(format_.suffix for format_ in Format)
+    raise SaveError(
+        f"{path.name or path} could not be saved: bgdesk does not write '{path.suffix}' files. Choose a name that ends in {known}."
+    )
+
+
+def _check_shapes(cutout: Cutout, path: Path) -> None:
+    shape = cutout.source.shape
+    if cutout.alpha.shape != shape[:2] or cutout.foreground.shape != shape or cutout.foreground.dtype != cutout.source.dtype:
+        raise SaveError(f"{path.name} could not be saved: the parts of the cutout differ in size or depth. Cut the photo out again.")
+
+
+def _follow(path: Path) -> Path:
+    """What a symbolic link stands for: replacing the link would leave the file it names as it was."""
+    try:
+        return path.resolve() if path.is_symlink() else path
+    except (OSError, RuntimeError, ValueError):  # a ring of links, or no right to look: writing will say so
+        return path
+
+
+def _refuse_sources(path: Path, sources: Collection[Path]) -> None:
+    """samefile sees through links, letter case and mounts; it needs both files to exist, or there is nothing to lose."""
+    for source in sources:
+        try:
+            same = os.path.samefile(path, source)
+        except (OSError, ValueError):
+            continue
+        if same:
+            raise SaveError(f"{path.name} could not be saved: it is the photo itself, which bgdesk never overwrites. Choose another name.")
+
+
+def _save_png(cutout: Cutout, temporary: Path, recipe: ExportRecipe, metadata: LoadedImage | None, progress: Progress) -> None:
+    height, width = cutout.alpha.shape
+    dtype = cutout.source.dtype
+    channels = 1 if recipe.alpha_only else 4
+
+    def rows(top: int, bottom: int) -> Pixels:
+        alpha = quantise(cutout.alpha[top:bottom], dtype)[:, :, None]
+        return alpha if recipe.alpha_only else np.concatenate((cutout.foreground[top:bottom], alpha), axis=2)
+
+    chunks = png.metadata_chunks(metadata, width, height, colour=not recipe.alpha_only)
+    with opened(temporary, progress, "save") as file:
+        png.write(file, rows, (height, width, channels), dtype.itemsize * 8, chunks, progress)
+    _check_png(temporary, rows, (height, width, channels), progress)
+
+
+def _check_png(temporary: Path, rows: png.Rows, shape: tuple[int, int, int], progress: Progress) -> None:
+    """Read the file back with a decoder of another make, and compare every pixel."""
+    import cv2
+
+    data = np.frombuffer(temporary.read_bytes(), np.uint8)
+    found = patiently(lambda: cv2.imdecode(data, cv2.IMREAD_UNCHANGED), progress, "save", 0.75)
+    if found is None:
+        raise Unwritable(_SPOILT)
+    found = found.reshape(*found.shape[:2], -1)
+    if found.shape != shape:
+        raise Unwritable(_SPOILT)
+    for top in range(0, shape[0], _CHECK_ROWS):
+        progress("save", 0.85 + 0.15 * top / shape[0])
+        part = found[top : top + _CHECK_ROWS]
+        part = part if shape[2] == 1 else part[:, :, [2, 1, 0, 3]]
+        wanted = rows(top, min(top + _CHECK_ROWS, shape[0]))
+        if part.dtype != wanted.dtype or not np.array_equal(part, wanted):
+            raise Unwritable(_SPOILT)
+
+
+def _save_psd(cutout: Cutout, temporary: Path, recipe: ExportRecipe, metadata: LoadedImage | None, progress: Progress) -> None:
+    from bgdesk.files import psd  # psd-tools takes a while to import
+
+    document = psd.build(cutout, metadata, progress)
+    with opened(temporary, progress, "save") as file:
+        psd.write(document, file)
+    if not psd.check(temporary, cutout, progress):
+        raise Unwritable(_SPOILT)
+
+
+_SPOILT = "what was read back is not what was written. The disk may be failing: choose another one."
+
+_WRITERS: Mapping[Format, _Writer] = {Format.PNG: _save_png, Format.PSD: _save_psd}

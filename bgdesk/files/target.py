@@ -1,0 +1,135 @@
+"""Writing a file so that either all of it is there, or what was there before still is."""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from bgdesk.core.errors import SaveError
+from bgdesk.core.tasks import Progress
+
+_T = TypeVar("_T")
+_POLL = 0.05  # seconds between looks at the cancel token while a library works
+_PIECE = 4 << 20  # bytes written between looks at the cancel token
+
+_FULL = "the disk is full. Make room or choose another disk, and export again."
+_ADVICE = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: "the disk cannot hold a file of that size. Choose another disk.",
+    errno.EACCES: "you are not allowed to write there. Choose another folder.",
+    errno.EPERM: "you are not allowed to write there. Choose another folder.",
+    errno.EROFS: "that disk can only be read. Choose another folder.",
+    errno.ENOENT: "its folder does not exist. Make the folder first, or choose another.",
+    errno.ENOTDIR: "its folder does not exist. Make the folder first, or choose another.",
+    errno.EISDIR: "there is a folder of that name. Choose another name.",
+    errno.ENAMETOOLONG: "the name is too long. Choose a shorter one.",
+    errno.EINVAL: "the name has characters that this disk does not take. Choose another name.",
+}
+
+
+class Unwritable(Exception):
+    """A writer gives up; the argument completes "NAME could not be saved: …" and says what to do."""
+
+
+@contextlib.contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """Gives the name of a new, empty file beside `path`; it takes `path`'s place when the block ends well.
+
+    When the block raises (or is cancelled), the new file goes and `path` stays as it was. The file is created with the
+    permissions any new file gets. Raises SaveError, which names `path`, for every failure of the disk.
+    """
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+    created = False
+    try:
+        if "\0" in str(path):
+            raise OSError(errno.EINVAL, "null character")
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less the person's umask
+        created = True
+        yield temporary
+        os.replace(temporary, path)
+        created = False
+        _sync_folder(path.parent)
+    except (OSError, MemoryError, Unwritable) as error:
+        raise SaveError(f"{path.name or path} could not be saved: {_reason(error)}") from error
+    finally:
+        if created:
+            with contextlib.suppress(OSError):  # nothing more can be done, and the first failure is the one to tell
+                os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def opened(temporary: Path, progress: Progress, stage: str) -> Iterator["CheckedFile"]:
+    """`temporary` for writing; flushed through to the disk at the end."""
+    with open(temporary, "r+b") as stream:
+        yield CheckedFile(stream, progress, stage)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+class CheckedFile:
+    """A binary file that asks `progress` between pieces of what it writes, so that a large write can be cancelled."""
+
+    def __init__(self, stream: BinaryIO, progress: Progress, stage: str) -> None:
+        self._stream, self._progress, self._stage = stream, progress, stage
+        self.fraction = 0.0  #: reported with each piece
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        view = memoryview(data).cast("B")
+        for start in range(0, len(view), _PIECE):
+            self._progress(self._stage, self.fraction)
+            self._stream.write(view[start : start + _PIECE])
+        return len(view)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+
+def patiently(work: Callable[[], _T], progress: Progress, stage: str, fraction: float) -> _T:
+    """work() on another thread, asking `progress` meanwhile.
+
+    For calls into a library that take up to a second and cannot be interrupted. On cancel the thread is left to finish
+    by itself and its result is dropped.
+    """
+    lane = ThreadPoolExecutor(1, thread_name_prefix="files")
+    try:
+        future = lane.submit(work)
+        while True:
+            progress(stage, fraction)
+            try:
+                return future.result(_POLL)
+            except TimeoutError:
+                if future.done():  # the work itself timed out on something
+                    raise
+    finally:
+        lane.shutdown(wait=False)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "this computer's memory is full. Close other programs and export again."
+    if isinstance(error, OSError):
+        known = _ADVICE.get(error.errno or 0)
+        return known or f"the disk or the network failed ({error.strerror or error}). Check the connection, or choose another folder."
+    return str(error)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name survive a power cut, where the system can do that (not on Windows, not on every network disk)."""
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
