@@ -19,11 +19,16 @@ class Task:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What INPUT… stands for. photos: in order, none twice. empty: folders without a photo in them."""
+    """What INPUT… stands for.
+
+    photos: in order, none twice. folders: those that were named. empty: those of them without a photo.
+    several: more than one photo was, or could have been, meant.
+    """
 
     photos: tuple[Path, ...]
     folders: tuple[Path, ...]
     empty: tuple[Path, ...]
+    several: bool
 
 
 def find_photos(inputs: Sequence[str], suffixes: Collection[str]) -> Inputs:
@@ -44,26 +49,30 @@ def find_photos(inputs: Sequence[str], suffixes: Collection[str]) -> Inputs:
             empty.append(path)
         for photo in found:
             photos.setdefault(photo.resolve(), photo)
-    return Inputs(tuple(photos.values()), tuple(folders), tuple(empty))
+    return Inputs(tuple(photos.values()), tuple(folders), tuple(empty), len(inputs) > 1 or bool(folders))
 
 
 def plan(inputs: Inputs, output: str, format: Format | None) -> list[Task]:
     """Give every photo its target. Raises UsageError where `output` does not fit what was asked.
 
     One photo may go to a file, whose suffix tells the format. Several photos, and folders, go into a folder, each under
-    its own name: "photo.jpg" becomes "photo.png". Where that would be one of the sources it becomes "photo_cutout.png";
-    where two photos share a name, the second becomes "photo-2.png".
+    its own name: "photo.jpg" becomes "photo.png". In the photo's own folder it becomes "photo_cutout.png", because a
+    "photo.png" there may be somebody's original. Where two photos share a name, the second becomes "photo-2.png".
     """
     out = Path(output)
-    several = len(inputs.photos) > 1 or bool(inputs.folders)
     ends_as_folder = output.endswith(tuple(filter(None, ("/", os.sep, os.altsep))))
-    if several or ends_as_folder or out.is_dir():
-        if several and not ends_as_folder and not out.is_dir() and (out.exists() or _format_of(out) is not None):
+    if inputs.several or ends_as_folder or out.is_dir():
+        if inputs.several and not ends_as_folder and not out.is_dir() and (out.exists() or _format_of(out) is not None):
             raise UsageError(f"several photos need a folder to go to, and {output} is a file: use -o {out.with_suffix('')}{os.sep}")
         if any(folder.resolve() == out.resolve() for folder in inputs.folders):
             raise UsageError(f"{output} is the folder that the photos come from: choose another one")
         return _into_folder(inputs.photos, out, (format or Format.PNG).suffix)
-    return [Task(photo, _file_target(out, format)) for photo in inputs.photos]
+    tasks = [Task(photo, _file_target(out, format)) for photo in inputs.photos]
+    for task in tasks:
+        # Saving would refuse it too, but only after all the work.
+        if task.target.exists() and task.source.exists() and os.path.samefile(task.source, task.target):
+            raise UsageError(f"{output} is the photo itself, which bgdesk never overwrites: choose another name")
+    return tasks
 
 
 def _file_target(out: Path, format: Format | None) -> Path:
@@ -89,10 +98,9 @@ def _into_folder(photos: Sequence[Path], folder: Path, suffix: str) -> list[Task
     tasks = []
     for photo in photos:
         name, number = photo.stem, 1
-        target = folder / (name + suffix)
-        if _key(target) in sources:
+        if _key(photo.parent) == _key(folder):
             name += "_cutout"
-            target = folder / (name + suffix)
+        target = folder / (name + suffix)
         while _key(target) in taken or _key(target) in sources:
             number += 1
             target = folder / f"{name}-{number}{suffix}"
