@@ -77,6 +77,10 @@ class Layer:
         self._blank = blank
         self._levels: list[Bytes] = []  # [0] is level 1
 
+    def follow(self, picture: NDArray[Any]) -> None:
+        """Read from `picture` from now on: a copy of the old one, of the same shape, but for what `refresh` is told about."""
+        self._picture = picture
+
     def refresh(self, rect: Rect) -> None:
         """Bring the levels up to date after the picture's pixels in `rect` changed."""
         for level, target in enumerate(self._levels, 1):

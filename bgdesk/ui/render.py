@@ -18,7 +18,11 @@ from bgdesk.ui.viewport import Viewport
 Rgb = tuple[int, int, int]
 
 #: Colours of the three labels; the same in every theme, since they lie on photos and not on the window.
-LABEL_COLOURS: dict[Label, Rgb] = {Label.FOREGROUND: (0x2E, 0xCC, 0x71), Label.BACKGROUND: (0xE7, 0x4C, 0x3C), Label.UNKNOWN: (0x34, 0x98, 0xDB)}
+LABEL_COLOURS: dict[Label, Rgb] = {
+    Label.FOREGROUND: (0x2E, 0xCC, 0x71),
+    Label.BACKGROUND: (0xE7, 0x4C, 0x3C),
+    Label.UNKNOWN: (0x34, 0x98, 0xDB),
+}
 CHECKER_LIGHT, CHECKER_DARK = 0xFF, 0xD0
 #: How much light what is removed keeps in the overlay view, before it is tinted.
 _DIM = 0.5
@@ -73,35 +77,38 @@ class Scene:
         height, width = document.source.shape[:2]
         self.size = Size(width, height)
         self._source = Layer(document.source, _colour_bytes)
-        self._alpha_array, self._trimap_array, self._foreground_array = document.alpha, document.trimap, document.foreground
         self._alpha = Layer(document.alpha, _alpha_bytes)
         self._labels = Layer(document.trimap, _label_bytes)
-        self._foreground = None if document.foreground is None else Layer(document.foreground, _colour_bytes)
+        self._foreground: Layer | None = None
         self._paint: Trimap | None = None
         self._paint_layer: Layer | None = None
         self.painted = Rect(0, 0, 0, 0)
+        self._follow()
 
-    # Keeping up with the document. Arrays may be changed in place or replaced; both are seen here.
+    # Keeping up with the document, whose arrays may change in place or be replaced by copies at any event.
+
+    def _follow(self) -> None:
+        self._alpha.follow(self._document.alpha)
+        self._labels.follow(self._document.trimap)
+        foreground = self._document.foreground
+        if foreground is None:
+            self._foreground = None
+        elif self._foreground is None:
+            self._foreground = Layer(foreground, _colour_bytes)
+        else:
+            self._foreground.follow(foreground)
 
     def alpha_changed(self, rect: Rect) -> None:
-        if self._alpha_array is not self._document.alpha:
-            self._alpha_array = self._document.alpha
-            self._alpha = Layer(self._alpha_array, _alpha_bytes)
-        else:
-            self._alpha.refresh(rect)
+        self._follow()
+        self._alpha.refresh(rect)
 
     def trimap_changed(self, rect: Rect) -> None:
-        if self._trimap_array is not self._document.trimap:
-            self._trimap_array = self._document.trimap
-            self._labels = Layer(self._trimap_array, _label_bytes)
-        else:
-            self._labels.refresh(rect)
+        self._follow()
+        self._labels.refresh(rect)
 
     def foreground_changed(self, rect: Rect) -> None:
-        if self._foreground_array is not self._document.foreground:
-            self._foreground_array = self._document.foreground
-            self._foreground = None if self._foreground_array is None else Layer(self._foreground_array, _colour_bytes)
-        elif self._foreground is not None:
+        self._follow()
+        if self._foreground is not None:
             self._foreground.refresh(rect)
 
     # Paint: what a stroke has covered, shown until the alpha computed from it arrives.
@@ -126,13 +133,16 @@ class Scene:
         for part, pixels in held:
             self._paint[part.slices] = pixels
         self._paint_layer.refresh(rect)
-        if not held and rect == self.painted:
+        if rect == self.painted:
             self.painted = Rect(0, 0, 0, 0)
+            for part, _ in held:
+                self.painted = self.painted.union(part)
 
     # Composition.
 
     def compose(self, viewport: Viewport, rect: Rect, look: Look) -> Bytes:
         """RGB bytes, h×w×3, of the screen pixels in `rect`, which must lie inside `viewport.visible`."""
+        self._follow()
         grid = Grid.of(viewport, rect)
         maps = None if grid.nearest else grid.maps()
         frame = self._compose_view(grid, maps, rect, look)

@@ -196,7 +196,8 @@ QPushButton[role="main"], QToolButton[role="main"] {
 QPushButton[role="main"]:hover, QToolButton[role="main"]:hover { background: $accent_hover; }
 QPushButton[role="main"]:focus, QToolButton[role="main"]:focus { border: 2px solid $text; }
 QPushButton[role="main"]:disabled, QToolButton[role="main"]:disabled { background: $raised; color: $disabled; border-color: $edge; }
-QToolButton[role="main"]::menu-button { border-left: 1px solid $on_accent; width: 26px; border-top-right-radius: 4px; border-bottom-right-radius: 4px; }
+QToolButton[role="main"]::menu-button {
+  border-left: 1px solid $on_accent; width: 26px; border-top-right-radius: 4px; border-bottom-right-radius: 4px; }
 QToolButton[role="main"]::menu-button:hover { background: $accent_hover; }
 QToolButton[role="main"]:disabled::menu-button { border-left: 1px solid $edge; }
 QToolButton[role="main"]::menu-arrow { image: none; }

@@ -112,10 +112,16 @@ class BrushTool:
         self._radius = 0.0
         self._active = False
         self._last: Point | None = None
+        self._touched = Rect(0, 0, 0, 0)
 
     @property
     def active(self) -> bool:
         return self._active
+
+    @property
+    def touched(self) -> Rect:
+        """What the stroke under way has covered; empty between strokes."""
+        return self._touched if self._active else Rect(0, 0, 0, 0)
 
     def forget(self) -> None:
         """Another photo: a straight line must not begin where the last one ended."""
@@ -129,7 +135,7 @@ class BrushTool:
         start = self._last if gesture.shift and self._last is not None else gesture.photo
         self._active = True
         self._strokes.stroke_begin(self._label, self._radius, start)
-        self._paint(start, start, self._radius, self._label)
+        self._touched = self._paint(start, start, self._radius, self._label)
         self._last = start
         if start != gesture.photo:
             self.move(gesture)
@@ -138,7 +144,7 @@ class BrushTool:
         if self._active and self._last is not None and gesture.photo != self._last:
             start, self._last = self._last, gesture.photo
             self._strokes.stroke_extend(gesture.photo)
-            self._paint(start, gesture.photo, self._radius, self._label)
+            self._touched = self._touched.union(self._paint(start, gesture.photo, self._radius, self._label))
 
     def release(self, gesture: Gesture) -> None:
         if self._active:

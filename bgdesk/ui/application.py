@@ -1,0 +1,89 @@
+"""The composition root: every object is made here and handed on; there are no globals to find one by."""
+
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QMessageBox
+
+import bgdesk
+from bgdesk.app import settings as settings_file
+from bgdesk.app.events import Message, Severity
+from bgdesk.app.jobs import Jobs
+from bgdesk.app.models import ModelStore, default_store
+from bgdesk.app.session import Session
+from bgdesk.core.errors import BgdeskError
+from bgdesk.engine.pipeline import Pipeline
+from bgdesk.ui.ask import Ask
+from bgdesk.ui.bridge import Bridge
+from bgdesk.ui.commands import Rooms
+from bgdesk.ui.icons import application_icon
+from bgdesk.ui.main_window import MainWindow
+
+log = logging.getLogger(__name__)
+
+
+def build(store: ModelStore, bridge: Bridge, ask: Ask) -> MainWindow:
+    """The window with everything behind it. Nothing here imports torch: the engine does, on its own thread, when it is first used."""
+    settings = settings_file.load()
+    # Asked whenever a network is loaded, so that another choice in the window is followed; a network that was removed is not.
+    pipeline = Pipeline(lambda: store.weights(_wanted(store, session.settings.model)), settings.device, settings.precision)
+    jobs = Jobs(bridge.post)
+    session = Session(pipeline, store, settings, jobs, bridge.post)
+    return MainWindow(Rooms(session, store, jobs, ask, pipeline.close, settings_file.save))
+
+
+def _wanted(store: ModelStore, id: str) -> str | None:
+    return id if any(status.entry.id == id and status.installed for status in store.statuses()) else None
+
+
+def application(arguments: Sequence[str]) -> QApplication:
+    """Qt's own object, with the program's name, icon and style."""
+    qt = QApplication(list(arguments))
+    qt.setApplicationName("bgdesk")
+    qt.setApplicationDisplayName("bgdesk")
+    qt.setApplicationVersion(bgdesk.__version__)
+    qt.setDesktopFileName("bgdesk")
+    qt.setWindowIcon(application_icon())
+    qt.setStyle("Fusion")  # one look on every system; the theme's style sheet does the rest
+    return qt
+
+
+def run(paths: Sequence[Path] = ()) -> int:
+    """Open the window with these photos; returns the exit status when it is closed."""
+    qt = application(sys.argv[:1])
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C in the terminal ends the program at once
+    bridge = Bridge()
+    try:
+        window = build(default_store(), bridge, Ask())
+    except BgdeskError as error:
+        QMessageBox.critical(None, "bgdesk", str(error))
+        return 1
+    sys.excepthook = _Reporter(window)
+    window.show()
+
+    def begin() -> None:
+        if paths:
+            window.commands.open_paths(paths)
+        window.commands.warm()
+
+    QTimer.singleShot(0, begin)  # once the window is on the screen
+    status = qt.exec()
+    bridge.close()
+    return status
+
+
+class _Reporter:
+    """A defect of the program is said in the window and written to the log; the window stays."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+
+    def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        log.critical("unexpected", exc_info=(kind, error, trace))
+        text = f"Something went wrong inside bgdesk ({kind.__name__}: {error}). Export what you have, then start it again."
+        self._window.tell(Message(Severity.ERROR, text))

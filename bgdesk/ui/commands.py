@@ -1,0 +1,198 @@
+"""What the actions do that need more than one call: opening, pasting, exporting, dialogs, and leaving."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QWidget
+
+import bgdesk
+from bgdesk.app.events import Message, Offer, Severity
+from bgdesk.app.jobs import Jobs
+from bgdesk.app.paths import resource
+from bgdesk.app.session import Session
+from bgdesk.app.settings import Settings
+from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.ui import intake
+from bgdesk.ui.ask import Ask, Closing
+from bgdesk.ui.help_dialogs import AboutDialog, ShortcutsDialog
+from bgdesk.ui.models_dialog import ModelsDialog, Networks
+from bgdesk.ui.settings_dialog import SettingsDialog
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What the composition root hands to the window.
+
+    renew_engine: let go of the loaded network, so that the next photo asks which one is wanted. remember: write settings to disk.
+    """
+
+    session: Session
+    store: Networks
+    jobs: Jobs
+    ask: Ask
+    renew_engine: Callable[[], None]
+    remember: Callable[[Settings], None]
+
+
+class Commands:
+    """Holds no state of the document; `window` is the parent of dialogs, `tell` shows a message."""
+
+    def __init__(self, rooms: Rooms, window: QWidget, tell: Callable[[Message], None]) -> None:
+        self._rooms, self._window, self._tell = rooms, window, tell
+        self.models_dialog: ModelsDialog | None = None
+
+    @property
+    def _session(self) -> Session:
+        return self._rooms.session
+
+    def warm(self) -> None:
+        """Start the engine in the background: torch takes seconds to load."""
+        self._session.warm()
+
+    # Photos in.
+
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        self._session.open(paths)
+
+    def open(self) -> None:
+        from bgdesk.files.load import SUFFIXES  # decoders: not needed to show the window
+
+        paths = self._rooms.ask.photos(self._window, SUFFIXES)
+        if paths:
+            self._session.open(paths)
+
+    def sample(self) -> None:
+        """The first photo of resources/samples."""
+        folder = resource("samples")
+        photos = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
+        if photos:
+            self._session.open(photos[:1])
+        else:
+            self._tell(Message(Severity.ERROR, f"There are no sample photos in {folder}. Install bgdesk again."))
+
+    def paste(self) -> None:
+        self.take(QGuiApplication.clipboard().mimeData(), "Pasted picture")
+
+    def take(self, mime: QMimeData, name: str) -> None:
+        """Open what was dropped or pasted."""
+        paths = intake.paths(mime)
+        if paths:
+            self._session.open(paths)
+            return
+        pixels = intake.picture(mime)
+        if pixels is not None:
+            self._session.open_pixels(pixels, name)
+        elif mime.hasUrls():
+            self._tell(Message(Severity.WARNING, "Only files on this computer can be opened. Save the picture first, then drop the file."))
+        else:
+            self._tell(Message(Severity.INFO, "There is no picture to paste. Copy a picture or a file first."))
+
+    def close_photo(self) -> None:
+        photo = self._session.current
+        if photo is None:
+            return
+        if photo.edited:
+            answer = self._rooms.ask.closing(self._window, [photo.name], True)
+            if answer is Closing.EXPORT:
+                self.export()
+            if answer is not Closing.DISCARD:
+                return
+        self._session.remove(photo.key)
+
+    def step_photo(self, direction: int) -> None:
+        """The next (+1) or previous (-1) photo of the film strip, round and round."""
+        photos, current = self._session.photos, self._session.current
+        if len(photos) > 1:
+            at = next((index for index, photo in enumerate(photos) if current and photo.key == current.key), 0)
+            self._session.select(photos[(at + direction) % len(photos)].key)
+
+    # Photos out.
+
+    def export(self, format: Format | None = None) -> bool:
+        """Ask where to, and write; False if there is nothing to export or the person thought better of it."""
+        document = self._session.document
+        if document is None or not document.has_alpha:
+            return False
+        chosen = format or Format(self._session.settings.export_format)
+        suggestion = self._session.suggested_name(ExportRecipe(chosen))
+        target = self._rooms.ask.export_target(self._window, suggestion, chosen)
+        if target is None:
+            return False
+        path, written = target
+        self.configure(replace(self._session.settings, export_format=written.value))
+        self._session.export(path, ExportRecipe(written))
+        return True
+
+    def show_in_folder(self, path: Path) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+
+    # Networks.
+
+    def take_offer(self, offer: Offer, message: Message) -> None:
+        if offer is Offer.SHOW_IN_FOLDER and message.path is not None:
+            self.show_in_folder(message.path)
+        elif offer is Offer.INSTALL_MODEL:
+            self.models()
+        elif offer is Offer.IMPORT_MODEL:
+            wanted = next((status.entry.id for status in self._rooms.store.statuses() if status.entry.default), None)
+            if wanted is not None:
+                self.import_network(wanted)
+
+    def import_network(self, id: str) -> None:
+        title = next((status.entry.title for status in self._rooms.store.statuses() if status.entry.id == id), id)
+        path = self._rooms.ask.network_file(self._window, title)
+        if path is not None:
+            self._session.import_model(path, id)
+
+    def choose_network(self, id: str) -> None:
+        """Use another installed network from now on, and cut the current photo out with it."""
+        if id != (self._session.settings.model or self._rooms.store.default_id()):
+            self.configure(replace(self._session.settings, model=id))
+            self._rooms.renew_engine()
+            self._session.cut_again()
+
+    def models(self, after_remove: Callable[[], None] = lambda: None) -> None:
+        def removed() -> None:
+            self._rooms.renew_engine()
+            after_remove()
+
+        self.models_dialog = ModelsDialog(self._window, self._rooms.store, self._session, self._rooms.jobs, self._rooms.ask, removed)
+        self.models_dialog.finished.connect(self._forget_dialog)
+        self.models_dialog.open()
+
+    def _forget_dialog(self) -> None:
+        if self.models_dialog is not None:
+            self.models_dialog.deleteLater()
+        self.models_dialog = None
+
+    # Settings and help.
+
+    def configure(self, settings: Settings) -> None:
+        """Take new settings over, and write them; a disk that is full keeps them for this run."""
+        self._session.configure(settings)
+        try:
+            self._rooms.remember(settings)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self._tell(Message(Severity.WARNING, f"The settings could not be saved: {reason}. They hold until bgdesk is closed."))
+
+    def settings(self, changed: Callable[[Settings], None]) -> None:
+        dialog = SettingsDialog(self._window, self._session.settings, changed)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def shortcuts(self) -> None:
+        dialog = ShortcutsDialog(self._window)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def about(self) -> None:
+        dialog = AboutDialog(self._window, bgdesk.__version__)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()

@@ -1,0 +1,443 @@
+"""The window: lays the parts out, sends gestures to the session, and shows what the session says."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from PySide6.QtCore import QByteArray, QEvent, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QMenu, QSplitter, QToolButton, QVBoxLayout, QWidget
+
+from bgdesk.app.events import (
+    AlphaChanged,
+    BusyChanged,
+    DocumentReplaced,
+    EngineChanged,
+    Event,
+    Exported,
+    ForegroundChanged,
+    HistoryChanged,
+    Message,
+    Offer,
+    PhotosChanged,
+    TrimapChanged,
+)
+from bgdesk.app.photos import PhotoState
+from bgdesk.app.settings import Settings
+from bgdesk.core.recipe import Format
+from bgdesk.core.trimap import Label
+from bgdesk.ui import intake, words
+from bgdesk.ui.actions import Actions
+from bgdesk.ui.ask import Closing
+from bgdesk.ui.canvas import Canvas, Hand
+from bgdesk.ui.commands import Commands, Rooms
+from bgdesk.ui.controls import GiveBackFocus, named, role
+from bgdesk.ui.empty_state import EmptyState
+from bgdesk.ui.film_strip import FilmStrip
+from bgdesk.ui.icons import Icons
+from bgdesk.ui.message_bar import Overlay
+from bgdesk.ui.panels import Inspector, ToolStrip
+from bgdesk.ui.render import View
+from bgdesk.ui.status_bar import StatusBar
+from bgdesk.ui.theme import DARK, INSPECTOR_WIDTH, Tokens, choose, palette, style_sheet
+from bgdesk.ui.tools import Brush
+
+_LABELS = {"tool.foreground": Label.FOREGROUND, "tool.background": Label.BACKGROUND, "tool.unknown": Label.UNKNOWN}
+_NO_NETWORK = "No network is installed: paint what to keep by hand, or install one in Help, Networks."
+
+
+class MainWindow(QMainWindow):
+    """Views hold no truth: every event makes them read the session again."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        super().__init__()
+        self.setObjectName("main_window")
+        self.setAccessibleName("bgdesk")
+        self._rooms, self._session = rooms, rooms.session
+        settings = self._session.settings
+        self.brush = Brush(round(settings.brush_size), self)
+        self.canvas = Canvas(self._session, self.brush)
+        self.commands = Commands(rooms, self, self.tell)
+        self.actions_ = Actions(self, self.canvas, self._handlers())
+        self.actions_.fill(self.menuBar())
+        self.empty = EmptyState(self.actions_)
+        self.stage = Overlay(self.canvas, self.empty)
+        self.strip = ToolStrip(self.actions_)
+        self.inspector = Inspector(self.actions_, self.brush)
+        self.film = FilmStrip()
+        self.status = StatusBar()
+        self._view_chip = _chip("chip.view", "View")
+        self._zoom_chip = _chip("chip.zoom", "Zoom")
+        self._leaving = False
+        self._tokens: Tokens | None = None
+        self._lay_out(settings)
+        self._connect()
+        self.setAcceptDrops(True)
+        self.setMinimumSize(960, 600)
+        self.apply_theme()
+        self._unsubscribe = self._session.subscribe(self._on_event)
+        self._show_all()
+
+    # Building.
+
+    def _handlers(self) -> dict[str, Callable[[], None]]:
+        commands = self.commands
+        handlers: dict[str, Callable[[], None]] = {
+            "action.open": commands.open,
+            "action.sample": commands.sample,
+            "action.export": lambda: _done(commands.export()),
+            "action.export.png": lambda: _done(commands.export(Format.PNG)),
+            "action.export.psd": lambda: _done(commands.export(Format.PSD)),
+            "action.close_photo": commands.close_photo,
+            "action.quit": lambda: _done(self.close()),
+            "action.undo": self._session.undo,
+            "action.redo": self._session.redo,
+            "action.paste": commands.paste,
+            "action.cut_again": self._session.cut_again,
+            "action.cancel": self._cancel,
+            "action.settings": lambda: commands.settings(self._take_settings),
+            "tool.pan": lambda: self._use(Hand.PAN),
+            "action.brush": lambda: self._use(Hand.BRUSH),
+            "action.swap": self._swap,
+            "action.brush.smaller": lambda: self.brush.step(-1),
+            "action.brush.larger": lambda: self.brush.step(1),
+            "action.brush.finer_smaller": lambda: self.brush.step(-1, fine=True),
+            "action.brush.finer_larger": lambda: self.brush.step(1, fine=True),
+            "action.view.next": self._next_view,
+            "action.zoom.fit": self.canvas.fit,
+            "action.zoom.actual": self.canvas.actual_size,
+            "action.zoom.in": lambda: self.canvas.zoom_step(1),
+            "action.zoom.out": lambda: self.canvas.zoom_step(-1),
+            "action.inspector": lambda: self.inspector.setVisible(self.actions_["action.inspector"].isChecked()),
+            "action.photo.next": lambda: commands.step_photo(1),
+            "action.photo.previous": lambda: commands.step_photo(-1),
+            "action.models": lambda: commands.models(self._show_engine),
+            "action.shortcuts": commands.shortcuts,
+            "action.about": commands.about,
+        }
+        for id, label in _LABELS.items():
+            handlers[id] = lambda label=label: self._use(Hand.BRUSH, label)  # type: ignore[misc]
+        for view in View:
+            handlers["view." + view.value] = lambda view=view: self.canvas.set_view(view)  # type: ignore[misc]
+        return handlers
+
+    def _lay_out(self, settings: Settings) -> None:
+        self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._splitter.setObjectName("splitter")
+        self._splitter.setHandleWidth(1)
+        self._splitter.setChildrenCollapsible(False)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.stage, 1)
+        column.addWidget(self.film)
+        self._splitter.addWidget(middle)
+        self._splitter.addWidget(self.inspector)
+        self._splitter.setStretchFactor(0, 1)
+        self._splitter.setStretchFactor(1, 0)
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.strip)
+        row.addWidget(self._splitter, 1)
+        body = QWidget()
+        whole = QVBoxLayout(body)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addLayout(row, 1)
+        whole.addWidget(self.status)
+        self.setCentralWidget(body)
+        for chip in (self._view_chip, self._zoom_chip):
+            self.stage.add_chip(chip)
+        views, zooms = QMenu(self._view_chip), QMenu(self._zoom_chip)
+        for view in View:
+            views.addAction(self.actions_["view." + view.value])
+        for id in ("action.zoom.fit", "action.zoom.actual", "action.zoom.in", "action.zoom.out"):
+            zooms.addAction(self.actions_[id])
+        self._view_chip.setMenu(views)
+        self._zoom_chip.setMenu(zooms)
+        self.resize(1280, 800)
+        self._splitter.setSizes([1280 - INSPECTOR_WIDTH, INSPECTOR_WIDTH])
+        if settings.window_geometry:
+            self.restoreGeometry(QByteArray.fromBase64(settings.window_geometry.encode()))
+        if settings.splitter_state:
+            self._splitter.restoreState(QByteArray.fromBase64(settings.splitter_state.encode()))
+        self.inspector.fold(settings.folded)
+        self.inspector.show_format(Format(settings.export_format))
+        self.inspector.strength.set_value(round(settings.overlay * 100))
+        self.canvas.set_strength(settings.overlay)
+        for id in ("tool.foreground", "view.overlay", "action.inspector"):
+            self.actions_[id].setChecked(True)
+
+    def _connect(self) -> None:
+        self.canvas.zoomed.connect(self._show_zoom)
+        self.canvas.peeked.connect(lambda _on: self._show_view())
+        self.brush.changed.connect(self._show_tool)
+        self.film.chosen.connect(self._session.select)
+        self.film.removed.connect(lambda _key: self.commands.close_photo())
+        self.stage.progress.cancelled.connect(self._session.cancel)
+        self.stage.messages.offered.connect(self.commands.take_offer)
+        self.empty.install.connect(self._session.install_model)
+        self.empty.import_file.connect(self.commands.import_network)
+        self.inspector.strength_changed.connect(lambda value: self.canvas.set_strength(value / 100))
+        self.inspector.model_chosen.connect(self.commands.choose_network)
+        for view in View:
+            self.actions_["view." + view.value].toggled.connect(lambda _on: self._show_view())
+        give_back = GiveBackFocus(self.canvas)
+        for slider in (self.inspector.brush_size, self.inspector.strength):
+            slider.field.installEventFilter(give_back)
+        QGuiApplication.styleHints().colorSchemeChanged.connect(lambda _scheme: self.apply_theme())
+
+    # Theme.
+
+    def apply_theme(self) -> None:
+        """Choose the theme anew: the person's wish, or what the system says."""
+        hints = QGuiApplication.styleHints()
+        wish = self._session.settings.theme
+        tokens = choose(
+            wish,
+            system_dark=hints.colorScheme() is not Qt.ColorScheme.Light,
+            system_contrast=wish == "contrast" or hints.accessibility().contrastPreference() is Qt.ContrastPreference.HighContrast,
+        )
+        if tokens is self._tokens:
+            return
+        self._tokens = tokens
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            application.setPalette(palette(tokens))
+            application.setStyleSheet(style_sheet(tokens))
+        icons = Icons(tokens)
+        self.actions_.tint(icons)
+        for part in (self.inspector, self.empty, self.film, self.stage.messages):
+            part.tint(icons)
+        for chip in (self._view_chip, self._zoom_chip):
+            chip.setIcon(icons.icon("chevron-down", tokens.hint))
+        self.canvas.set_surround(tokens.surround)
+
+    @property
+    def tokens(self) -> Tokens:
+        return self._tokens or DARK
+
+    def _take_settings(self, settings: Settings) -> None:
+        self.commands.configure(settings)
+        self.inspector.strength.set_value(round(settings.overlay * 100))
+        self.canvas.set_strength(settings.overlay)
+        self.apply_theme()
+
+    # What the session says.
+
+    def _on_event(self, event: Event) -> None:
+        pending = tuple(self._session.pending_rects)
+        match event:
+            case AlphaChanged(rect, first):
+                self.canvas.alpha_changed(rect, pending, first)
+                self.canvas.settle_paint(pending)
+                self._show_state()
+            case TrimapChanged(rect):
+                self.canvas.trimap_changed(rect)
+            case ForegroundChanged(rect):
+                self.canvas.foreground_changed(rect)
+            case DocumentReplaced():
+                self._show_document()
+            case PhotosChanged():
+                self._show_photos()
+            case HistoryChanged():
+                self.canvas.settle_paint(pending)
+                self._show_state()
+            case BusyChanged():
+                self.canvas.settle_paint(pending)
+                self._show_busy()
+            case EngineChanged():
+                self._show_engine()
+            case Message():
+                self.tell(event)
+            case Exported():
+                self.inspector.show_format(Format(self._session.settings.export_format))
+                self._show_photos()
+
+    def tell(self, message: Message) -> None:
+        self.stage.messages.tell(message)
+
+    def _show_all(self) -> None:
+        self._show_document()
+        self._show_photos()
+        self._show_engine()
+        self._show_busy()
+        self._show_tool()
+        self._show_view()
+
+    def _show_document(self) -> None:
+        self.canvas.show_document(self._session.document)
+        self._show_stage()
+        self._show_state()
+        if self._session.document is not None:
+            self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _show_stage(self) -> None:
+        """The canvas as soon as a photo is on its way, so that the invitation to drop one does not flash up again."""
+        on_its_way = any(photo.state in (PhotoState.LOADING, PhotoState.WAITING) for photo in self._session.photos)
+        self.stage.show_photo(self._session.document is not None or on_its_way)
+
+    def _show_photos(self) -> None:
+        current = self._session.current
+        self.film.show_photos(self._session.photos, current)
+        self.setWindowTitle(f"{current.name}[*] — bgdesk" if current else "bgdesk")
+        self.setWindowModified(current is not None and current.edited)
+        self._show_stage()
+        self._show_state()
+
+    def _show_state(self) -> None:
+        """What can be done now, and the figures of the current photo."""
+        session, document = self._session, self._session.document
+        cut = document is not None and document.has_alpha
+        several = len(session.photos) > 1
+        for id, possible in (
+            ("action.export", cut),
+            ("action.export.png", cut),
+            ("action.export.psd", cut),
+            ("action.close_photo", session.current is not None),
+            ("action.undo", session.can_undo),
+            ("action.redo", session.can_redo),
+            ("action.cut_again", document is not None),
+            ("action.photo.next", several),
+            ("action.photo.previous", several),
+        ):
+            self.actions_[id].setEnabled(possible)
+        self.inspector.set_working(cut)
+        self.status.show_photo(document.size if document is not None else None)
+        self.status.show_timings(session.timings)
+        if document is None:
+            self.canvas.setAccessibleDescription("No photo is open")
+        else:
+            name = session.current.name if session.current else "Photo"
+            state = "cut out" if document.has_alpha else "not cut out yet"
+            self.canvas.setAccessibleDescription(f"{name}, {words.size(document.size)} pixels, {state}")
+
+    def _show_busy(self) -> None:
+        busy = self._session.busy
+        self.stage.progress.show_busy(busy)
+        self.empty.show_network(self._rooms.store.statuses() if not self.empty.isHidden() else [], busy is not None)
+        if self.commands.models_dialog is not None:
+            self.commands.models_dialog.show_busy()
+        self._show_state()
+        if busy is None and self._leaving:
+            self._leaving = False
+            self.close()
+
+    def _show_engine(self) -> None:
+        statuses = self._rooms.store.statuses()
+        installed = [status for status in statuses if status.installed and not status.damaged]
+        wanted = self._session.settings.model or self._rooms.store.default_id() or ""
+        status = self._session.engine_status
+        self.status.show_engine(status.device, status.precision, status.model or wanted, status.notes)
+        self.inspector.show_models([(each.entry.id, each.entry.title) for each in installed], wanted)
+        self.inspector.show_note("\n".join(status.notes) if installed else _NO_NETWORK)
+        self.empty.show_network(statuses, self._session.busy is not None)
+        if installed:
+            self.stage.messages.withdraw(Offer.INSTALL_MODEL)
+        if self.commands.models_dialog is not None:
+            self.commands.models_dialog.refresh()
+
+    def _show_zoom(self) -> None:
+        viewport = self.canvas.viewport
+        self.status.show_zoom(viewport.scale if viewport else None)
+        self._zoom_chip.setText(words.percent(viewport.scale) if viewport else "")
+
+    def _show_view(self) -> None:
+        self._view_chip.setText(self.actions_["view." + self.canvas.view.value].text())
+
+    def _show_tool(self) -> None:
+        id = "tool.pan" if self.canvas.hand is Hand.PAN else next(i for i, label in _LABELS.items() if label is self.brush.label)
+        self.actions_[id].setChecked(True)
+
+    # What a person does.
+
+    def _use(self, hand: Hand, label: Label | None = None) -> None:
+        if label is not None:
+            self.brush.set_label(label)
+        self.canvas.set_hand(hand)
+        self._show_tool()
+
+    def _swap(self) -> None:
+        self.brush.swap()
+        self._use(Hand.BRUSH)
+
+    def _next_view(self) -> None:
+        views = list(View)
+        following = views[(views.index(self.canvas.look.view) + 1) % len(views)]
+        self.actions_["view." + following.value].trigger()
+
+    def _cancel(self) -> None:
+        """Esc: the stroke first; then the work; then the message."""
+        if self.canvas.cancel():
+            self.canvas.settle_paint(tuple(self._session.pending_rects))
+        elif self._session.busy is not None:
+            self._session.cancel()
+        else:
+            self.stage.messages.dismiss()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if intake.acceptable(event.mimeData()):
+            event.acceptProposedAction()
+            self.empty.light(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.empty.light(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.empty.light(False)
+        event.acceptProposedAction()
+        self.commands.take(event.mimeData(), "Dropped picture")
+        self.activateWindow()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.ThemeChange:
+            self.apply_theme()
+
+    # Leaving.
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.canvas.cancel()
+        edited = [photo for photo in self._session.photos if photo.edited]
+        if edited:
+            answer = self._rooms.ask.closing(self, [photo.name for photo in edited], True)
+            if answer is Closing.EXPORT:
+                current = self._session.current
+                if current is None or not current.edited:
+                    self._session.select(edited[0].key)
+                self._leaving = self.commands.export()
+            if answer is not Closing.DISCARD:
+                event.ignore()
+                return
+        self._unsubscribe()
+        self._remember()
+        self._session.close()
+        event.accept()
+
+    def _remember(self) -> None:
+        self.commands.configure(
+            replace(
+                self._session.settings,
+                brush_size=float(self.brush.diameter),
+                overlay=self.canvas.look.strength,
+                window_geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
+                splitter_state=bytes(self._splitter.saveState().toBase64().data()).decode(),
+                folded=self.inspector.folded_names,
+            )
+        )
+
+
+def _chip(name: str, accessible: str) -> QToolButton:
+    chip = QToolButton()
+    named(chip, name, accessible)
+    role(chip, "chip")
+    chip.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    chip.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    chip.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the arrow after the text
+    chip.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return chip
+
+
+def _done(_result: bool) -> None:
+    """Handlers answer nothing."""

@@ -1,0 +1,213 @@
+"""The tool strip on the left and the inspector on the right."""
+
+from collections.abc import Iterable, Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QMenu,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from bgdesk.core.recipe import Format
+from bgdesk.ui.actions import ACTIONS, Actions
+from bgdesk.ui.controls import NumberSlider, Section, action_button, hint_label, named, role
+from bgdesk.ui.icons import SIZE, Icons
+from bgdesk.ui.theme import INSPECTOR_WIDTH, TOOL_STRIP_WIDTH
+from bgdesk.ui.tools import LARGEST, SMALLEST, STANDARD, Brush
+
+TOOLS = ("tool.foreground", "tool.background", "tool.unknown", "tool.pan")
+VIEWS = tuple(spec.id for spec in ACTIONS if spec.group == "views")
+STANDARD_STRENGTH = 45
+
+
+class ToolStrip(QFrame):
+    """One button for each tool."""
+
+    def __init__(self, actions: Actions) -> None:
+        super().__init__()
+        self.setObjectName("tool_strip")
+        self.setFixedWidth(TOOL_STRIP_WIDTH)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(7, 8, 7, 8)
+        layout.setSpacing(4)
+        for id in TOOLS:
+            if id == "tool.pan":
+                layout.addSpacing(8)
+            layout.addWidget(_square(actions, id))
+        layout.addStretch(1)
+        for id in ("action.undo", "action.redo"):
+            layout.addWidget(_square(actions, id))
+
+
+def _square(actions: Actions, id: str) -> QToolButton:
+    button = action_button(actions[id], look="tool")
+    button.setObjectName("strip." + id)
+    button.setFixedSize(34, 34)
+    return button
+
+
+class Inspector(QFrame):
+    """Brush, view, cut-out, export. Shows what it is told and tells what a person did; it decides nothing."""
+
+    strength_changed = Signal(int)
+    model_chosen = Signal(str)
+    folded = Signal()
+    format_chosen = Signal(object)
+
+    def __init__(self, actions: Actions, brush: Brush) -> None:
+        super().__init__()
+        self.setObjectName("inspector")
+        self.setMinimumWidth(240)
+        self.setMaximumWidth(420)
+        self._brush = brush
+        self.sections = (self._brush_section(actions), self._view_section(actions), self._cut_section(actions))
+        body = QWidget()
+        body.setObjectName("inspector_body")
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for section in self.sections:
+            column.addWidget(section)
+            section.folded.connect(lambda _on: self.folded.emit())
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setObjectName("inspector_scroll")
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setWidget(body)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self._export_box(actions))
+        brush.changed.connect(lambda: self.brush_size.set_value(brush.diameter))
+
+    def sizeHint(self) -> QSize:
+        return QSize(INSPECTOR_WIDTH, 600)
+
+    def _brush_section(self, actions: Actions) -> Section:
+        section = Section("panel.brush", "Brush", lambda: self._brush.set_diameter(STANDARD))
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        for id, text in (("tool.foreground", "Keep"), ("tool.background", "Remove"), ("tool.unknown", "Unsure")):
+            button = action_button(actions[id], text=True)
+            button.setObjectName("panel." + id)
+            button.setText(text)
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            button.setIconSize(QSize(18, 18))
+            row.addWidget(button)
+        section.body.addLayout(row)
+        self.brush_size = NumberSlider(
+            "panel.brush.size", "Size", SMALLEST, LARGEST, STANDARD, "px", curved=True, hint="Diameter in photo pixels ([ and ])"
+        )
+        self.brush_size.set_value(self._brush.diameter)
+        self.brush_size.changed.connect(self._brush.set_diameter)
+        section.body.addWidget(self.brush_size)
+        return section
+
+    def _view_section(self, actions: Actions) -> Section:
+        section = Section("panel.view", "View", self._reset_view)
+        self._overlay_action = actions["view.overlay"]
+        grid = QGridLayout()
+        grid.setSpacing(4)
+        for number, id in enumerate(VIEWS):
+            button = action_button(actions[id], text=True)
+            button.setObjectName("panel." + id)
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            button.setIconSize(QSize(18, 18))
+            grid.addWidget(button, number // 2, number % 2)
+        section.body.addLayout(grid)
+        self.strength = NumberSlider(
+            "panel.view.strength", "Tint strength", 0, 100, STANDARD_STRENGTH, "%", hint="How strongly labels tint the photo"
+        )
+        self.strength.changed.connect(self.strength_changed)
+        section.body.addWidget(self.strength)
+        return section
+
+    def _reset_view(self) -> None:
+        self._overlay_action.trigger()
+        self.strength.reset()
+
+    def _cut_section(self, actions: Actions) -> Section:
+        section = Section("panel.cutout", "Cut-out")
+        again = action_button(actions["action.cut_again"], look="button", text=True)
+        again.setObjectName("panel.cutout.again")
+        again.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        section.body.addWidget(again)
+        self.model = QComboBox()
+        named(self.model, "panel.cutout.model", "Network", "The network that finds the subject")
+        self.model.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.model.activated.connect(lambda index: self.model_chosen.emit(self.model.itemData(index)))
+        section.body.addWidget(self.model)
+        self.note = hint_label()
+        self.note.setObjectName("panel.cutout.note")
+        self.note.setAccessibleName("About the cut-out")
+        section.body.addWidget(self.note)
+        return section
+
+    def _export_box(self, actions: Actions) -> QWidget:
+        box = QWidget()
+        layout = QVBoxLayout(box)
+        layout.setContentsMargins(16, 12, 16, 16)
+        self.export = QToolButton()
+        named(self.export, "panel.export", "Export", actions["action.export"].toolTip())
+        role(self.export, "main")
+        self.export.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.export.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        self.export.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.export.setIconSize(QSize(SIZE, SIZE))
+        self.export.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.export.clicked.connect(actions["action.export"].trigger)
+        menu = QMenu(self.export)
+        menu.setObjectName("panel.export.menu")
+        for id in ("action.export.png", "action.export.psd"):
+            menu.addAction(actions[id])
+        self.export.setMenu(menu)
+        layout.addWidget(self.export)
+        return box
+
+    # What is shown.
+
+    def show_format(self, format: Format) -> None:
+        """The format that the button exports in."""
+        self.export.setText(f"Export {format.name}…")
+
+    def show_models(self, models: Sequence[tuple[str, str]], current: str) -> None:
+        """(id, title) of the installed networks; the choice is shown from the second one on."""
+        self.model.clear()
+        for id, title in models:
+            self.model.addItem(title, id)
+        self.model.setCurrentIndex(max(0, self.model.findData(current)))
+        self.model.setVisible(len(models) > 1)
+
+    def show_note(self, text: str) -> None:
+        self.note.setText(text)
+        self.note.setVisible(bool(text))
+
+    def set_working(self, possible: bool) -> None:
+        """Whether there is a photo to work on."""
+        self.export.setEnabled(possible)
+
+    def fold(self, names: Iterable[str]) -> None:
+        chosen = set(names)
+        for section in self.sections:
+            section.set_folded(section.name in chosen)
+
+    @property
+    def folded_names(self) -> tuple[str, ...]:
+        return tuple(section.name for section in self.sections if section.is_folded)
+
+    def tint(self, icons: Icons) -> None:
+        for section in self.sections:
+            section.tint(icons)
+        self.export.setIcon(icons.icon("export", icons.tokens.on_accent))

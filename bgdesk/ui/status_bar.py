@@ -1,0 +1,61 @@
+"""One line at the window's foot: what computes, with what, how long it took, how large the photo is."""
+
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
+
+from bgdesk.core.geometry import Size
+from bgdesk.ui import words
+from bgdesk.ui.controls import named
+from bgdesk.ui.theme import STATUS_HEIGHT
+
+_FIELDS: tuple[tuple[str, str], ...] = (
+    ("device", "Device"),
+    ("precision", "Precision"),
+    ("model", "Network"),
+    ("timings", "Times of the last stages"),
+    ("size", "Photo size"),
+    ("zoom", "Zoom"),
+)
+
+
+class StatusBar(QFrame):
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("status_bar")
+        self.setFixedHeight(STATUS_HEIGHT)
+        self._labels: dict[str, QLabel] = {}
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 0, 12, 0)
+        row.setSpacing(0)
+        for name, accessible in _FIELDS:
+            label = QLabel()
+            named(label, "status." + name, accessible)
+            self._labels[name] = label
+            if name == "size":
+                row.addStretch(1)
+            row.addWidget(label)
+
+    def text(self, name: str) -> str:
+        return self._labels[name].text().strip(" ·")
+
+    def _set(self, name: str, text: str) -> None:
+        """Fields are parted by dots; an empty one takes its dot with it."""
+        first = name in ("device", "size")
+        self._labels[name].setText(("" if first else "  ·  ") + text if text else "")
+
+    def show_engine(self, device: str, precision: str, model: str, notes: Sequence[str]) -> None:
+        """device and precision are empty until the engine has started; notes are fall-backs, shown as a tool tip."""
+        self._set("device", words.device(device) if device else "Engine not started")
+        self._set("precision", precision)
+        self._set("model", model or "no network")
+        self._labels["device"].setToolTip("\n".join(notes))
+
+    def show_timings(self, timings: Mapping[str, float]) -> None:
+        self._set("timings", words.timings(timings))
+
+    def show_photo(self, size: Size | None) -> None:
+        self._set("size", words.size(size) if size else "")
+
+    def show_zoom(self, scale: float | None) -> None:
+        self._set("zoom", words.percent(scale) if scale else "")

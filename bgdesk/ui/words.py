@@ -1,0 +1,63 @@
+"""Words for a person: stages of work, sizes, durations, devices."""
+
+from collections.abc import Mapping
+
+from bgdesk.core.geometry import Size
+
+_STAGES: Mapping[str, str] = {
+    "load": "Reading the photo",
+    "read": "Reading the photo",
+    "warm": "Starting the engine",
+    "engine": "Starting the engine",
+    "network": "Finding the subject",
+    "segment": "Finding the subject",
+    "trimap": "Finding the edges",
+    "alpha": "Refining the edges",
+    "rematte": "Refining the stroke",
+    "foreground": "Cleaning the edge colours",
+    "save": "Writing the file",
+    "download": "Downloading the network",
+    "unpack": "Unpacking the network",
+    "verify": "Checking the network",
+    "convert": "Converting the network",
+    "wait": "Waiting for another bgdesk",
+}
+
+#: Timings worth a place in the status bar, in this order.
+_SHOWN: tuple[tuple[str, str], ...] = (("network", "network"), ("alpha", "alpha"), ("foreground", "colours"), ("rematte", "stroke"))
+
+
+def stage(name: str) -> str:
+    """A stage of work as a sentence's beginning; one that is not known is shown as it is called."""
+    return _STAGES.get(name, name[:1].upper() + name[1:])
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.0995 else f"{seconds:.2f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+
+
+def timings(values: Mapping[str, float]) -> str:
+    """`network 0.52 s · alpha 0.31 s · stroke 40 ms`; empty if nothing was timed."""
+    return " · ".join(f"{word} {duration(values[name])}" for name, word in _SHOWN if name in values)
+
+
+def size(photo: Size) -> str:
+    return f"{photo.width} × {photo.height}"
+
+
+def percent(scale: float) -> str:
+    value = scale * 100
+    return f"{value:.1f} %" if value < 9.95 else f"{value:.0f} %"
+
+
+def device(name: str) -> str:
+    """`cpu` -> `CPU`, `cuda:0 NVIDIA H100` -> `NVIDIA H100`, `mps` -> `Apple GPU`."""
+    if name.startswith("cpu"):
+        return ("CPU " + name[3:].strip(" :")).strip()
+    if name.startswith("cuda"):
+        return name.partition(" ")[2] or "NVIDIA GPU"
+    return "Apple GPU" if name.startswith("mps") else name
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size >= 10e6 else f"{size / 1e6:.1f} MB"
