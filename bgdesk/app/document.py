@@ -117,9 +117,6 @@ class Document:
 
     def adopt(self, cutout: Cutout) -> None:
         """`replace` by what the engine computed for this source."""
-        shape = self.source.shape[:2]
-        if cutout.alpha.shape != shape or cutout.trimap.shape != shape or cutout.foreground.shape != self.source.shape:
-            raise ValueError(f"a cut-out of {cutout.alpha.shape} does not fit a source of {shape}")
         self.replace(cutout.trimap, cutout.alpha, cutout.foreground, cutout.timings)
 
     def start_by_hand(self, label: Label) -> None:
@@ -127,6 +124,7 @@ class Document:
         shape = self.source.shape[:2]
         value = 1.0 if label == Label.FOREGROUND else 0.0
         self.replace(np.full(shape, label, np.uint8), np.full(shape, value, np.float32), None, {})
+        self.stale = ()  # an alpha of one value has no colours to work out
 
     # -- snapshots -----------------------------------------------------------------------------------------------
 

@@ -9,11 +9,15 @@ import threading
 import time
 from collections.abc import Callable
 from enum import Enum, IntEnum
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Generic, TypeAlias, TypeVar
 
 from bgdesk.core.tasks import Cancelled, CancelToken, Progress
 
 T = TypeVar("T")
+#: post(f) runs f later on the owner's thread; may be called from any thread.
+Post: TypeAlias = Callable[[Callable[[], None]], None]
+
 log = logging.getLogger(__name__)
 
 #: seconds between two progress reports of one job: about 30 a second, as often as anybody can see.
@@ -67,14 +71,22 @@ class Job(Generic[T]):
         self._posted = False  # a report is on its way and has not been read yet
         self._last_report = 0.0
         self._stages: set[str] = set()
+        self._leave: Callable[[], bool] | None = None  # out of the queue; False if it is not in it any more
+        self._post: Post | None = None
 
     def cancel(self) -> None:
-        """Ask it to stop. on_cancelled follows once it has: at once if it had not begun."""
+        """Ask it to stop. on_cancelled follows once it has; a job that has not begun leaves the queue at once."""
         self.token.cancel()
+        if self._leave is not None and self._post is not None and self._leave():
+            self._post(self._deliver_cancelled)
+
+    def queued(self, leave: Callable[[], bool], post: Post) -> None:
+        """A lane has taken it in: how to get out of its queue, and how to reach the owner."""
+        self._leave, self._post = leave, post
 
     # -- on the lane's thread ------------------------------------------------------------------------------------
 
-    def run(self, post: Callable[[Callable[[], None]], None]) -> None:
+    def run(self, post: Post) -> None:
         """Do the work and post what became of it."""
 
         def progress(stage: str, fraction: float) -> None:
@@ -97,9 +109,9 @@ class Job(Generic[T]):
             self.token.cancel()
             post(self._deliver_cancelled)
         except Exception as error:  # whatever it is, the owner decides; the lane lives on
-            post(lambda error=error: self._deliver_error(error))  # type: ignore[misc]
+            post(partial(self._deliver_error, error))
         else:
-            post(lambda: self._deliver(result))
+            post(partial(self._deliver, result))
 
     # -- on the owner's thread -----------------------------------------------------------------------------------
 
@@ -137,7 +149,7 @@ class Job(Generic[T]):
 class _Worker:
     """One lane: a thread, started with its first job, and the jobs that wait for it."""
 
-    def __init__(self, name: str, post: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, name: str, post: Post) -> None:
         self._name = name
         self._post = post
         self._condition = threading.Condition()
@@ -152,12 +164,27 @@ class _Worker:
             if self._closed:
                 job.token.cancel()
                 return
+            job.queued(partial(self.discard, job), self._post)
             heapq.heappush(self._waiting, (job.priority, next(self._order), job))
             self._preempt(job)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name=f"bgdesk-{self._name}", daemon=True)
                 self._thread.start()
             self._condition.notify()
+
+    def discard(self, job: Job[object]) -> bool:
+        with self._condition:
+            kept = [item for item in self._waiting if item[2] is not job]
+            found = len(kept) < len(self._waiting)
+            if found:
+                heapq.heapify(kept)
+                self._waiting = kept
+            return found
+
+    def preempt(self) -> None:
+        with self._condition:
+            if self._running is not None and self._running.preemptible:
+                self._running.token.cancel()
 
     def promote(self, job: Job[object], priority: Priority) -> None:
         with self._condition:
@@ -205,7 +232,7 @@ class _Worker:
 class Jobs:
     """The lanes. `post(f)` runs f later on the owner's thread and may be called from any thread."""
 
-    def __init__(self, post: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(self, post: Post) -> None:
         self._closed = False
         self._post = post
         self._workers = {lane: _Worker(lane.value, self._post_if_open) for lane in Lane}
@@ -235,6 +262,10 @@ class Jobs:
         """Somebody waits for `job` now: move it up, and let nothing preempt it any more."""
         self._workers[lane].promote(job, priority)  # type: ignore[arg-type]
 
+    def preempt(self, lane: Lane) -> None:
+        """Stop a preemptible job that runs there: something urgent is about to be submitted."""
+        self._workers[lane].preempt()
+
     def close(self, timeout: float = 5.0) -> bool:
         """Cancel everything and wait for the lanes to end, `timeout` seconds in all. False if one is still at work.
 
@@ -244,7 +275,8 @@ class Jobs:
         deadline = time.monotonic() + timeout
         for worker in self._workers.values():
             worker.close()
-        return all([worker.join(max(0.0, deadline - time.monotonic())) for worker in self._workers.values()])
+        ended = [worker.join(max(0.0, deadline - time.monotonic())) for worker in self._workers.values()]
+        return all(ended)
 
     def _post_if_open(self, call: Callable[[], None]) -> None:
         if not self._closed:

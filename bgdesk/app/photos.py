@@ -21,7 +21,7 @@ class Photo:
     """One entry of the film strip; a new value comes with every PhotosChanged.
 
     thumbnail: h×w×3 uint8, at most THUMBNAIL pixels on its longer side; None until it has been read.
-    edited: strokes have been painted that an unexpected end would lose.
+    edited: it has been painted on; such a photo is never dropped from memory.
     """
 
     key: int

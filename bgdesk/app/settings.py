@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from bgdesk.app import paths
+
+log = logging.getLogger(__name__)
+
+_MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -24,8 +36,8 @@ class Settings:
     overlay: float = 0.45
     export_format: str = "png"
     export_folder: str = ""
-    undo_bytes: int = 256 * 1024 * 1024
-    memory_bytes: int = 2 * 1024 * 1024 * 1024
+    undo_bytes: int = 256 * _MIB
+    memory_bytes: int = 2048 * _MIB
     device: str = "auto"
     precision: str = "auto"
     model: str = ""
@@ -34,3 +46,97 @@ class Settings:
     window_state: str = ""
     splitter_state: str = ""
     folded: tuple[str, ...] = ()
+
+
+#: What a value may be, beside its type; a value outside is replaced by the default.
+_CHOICES: Mapping[str, tuple[str, ...]] = {"theme": ("system", "light", "dark", "contrast"), "export_format": ("png", "psd")}
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "brush_size": (1.0, 10000.0),
+    "overlay": (0.0, 1.0),
+    "undo_bytes": (_MIB, 1024 * 1024 * _MIB),
+    "memory_bytes": (_MIB, 1024 * 1024 * _MIB),
+}
+
+
+def default_file() -> Path:
+    """Where the settings lie."""
+    return paths.settings_folder() / "settings.json"
+
+
+def load(file: Path | None = None) -> Settings:
+    """The settings in `file` (default_file()); the defaults if there is none.
+
+    Names it does not know and values that make no sense are left out. A file that is no settings file at all is kept
+    beside it as settings.json.broken, never lost; so is one with a single senseless value.
+    """
+    file = file or default_file()
+    try:
+        text = file.read_text("utf-8")
+    except FileNotFoundError:
+        return Settings()
+    except (OSError, UnicodeDecodeError) as error:
+        log.warning("%s could not be read (%s): starting with the defaults", file, error)
+        _keep_aside(file)
+        return Settings()
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        log.warning("%s is not a settings file: starting with the defaults", file)
+        _keep_aside(file)
+        return Settings()
+    good = {field.name: value for field in fields(Settings) if (value := _sane(field.name, values.get(field.name))) is not None}
+    lost = sorted(name for name in values if name not in good)
+    if lost:  # written by a newer version, or by hand
+        log.warning("%s: not understood and left out: %s", file, ", ".join(lost))
+        _keep_aside(file)
+    return Settings(**good)
+
+
+def save(settings: Settings, file: Path | None = None) -> None:
+    """Write them, complete or not at all. Raises OSError."""
+    file = file or default_file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as stream:
+            json.dump(asdict(settings), stream, indent=2)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sane(name: str, value: Any) -> Any:
+    """`value` as the field `name` takes it, or None if it cannot."""
+    default = getattr(Settings(), name)
+    if isinstance(default, bool):
+        return value if isinstance(value, bool) else None
+    if isinstance(default, int | float):
+        low, high = _RANGES[name]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            return None
+        return type(default)(value)
+    if isinstance(default, tuple):
+        return tuple(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else None
+    if not isinstance(value, str):
+        return None
+    return value if value in _CHOICES.get(name, (value,)) else None
+
+
+def _keep_aside(file: Path) -> None:
+    """Copy it to the first free name of settings.json.broken, .broken-2, …, unless such a copy is there already."""
+    aside = file.with_name(file.name + ".broken")
+    number = 2
+    try:
+        content = file.read_bytes()
+        while aside.exists():
+            if aside.read_bytes() == content:
+                return
+            aside = file.with_name(f"{file.name}.broken-{number}")
+            number += 1
+        aside.write_bytes(content)
+    except OSError as error:
+        log.warning("%s could not be kept aside: %s", file, error)

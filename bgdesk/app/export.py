@@ -1,0 +1,85 @@
+"""From a document's snapshot to a file: the one way out, for the window and for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bgdesk.app.document import Snapshot
+from bgdesk.app.patches import AlphaRequest, ColourRequest, join
+from bgdesk.app.ports import DiskFiles, EngineLike, FilesLike
+from bgdesk.core.cutout import Cutout
+from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.tasks import Progress, silent
+
+if TYPE_CHECKING:
+    from bgdesk.files.load import LoadedImage
+
+
+def needs_engine(snapshot: Snapshot, recipe: ExportRecipe) -> bool:
+    """Whether `prepare` has to compute anything."""
+    colours = not recipe.alpha_only and (snapshot.foreground is None or bool(snapshot.stale))
+    return bool(snapshot.debt) or colours
+
+
+def prepare(snapshot: Snapshot, recipe: ExportRecipe, engine: EngineLike | None, progress: Progress = silent) -> Cutout:
+    """What the snapshot amounts to once everything in it has caught up: owed alpha first, then stale colours.
+
+    engine may be None if `needs_engine` says so. The snapshot stays as it is. Raises Cancelled and BgdeskError.
+    """
+    source, trimap, alpha = snapshot.source, snapshot.trimap, snapshot.alpha
+    foreground, stale = snapshot.foreground, snapshot.stale
+    if engine is None:
+        if needs_engine(snapshot, recipe):
+            raise ValueError("this snapshot cannot be exported without an engine")
+    else:
+        if snapshot.debt:
+            alpha = alpha.copy()
+        for roi in snapshot.debt:
+            rect, patch = AlphaRequest.of(source, trimap, alpha, roi, engine.REACH).compute(engine, progress)
+            alpha[rect.slices] = patch
+            stale = join(stale, rect)
+        if not recipe.alpha_only:
+            if foreground is None:
+                foreground = engine.foreground(source, alpha, progress)
+            elif stale:
+                foreground = foreground.copy()
+                for rect in stale:
+                    foreground[rect.slices] = ColourRequest.of(source, alpha, rect).compute(engine, progress)
+    return Cutout(source, alpha, source if foreground is None else foreground, trimap)
+
+
+def export(
+    snapshot: Snapshot,
+    recipe: ExportRecipe,
+    engine: EngineLike | None,
+    metadata: LoadedImage | None,
+    path: Path,
+    progress: Progress = silent,
+    protect: Collection[Path] = (),
+    files: FilesLike | None = None,
+) -> Path:
+    """`prepare`, then write to `path`: complete and checked, or not at all. Never onto the source or a file of `protect`.
+
+    Raises SaveError, other BgdeskError from the engine, and Cancelled.
+    """
+    cutout = prepare(snapshot, recipe, engine, progress)
+    return (files or DiskFiles()).save(cutout, path, recipe, metadata, protect, progress)
+
+
+def snapshot_of(cutout: Cutout) -> Snapshot:
+    """A finished cut-out as a snapshot that owes nothing."""
+    return Snapshot(cutout.source, cutout.trimap, cutout.alpha, cutout.foreground, (), ())
+
+
+def free_name(folder: Path, stem: str, recipe: ExportRecipe, taken: Callable[[Path], bool] = Path.exists) -> Path:
+    """stem_cutout.png in `folder` (stem_alpha.png for the opacity alone), or the first of -2, -3, … that is not there yet."""
+    what = "alpha" if recipe.alpha_only else "cutout"
+    suffix = (recipe.format or Format.PNG).suffix
+    candidate = folder / f"{stem}_{what}{suffix}"
+    number = 2
+    while taken(candidate):
+        candidate = folder / f"{stem}_{what}-{number}{suffix}"
+        number += 1
+    return candidate

@@ -1,0 +1,74 @@
+"""Exports in the background: what is computed on the compute lane, what is written on the IO lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from bgdesk.app.activity import Activity
+from bgdesk.app.events import Event, Exported, Message, Offer, Severity
+from bgdesk.app.export import needs_engine, prepare
+from bgdesk.app.jobs import Lane, Priority
+from bgdesk.app.ports import EngineLike, FilesLike
+from bgdesk.app.strip import Entry
+from bgdesk.core.cutout import Cutout
+from bgdesk.core.recipe import ExportRecipe
+
+
+class Exporter:
+    """The same steps as `export.export`, each on its own lane: a slow disk must not hold up a stroke's re-matting."""
+
+    def __init__(self, engine: EngineLike, files: FilesLike, activity: Activity, emit: Callable[[Event], None]) -> None:
+        self._engine = engine
+        self._files = files
+        self._activity = activity
+        self._emit = emit
+
+    def export(self, entry: Entry, path: Path, recipe: ExportRecipe, protect: Sequence[Path]) -> None:
+        """Freeze the entry's document now, and write that, whatever is painted meanwhile. protect: never written to."""
+        document = None if entry.editor is None else entry.editor.document
+        if document is None or not document.has_alpha:
+            text = f"{entry.name} is not cut out yet. Wait for the network, or paint the subject by hand."
+            self._emit(Message(Severity.WARNING, text))
+            return
+        snapshot = document.freeze()
+        metadata = entry.loaded
+
+        def release(_: object = None) -> None:
+            document.release(snapshot)
+
+        def stopped(by_person: bool) -> None:
+            release()
+            if by_person:
+                self._emit(Message(Severity.INFO, f"Cancelled. {path.name} was not written."))
+
+        def written(target: Path) -> None:
+            release()
+            self._emit(Exported(target))
+            self._emit(Message(Severity.INFO, f"{target.name} is saved.", (Offer.SHOW_IN_FOLDER,), target))
+
+        def write(cutout: Cutout) -> None:
+            self._activity.submit(
+                Lane.IO,
+                lambda progress: self._files.save(cutout, path, recipe, metadata, protect, progress),
+                doing=f"saving {path.name}",
+                stage="save",
+                on_done=written,
+                on_error=release,
+                on_cancelled=stopped,
+            )
+
+        if needs_engine(snapshot, recipe):
+            self._activity.submit(
+                Lane.COMPUTE,
+                partial(prepare, snapshot, recipe, self._engine),
+                doing=f"preparing {path.name}",
+                stage="foreground",
+                on_done=write,
+                on_error=release,
+                on_cancelled=stopped,
+                priority=Priority.NORMAL,  # after the strokes
+            )
+        else:
+            write(prepare(snapshot, recipe, None))

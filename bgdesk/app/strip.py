@@ -1,0 +1,342 @@
+"""The film strip: which photos are open, which of them are in memory, and how they come and go."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgdesk.app.activity import Activity, Work
+from bgdesk.app.document import Document
+from bgdesk.app.editor import Editor
+from bgdesk.app.jobs import Lane, Priority
+from bgdesk.app.parking import Parked, shrink
+from bgdesk.app.photos import THUMBNAIL, Photo, PhotoState
+from bgdesk.app.ports import FilesLike
+from bgdesk.core.arrays import Pixels
+from bgdesk.core.errors import LoadError
+from bgdesk.core.tasks import Progress
+
+if TYPE_CHECKING:
+    from bgdesk.files.load import LoadedImage
+
+
+@dataclass(eq=False)
+class Entry:
+    """One photo of the strip.
+
+    editor: while it is in memory. parked: its cut-out while it is not. pixels: of a pasted picture, which has no file.
+    loading, cutting, parking, previewing: the work under way. declined: the person stopped the network for it.
+    skipped: it was read ahead of time, and there was no room for it.
+    used: grows with every time it is shown; the least used leaves memory first.
+    """
+
+    key: int
+    path: Path | None
+    name: str
+    state: PhotoState = PhotoState.WAITING
+    error: str | None = None
+    thumbnail: NDArray[np.uint8] | None = None
+    editor: Editor | None = None
+    loaded: LoadedImage | None = None
+    pixels: Pixels | None = None
+    parked: Parked | None = None
+    loading: Work | None = None
+    cutting: Work | None = None
+    parking: Work | None = None
+    previewing: Work | None = None
+    declined: bool = False
+    skipped: bool = False
+    used: int = 0
+
+    @property
+    def edited(self) -> bool:
+        if self.editor is not None:
+            return self.editor.edited
+        return self.parked is not None and self.parked.edited
+
+    @property
+    def photo(self) -> Photo:
+        return Photo(self.key, self.path, self.name, self.state, self.edited, self.thumbnail, self.error)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes that could be given back."""
+        return (self.editor.nbytes if self.editor else 0) + (self.parked.nbytes if self.parked else 0)
+
+    def works(self) -> list[Work]:
+        return [work for work in (self.loading, self.cutting, self.parking, self.previewing) if work is not None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    image: LoadedImage
+    thumbnail: NDArray[np.uint8]
+    cutout: tuple[NDArray[np.uint8], NDArray[np.float32]] | None
+
+
+class Strip:
+    """Entries in order, and the work of bringing them into memory and out of it.
+
+    make_editor: a new document's editor for an entry. changed: something that `Photo` shows is different.
+    """
+
+    def __init__(
+        self,
+        files: FilesLike,
+        activity: Activity,
+        make_editor: Callable[[Entry, Document], Editor],
+        changed: Callable[[], None],
+    ) -> None:
+        self.entries: list[Entry] = []
+        self._files = files
+        self._activity = activity
+        self._make_editor = make_editor
+        self._changed = changed
+        self._keys = itertools.count(1)
+        self._uses = itertools.count(1)
+
+    def find(self, key: int) -> Entry | None:
+        return next((entry for entry in self.entries if entry.key == key), None)
+
+    def add(self, path: Path | None, name: str) -> Entry:
+        """A new entry at the end."""
+        entry = Entry(next(self._keys), path, name)
+        self.entries.append(entry)
+        self._changed()
+        return entry
+
+    def at(self, path: Path) -> Entry | None:
+        """The entry of a file that is open already."""
+        return next((entry for entry in self.entries if entry.path == path), None)
+
+    def use(self, entry: Entry) -> None:
+        """It is shown: it leaves memory last."""
+        entry.used = next(self._uses)
+        entry.skipped = False
+        if entry.parking is not None:
+            entry.parking.cancel()
+            entry.parking = None
+
+    def drop(self, entry: Entry) -> None:
+        """Out of the strip, with everything that runs for it."""
+        for work in entry.works():
+            work.cancel()
+        if entry.editor is not None:
+            entry.editor.close()
+        self.entries.remove(entry)
+        self._changed()
+
+    # -- paths ---------------------------------------------------------------------------------------------------
+
+    def expand(self, paths: Sequence[Path], done: Callable[[list[Path], list[Path]], None]) -> None:
+        """done(files, empty): the files among `paths` and in the folders among them, and the folders that hold no photo.
+
+        On the IO lane: a folder may lie on a slow network.
+        """
+
+        def work(progress: Progress) -> tuple[list[Path], list[Path]]:
+            suffixes = frozenset(self._files.suffixes)
+            files: list[Path] = []
+            empty: list[Path] = []
+            for path in paths:
+                path = path.absolute()
+                if not path.is_dir():
+                    files.append(path)
+                    continue
+                found = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and file.is_file())
+                files += found
+                if not found:
+                    empty.append(path)
+            return list(dict.fromkeys(files)), empty
+
+        names = ", ".join(path.name or str(path) for path in paths[:3])
+        self._activity.submit(Lane.IO, work, doing=f"opening {names}", stage="load", on_done=lambda found: done(*found), visible=False)
+
+    # -- into memory ---------------------------------------------------------------------------------------------
+
+    def load(
+        self,
+        entry: Entry,
+        done: Callable[[Entry], None],
+        failed: Callable[[Entry, Exception], None],
+        cancelled: Callable[[Entry], None],
+        background: bool = False,
+    ) -> None:
+        """Read the entry's file; `done` when it has an editor. What was parked is put back."""
+        path = entry.path
+        if path is None:
+            raise ValueError("a pasted picture is in memory already")
+        parked = entry.parked
+
+        def work(progress: Progress) -> _Read:
+            progress("load", 0.0)
+            image = self._files.load(path)
+            progress("load", 0.9)
+            fits = parked is not None and image.pixels.shape[:2] == (parked.size.height, parked.size.width)
+            if parked is not None and parked.edited and not fits:
+                raise LoadError(
+                    f"{entry.name} has another size than before, so its strokes cannot be put back. "
+                    "Put the old file back, or remove the photo from the strip and open it again."
+                )
+            return _Read(image, shrink(image.pixels, THUMBNAIL), parked.unpack() if parked is not None and fits else None)
+
+        def arrived(read: _Read) -> None:
+            entry.loading = None
+            entry.error = None
+            self._place(entry, read)
+            done(entry)
+
+        def broken(error: Exception) -> None:
+            entry.loading = None
+            entry.state, entry.error = PhotoState.FAILED, str(error)
+            self._changed()
+            failed(entry, error)
+
+        def stopped(_: bool) -> None:
+            entry.loading = None
+            entry.state = PhotoState.WAITING
+            self._changed()
+            cancelled(entry)
+
+        entry.state = PhotoState.LOADING
+        self._changed()
+        entry.loading = self._activity.submit(
+            Lane.IO,
+            work,
+            doing=f"reading {entry.name}",
+            stage="load",
+            on_done=arrived,
+            on_error=broken,
+            on_cancelled=stopped,
+            priority=Priority.BACKGROUND if background else Priority.INTERACTIVE,
+            visible=not background,
+            quiet=True,
+        )
+
+    def _place(self, entry: Entry, read: _Read) -> None:
+        entry.loaded, entry.thumbnail = read.image, read.thumbnail
+        parked, entry.parked = entry.parked, None
+        entry.editor = self._make_editor(entry, Document.awaiting(read.image.pixels, entry.path))
+        if parked is not None and read.cutout is not None:
+            self._put_back(entry, parked, read.cutout)
+        entry.state = PhotoState.READY if entry.editor.document.has_alpha else PhotoState.WAITING
+        self._changed()
+
+    def _put_back(self, entry: Entry, parked: Parked, cutout: tuple[NDArray[np.uint8], NDArray[np.float32]]) -> None:
+        editor = entry.editor
+        if editor is not None:
+            editor.document.replace(*cutout, None, {})
+            editor.document.debt = parked.debt
+            editor.restored, editor.by_hand = parked.edited, parked.by_hand
+            editor.resume()
+
+    def paste(self, entry: Entry, pixels: Pixels) -> None:
+        """Give a pasted picture its editor; the pixels stay with the entry. Put back what was parked."""
+        entry.pixels = pixels
+        parked, entry.parked = entry.parked, None
+        entry.editor = self._make_editor(entry, Document.awaiting(pixels))
+        if parked is not None:
+            self._put_back(entry, parked, parked.unpack())
+        entry.state = PhotoState.READY if entry.editor.document.has_alpha else PhotoState.WAITING
+        if entry.thumbnail is None:
+            self._preview(entry, lambda progress: shrink(pixels, THUMBNAIL))
+        self._changed()
+
+    def preview(self, entry: Entry) -> None:
+        """Make the thumbnail of a photo that waits."""
+        if entry.path is not None and entry.thumbnail is None and entry.loading is None:
+            path = entry.path
+            self._preview(entry, lambda progress: self._files.preview(path, THUMBNAIL))
+
+    def _preview(self, entry: Entry, work: Callable[[Progress], NDArray[np.uint8]]) -> None:
+        def done(thumbnail: NDArray[np.uint8]) -> None:
+            entry.previewing = None
+            if entry.thumbnail is None:
+                entry.thumbnail = thumbnail
+            self._changed()
+
+        def failed(error: Exception) -> None:
+            entry.previewing = None
+            if entry.state is PhotoState.WAITING:
+                entry.state, entry.error = PhotoState.FAILED, str(error)
+            self._changed()
+
+        def stopped(_: bool) -> None:
+            entry.previewing = None
+
+        entry.previewing = self._activity.submit(
+            Lane.IO,
+            work,
+            doing=f"reading {entry.name}",
+            on_done=done,
+            on_error=failed,
+            on_cancelled=stopped,
+            priority=Priority.NORMAL,
+            visible=False,
+            quiet=True,  # the strip says it; the message bar is for what the person asked for
+        )
+
+    # -- out of memory -------------------------------------------------------------------------------------------
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the open photos take."""
+        return sum(entry.nbytes for entry in self.entries)
+
+    def relieve(self, limit: int, keep: Entry | None) -> None:
+        """Bring `nbytes` under `limit` if it can be done without losing anything that was painted, `keep` excepted.
+
+        What was used least goes first: documents are parked, one at a time in the background; then parked cut-outs that
+        nobody painted on are dropped, for the network to make again. `changed` tells when it is worth calling again.
+        """
+        if self.nbytes <= limit or any(entry.parking is not None for entry in self.entries):
+            return
+        others = sorted((entry for entry in self.entries if entry is not keep), key=lambda entry: entry.used)
+        for entry in others:
+            if entry.editor is not None and entry.editor.idle and entry.loading is None and entry.cutting is None:
+                self._park(entry, entry.editor)
+                return
+        for entry in others:
+            if entry.parked is not None and not entry.parked.edited:
+                entry.parked = None
+                entry.state = PhotoState.WAITING
+                self._changed()
+                if self.nbytes <= limit:
+                    return
+
+    def _park(self, entry: Entry, editor: Editor) -> None:
+        if not editor.document.has_alpha:  # read, but never cut out: nothing to keep
+            entry.state, entry.skipped = PhotoState.WAITING, True
+            self._let_go(entry, editor)
+            return
+        parked = Parked.of(editor)
+
+        def done(_: None) -> None:
+            entry.parking = None
+            entry.parked = parked
+            self._let_go(entry, editor)
+
+        def ended(_: object) -> None:
+            entry.parking = None
+
+        entry.parking = self._activity.submit(
+            Lane.IO,
+            parked.pack,
+            doing=f"making room for other photos beside {entry.name}",
+            on_done=done,
+            on_error=ended,
+            on_cancelled=ended,
+            priority=Priority.BACKGROUND,
+            visible=False,
+        )
+
+    def _let_go(self, entry: Entry, editor: Editor) -> None:
+        editor.close()
+        entry.editor = entry.loaded = None
+        self._changed()
