@@ -1,0 +1,358 @@
+"""bgdesk cut and bgdesk matte: real files, and an engine that answers at once; then once with a real network."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bgdesk.cli import cut, matte
+from bgdesk.cli.main import run_command
+from bgdesk.core.arrays import Alpha, Pixels, Trimap
+from bgdesk.core.cutout import Cutout
+from bgdesk.core.errors import BgdeskError, LoadError, MattingError, SaveError, UsageError
+from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.tasks import Progress, silent
+from bgdesk.engine.pipeline import EngineStatus
+
+
+DEFAULT = MatteRecipe()
+
+
+class FakeEngine:
+    """engine.pipeline.Pipeline without a network: the left half of every photo is the subject.
+
+    A photo that is 13 pixels wide fails. `asked` collects what it was called with.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+        self.recipes: list[MatteRecipe] = []
+        self.interrupt_after: int | None = None
+
+    def open(self, *request: object) -> "FakeEngine":
+        self.asked.append(request)
+        return self
+
+    @property
+    def status(self) -> EngineStatus:
+        return EngineStatus("CPU", "bf16", "isnet-general", ())
+
+    def auto(self, pixels: Pixels, recipe: MatteRecipe = DEFAULT, progress: Progress = silent) -> Cutout:
+        if self.interrupt_after is not None and len(self.recipes) == self.interrupt_after:
+            raise KeyboardInterrupt
+        if pixels.shape[1] == 13:
+            raise MattingError("13 pixels bring bad luck. Crop the photo.")
+        self.recipes.append(recipe)
+        progress("network", 1.0)
+        alpha = np.zeros(pixels.shape[:2], np.float32)
+        alpha[:, : pixels.shape[1] // 2] = 1
+        timings = {"network": 0.5, "trimap": 0.001, "alpha": 0.25}
+        trimap = (alpha * 255).astype(np.uint8)
+        notes = ("The solver was slow.",) if pixels.shape[1] == 17 else ()
+        return Cutout(pixels, alpha, pixels, trimap, alpha, timings, "CPU", "bf16", "isnet-general", notes)
+
+    def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Alpha:
+        self.asked.append("matte")
+        return np.where(trimap == 128, np.float32(0.5), (trimap / 255).astype(np.float32)).astype(np.float32)
+
+    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent) -> Pixels:
+        self.asked.append("foreground")
+        return np.where(alpha[:, :, None] == 1, pixels, pixels // 2).astype(pixels.dtype)
+
+
+@pytest.fixture
+def fake_engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def photo(here: Path) -> Callable[..., Path]:
+    """photo("name.png", width=20) writes a photo 10 pixels high into the current folder."""
+
+    def write(name: str, width: int = 20) -> Path:
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(1).integers(1, 255, (10, width, 3), np.uint8)
+        Image.fromarray(pixels).save(path)
+        return path
+
+    return write
+
+
+Photo = Callable[..., Path]
+
+
+def run_cut(engine: FakeEngine, *arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    cut.add_arguments(parser)
+    return cut.run(parser.parse_args(arguments), engine.open)
+
+
+def run_matte(engine: FakeEngine, *arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    matte.add_arguments(parser)
+    return matte.run(parser.parse_args(arguments), engine.open)
+
+
+def pixels_of(path: str | Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_one_photo(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+    source = photo("photo.png")
+    before = source.read_bytes()
+    assert run_cut(fake_engine, "photo.png", "-o", "out.png") == 0
+    out = pixels_of("out.png")
+    assert out.shape == (10, 20, 4)
+    assert (out[:, :10, 3] == 255).all()
+    assert (out[:, 10:, 3] == 0).all()
+    assert (out[:, :, :3] == pixels_of(source)).all()
+    assert source.read_bytes() == before
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("photo.png -> out.png (")
+    assert fake_engine.asked == [(None, "auto", "auto", True)]
+    assert fake_engine.recipes == [MatteRecipe(True, True)]
+
+
+def test_named_output_is_replaced(fake_engine: FakeEngine, photo: Photo) -> None:
+    photo("photo.png")
+    photo("out.png", 5)
+    assert run_cut(fake_engine, "photo.png", "-o", "out.png") == 0
+    assert pixels_of("out.png").shape == (10, 20, 4)
+
+
+def test_choices_reach_the_engine(fake_engine: FakeEngine, photo: Photo) -> None:
+    photo("photo.png")
+    choices = ["--model", "u2netp", "--device", "cpu", "--precision", "fp32", "--no-refine", "--no-decontaminate"]
+    assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choices) == 0
+    assert fake_engine.asked == [("u2netp", "cpu", "fp32", True)]
+    assert fake_engine.recipes == [MatteRecipe(False, False)]
+
+
+def test_alpha_only(fake_engine: FakeEngine, photo: Photo) -> None:
+    photo("photo.png")
+    assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--alpha-only") == 0
+    out = pixels_of("out.png")
+    assert out.shape == (10, 20)
+    assert (out[:, :10] == 255).all()
+    assert (out[:, 10:] == 0).all()
+    assert fake_engine.recipes == [MatteRecipe(True, False)]
+
+
+def test_psd(fake_engine: FakeEngine, photo: Photo) -> None:
+    from psd_tools import PSDImage
+
+    photo("photo.png")
+    assert run_cut(fake_engine, "photo.png", "-o", "out", "--format", "psd") == 0
+    layers = list(PSDImage.open("out.psd"))
+    assert len(layers) == 2
+    assert (layers[0].visible, layers[1].visible) == (False, True)
+    assert layers[1].has_mask()
+
+
+def test_json(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+    photo("in/a.png", 20)
+    photo("in/b.png", 13)
+    photo("in/c.png", 17)
+    Path("empty").mkdir()
+    assert run_cut(fake_engine, "in", "missing.jpg", "empty", "-o", "new/out", "--json") == 1
+    said = capsys.readouterr()
+    records = [json.loads(line) for line in said.out.splitlines()]
+    nothing, first, second, third, last = records
+    assert nothing["source"] == "empty"
+    assert nothing["error"].startswith("empty holds no photo that bgdesk can read.")
+    assert (first["source"], first["output"]) == (str(Path("in/a.png")), str(Path("new/out/a.png")))
+    assert (first["width"], first["height"], first["notes"]) == (20, 10, [])
+    assert (first["device"], first["precision"], first["model"]) == ("CPU", "bf16", "isnet-general")
+    assert list(first["timings"]) == ["load", "network", "trimap", "alpha", "save"]
+    assert first["timings"]["network"] == 0.5
+    assert 0 < first["timings"]["load"] < 60
+    assert 0 < first["timings"]["save"] < 60
+    assert first["peak_memory_mb"] > 10
+    assert set(first) == {"source", "output", "width", "height", "timings", "device", "precision", "model", "peak_memory_mb", "notes"}
+    assert second == {"source": str(Path("in/b.png")), "error": "13 pixels bring bad luck. Crop the photo."}
+    assert third["notes"] == ["The solver was slow."]
+    assert last["source"] == "missing.jpg"
+    assert "missing.jpg could not be read" in last["error"]
+    assert "c.png: The solver was slow." in said.err
+    assert "13 pixels bring bad luck. Crop the photo." in said.err
+    assert sorted(path.name for path in Path("new/out").iterdir()) == ["a.png", "c.png"]
+
+
+def test_the_others_are_done_when_one_fails(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+    photo("good.png")
+    Path("bad.jpg").write_bytes(b"no photo")
+    assert run_cut(fake_engine, "bad.jpg", "good.png", "-o", "out") == 1
+    assert [path.name for path in Path("out").iterdir()] == ["good.png"]
+    assert "bad.jpg could not be read" in capsys.readouterr().err
+
+
+def test_only_empty_folders(fake_engine: FakeEngine, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("empty").mkdir()
+    assert run_cut(fake_engine, "empty", "-o", "out") == 1
+    assert fake_engine.asked == []
+    assert not Path("out").exists()
+    assert capsys.readouterr().err.startswith("empty holds no photo")
+
+
+def test_same_names_are_numbered(fake_engine: FakeEngine, photo: Photo) -> None:
+    photo("a/x.png", 6)
+    photo("b/x.png", 8)
+    assert run_cut(fake_engine, "a", "b", "-o", "out") == 0
+    assert {path.name: pixels_of(path).shape[1] for path in Path("out").iterdir()} == {"x.png": 6, "x-2.png": 8}
+
+
+def test_folder_that_cannot_be_made(fake_engine: FakeEngine, photo: Photo) -> None:
+    photo("photo.png")
+    Path("file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(SaveError, match=r"The folder file.out could not be made: .*\. Choose another place with -o\."):
+        run_cut(fake_engine, "photo.png", "-o", "file/out/")
+
+
+def test_no_network_is_told_once(home: Path, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+    photo("a.png")
+    photo("b.png")
+    assert run_command(["cut", "a.png", "b.png", "-o", "out"]) == 1
+    assert capsys.readouterr().err == "bgdesk: No network is installed. Install one with: bgdesk models install isnet-general\n"
+
+
+def test_ctrl_c_keeps_what_is_done(fake_engine: FakeEngine, photo: Photo) -> None:
+    photo("a.png")
+    photo("b.png")
+    fake_engine.interrupt_after = 1
+    with pytest.raises(KeyboardInterrupt):
+        run_cut(fake_engine, "a.png", "b.png", "-o", "out")
+    assert [path.name for path in Path("out").iterdir()] == ["a.png"]
+
+
+# --- trimaps ---------------------------------------------------------------------------------------------------------
+
+
+def write_trimap(name: str, width: int = 20) -> None:
+    trimap = np.zeros((10, width), np.uint8)
+    trimap[:, :8], trimap[:, 8:12] = 255, 128
+    Image.fromarray(trimap).save(name)
+
+
+def test_cut_with_trimap(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+    source = photo("photo.png")
+    write_trimap("trimap.png")
+    assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--trimap", "trimap.png", "--json") == 0
+    assert fake_engine.asked == [(None, "auto", "auto", False), "matte", "foreground"]
+    out = pixels_of("out.png")
+    assert out[0, :, 3].tolist() == [255] * 8 + [128] * 4 + [0] * 8
+    assert (out[:, :8, :3] == pixels_of(source)[:, :8]).all()
+    record = json.loads(capsys.readouterr().out)
+    assert (record["model"], record["device"]) == (None, "CPU")
+    assert list(record["timings"]) == ["load", "alpha", "foreground", "save"]
+
+
+def test_cut_with_trimap_and_the_photos_own_colours(fake_engine: FakeEngine, photo: Photo) -> None:
+    source = photo("photo.png")
+    write_trimap("trimap.png")
+    assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--trimap", "trimap.png", "--no-decontaminate") == 0
+    assert "foreground" not in fake_engine.asked
+    assert (pixels_of("out.png")[:, :, :3] == pixels_of(source)).all()
+
+
+def test_cut_never_writes_onto_the_trimap(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+    photo("photo.png")
+    write_trimap("trimap.png")
+    before = Path("trimap.png").read_bytes()
+    assert run_cut(fake_engine, "photo.png", "-o", "trimap.png", "--trimap", "trimap.png") == 1
+    assert Path("trimap.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a.png", "b.png", "-o", "out", "--trimap", "t.png"], "--trimap belongs to one photo"),
+        (["a.png", "-o", "out.png", "--trimap", "t.png", "--no-refine"], "--trimap and --no-refine"),
+        (["a.png", "-o", "out.png", "--trimap", "t.png", "--model", "u2netp"], "--trimap and --model"),
+        (["a.png", "-o", "out.psd", "--alpha-only"], "--alpha-only writes PNG"),
+        (["a.png", "b.png", "-o", "out", "--format", "psd", "--alpha-only"], "--alpha-only writes PNG"),
+        (["a.png", "-o", "a.png"], "a.png is the photo itself"),
+    ],
+)
+def test_wrong_usage(fake_engine: FakeEngine, photo: Photo, arguments: list[str], said: str) -> None:
+    photo("a.png")
+    photo("b.png")
+    with pytest.raises(UsageError, match=said):
+        run_cut(fake_engine, *arguments)
+    assert fake_engine.asked == []
+    assert sorted(path.name for path in Path().iterdir()) == ["a.png", "b.png"]
+
+
+def test_matte(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+    photo("photo.png")
+    write_trimap("trimap.png")
+    assert run_matte(fake_engine, "photo.png", "trimap.png", "-o", "alpha.png", "--json") == 0
+    assert pixels_of("alpha.png")[0].tolist() == [255] * 8 + [128] * 4 + [0] * 8
+    assert fake_engine.asked == [(None, "auto", "auto", False), "matte"]
+    said = capsys.readouterr()
+    assert list(json.loads(said.out)["timings"]) == ["load", "alpha", "save"]
+    assert said.err.startswith("photo.png -> alpha.png (")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "said"),
+    [
+        (["photo.png", "trimap.png", "-o", "alpha.psd"], UsageError, "must end with .png"),
+        (["photo.png", "small.png", "-o", "alpha.png"], LoadError, "does not fit as a trimap"),
+        (["photo.png", "missing.png", "-o", "alpha.png"], LoadError, "missing.png could not be read"),
+        (["missing.png", "trimap.png", "-o", "alpha.png"], LoadError, "missing.png could not be read"),
+        (["photo.png", "trimap.png", "-o", "trimap.png"], SaveError, "never overwrites"),
+        (["photo.png", "trimap.png", "-o", "photo.png"], SaveError, "never overwrites"),
+    ],
+)
+def test_matte_refuses(fake_engine: FakeEngine, photo: Photo, arguments: list[str], error: type[BgdeskError], said: str) -> None:
+    photo("photo.png")
+    write_trimap("trimap.png")
+    write_trimap("small.png", 7)
+    before = {path.name: path.read_bytes() for path in Path().iterdir()}
+    with pytest.raises(error, match=said):
+        run_matte(fake_engine, *arguments)
+    assert {path.name: path.read_bytes() for path in Path().iterdir()} == before
+
+
+# --- the real thing --------------------------------------------------------------------------------------------------
+
+
+def test_real_network(models_home: Path, sample: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["cut", str(sample), "-o", "out.png", "--model", "u2netp", "--device", "cpu", "--precision", "fp32", "--json"]
+    assert run_command(arguments) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["device"], record["precision"], record["model"]) == ("CPU", "fp32", "u2netp")
+    assert list(record["timings"]) == ["load", "network", "trimap", "alpha", "foreground", "save"]
+    source, out = pixels_of(sample), pixels_of("out.png")
+    alpha = out[:, :, 3]
+    # The astronaut: her face is subject, the upper left corner is background, and what is opaque keeps its colours.
+    assert alpha[80:140, 200:240].min() > 250
+    assert alpha[:60, :60].max() < 5
+    assert 0.2 < (alpha > 127).mean() < 0.8
+    assert (out[alpha == 255][:, :3] == source[alpha == 255][:, :3]).all()
+
+
+def test_real_trimap(home: Path, sample: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From a trimap alone, with no network installed at all."""
+    trimap = np.full(pixels_of(sample).shape[:2], 0, np.uint8)
+    trimap[20:400, 100:330], trimap[60:200, 180:260] = 128, 255
+    Image.fromarray(trimap).save("trimap.png")
+    assert run_command(["matte", str(sample), "trimap.png", "-o", "alpha.png"]) == 0
+    alpha = pixels_of("alpha.png")
+    assert (alpha[trimap == 255] == 255).all()
+    assert (alpha[trimap == 0] == 0).all()
+    assert len(np.unique(alpha[trimap == 128])) > 100
