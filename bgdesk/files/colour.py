@@ -8,6 +8,7 @@ A profile that is damaged, or made for another kind of picture, is ignored: the 
 
 import functools
 import io
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,16 +53,15 @@ def from_array(pixels: Pixels, icc: bytes | None) -> Pixels:
     """H×W×3 colours or H×W grey, uint8 or uint16, as H×W×3 sRGB (see the module about depth). May work in place."""
     grey = pixels.ndim == 2
     if icc is None or not _differs(icc, "L" if grey else "RGB"):
-        return np.repeat(pixels[:, :, None], 3, axis=2) if grey else pixels
+        return _three_channels(pixels)
     if pixels.dtype == np.uint16:
         profile = icc_matrix.parse(icc)
         if profile is not None:
-            return icc_matrix.apply(profile, np.repeat(pixels[:, :, None], 3, axis=2) if grey else pixels)
-    narrow = to_uint8(pixels)
+            return icc_matrix.apply(profile, _three_channels(pixels))
     if grey:
-        return from_pillow(Image.fromarray(narrow), icc)
+        return from_pillow(Image.fromarray(to_uint8(pixels)), icc)
     transform = _transform(icc, "RGB")
-    narrow = np.require(narrow, requirements=["C", "W"])
+    narrow = np.require(to_uint8(pixels), requirements=["C", "W"])
     if transform is not None:
         _apply_in_strips(transform, narrow)
     return narrow
@@ -69,7 +69,7 @@ def from_array(pixels: Pixels, icc: bytes | None) -> Pixels:
 
 def on_white(pixels: Pixels, alpha: Pixels) -> Pixels:
     """Colours H×W×3 over white with opacity H×W of the same type, rounded; opaque pixels stay as they are."""
-    wide = np.uint16 if pixels.dtype == np.uint8 else np.uint32  # top² and the rounding still fit
+    wide: Any = np.uint16 if pixels.dtype == np.uint8 else np.uint32  # top² and the rounding still fit
     top = wide(np.iinfo(pixels.dtype).max)
     if (alpha == top).all():
         return pixels
@@ -79,6 +79,30 @@ def on_white(pixels: Pixels, alpha: Pixels) -> Pixels:
         c = pixels[start : start + _STRIP_ROWS].astype(wide)
         result[start : start + _STRIP_ROWS] = (c * a + top * (top - a) + top // wide(2)) // top
     return result
+
+
+def on_white_any(pixels: Pixels, alpha: NDArray[Any]) -> Pixels:
+    """`on_white` for an opacity that may be deeper than the colours have become."""
+    return on_white(pixels, alpha if alpha.dtype == pixels.dtype else (alpha >> 8).astype(np.uint8))
+
+
+def unpremultiplied(pixels: NDArray[Any]) -> NDArray[np.uint16]:
+    """uint16 H×W×4 whose colours were multiplied by the fourth channel -> straight alpha; black where it is 0."""
+    alpha = pixels[:, :, 3:].astype(np.uint32)
+    straight = (pixels[:, :, :3] * np.uint32(65535) + alpha // 2) // np.maximum(alpha, 1)
+    return np.concatenate((np.minimum(straight, 65535).astype(np.uint16), pixels[:, :, 3:]), axis=2)
+
+
+def floats_to_16_bits(values: NDArray[Any]) -> NDArray[np.uint16]:
+    """Brightness as floats -> uint16. 1 is white, unless values go beyond: then 255, then 65535, then the largest."""
+    values = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    top = float(values.max(initial=0.0))
+    white = next((limit for limit in (1.0, 255.0, 65535.0) if top <= limit), top)
+    return np.rint(np.clip(values / np.float32(white), 0, 1) * np.float32(65535)).astype(np.uint16)
+
+
+def _three_channels(pixels: NDArray[Any]) -> NDArray[Any]:
+    return np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels
 
 
 def _apply_in_strips(transform: ImageCms.ImageCmsTransform, pixels: NDArray[np.uint8]) -> None:

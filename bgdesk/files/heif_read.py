@@ -1,10 +1,10 @@
 """HEIC and HEIF through pillow-heif, which brings libheif; imported only when such a file is opened."""
 
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bgdesk.core.arrays import Pixels
 from bgdesk.files import colour, icc
 from bgdesk.files.decoded import DAMAGED, Decoded, Refused, check_claim
 from bgdesk.files.metadata import bare_exif
@@ -19,32 +19,31 @@ def decode(stream: IO[bytes], length: int) -> Decoded:
     """
     import pillow_heif
 
-    file = pillow_heif.HeifFile(stream, convert_hdr_to_8bit=False, hdr_to_16bit=True)
+    heif: Any = pillow_heif  # its classes are typed in part only
+    file = heif.HeifFile(stream, convert_hdr_to_8bit=False, hdr_to_16bit=True)
     picture = file[file.primary_index]
-    check_claim(*picture.size, length)
-    info = picture.info
-    pillow_heif.set_orientation(info)  # EXIF and XMP then agree with the turned pixels
-    data = memoryview(picture.data)  # decodes
+    width, height = picture.size
+    check_claim(width, height, length)
+    info: dict[str, Any] = picture.info
+    heif.set_orientation(info)  # EXIF and XMP then agree with the turned pixels
+    data = np.frombuffer(picture.data, np.uint8)  # decodes; the true size is known only afterwards
     width, height = picture.size
     mode, _, deep = picture.mode.partition(";")
     if mode == "I":
-        mode, deep = "L", "16"
+        mode = "L"
     channels = _CHANNELS.get(mode)
     if channels is None:
         raise Refused(DAMAGED)
     depth = np.dtype(np.uint16 if deep else np.uint8)
-    row = width * channels * depth.itemsize
-    rows = np.frombuffer(data, np.uint8)[: picture.stride * height].reshape(height, picture.stride)[:, :row]
-    pixels: Pixels = np.ascontiguousarray(rows).view(depth).reshape(height, width, channels)
+    rows = data[: picture.stride * height].reshape(height, picture.stride)[:, : width * channels * depth.itemsize]
+    pixels: NDArray[Any] = np.ascontiguousarray(rows).view(depth).reshape(height, width, channels)
     profile = info.get("icc_profile") or None
-    alpha = np.ascontiguousarray(pixels[:, :, -1]) if channels in (2, 4) else None
-    colours = np.ascontiguousarray(pixels[:, :, 0] if channels <= 2 else pixels[:, :, :3])
-    result = colour.from_array(colours, profile)
-    nclx = info.get("nclx_profile")
-    if profile is None and isinstance(nclx, dict):
-        named = icc.from_primaries(int(nclx.get("color_primaries", 1)))
-        result = result if named is None else icc.apply(named, result)
-    if alpha is not None:
-        result = colour.on_white(result, alpha if alpha.dtype == result.dtype else (alpha >> 8).astype(np.uint8))
+    result = colour.from_array(np.ascontiguousarray(pixels[:, :, 0] if channels <= 2 else pixels[:, :, :3]), profile)
+    named = info.get("nclx_profile")
+    if profile is None and isinstance(named, dict):
+        primaries = icc.from_primaries(int(named.get("color_primaries", 1)))
+        result = result if primaries is None else icc.apply(primaries, result)
+    if channels in (2, 4):
+        result = colour.on_white_any(result, pixels[:, :, -1])
     xmp = info.get("xmp")
     return Decoded(result, 1, profile, bare_exif(info.get("exif")), xmp if isinstance(xmp, bytes) else None)

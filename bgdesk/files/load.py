@@ -20,6 +20,7 @@ from bgdesk.core.arrays import Trimap, to_uint8
 from bgdesk.core.errors import LoadError
 from bgdesk.core.geometry import Size
 from bgdesk.files import pillow_read
+from bgdesk.files.cut_short import ends_early
 from bgdesk.files.decoded import DAMAGED, ENDS_EARLY, MAX_PIXELS, Decoded, Refused, check_claim
 from bgdesk.files.metadata import LoadedImage
 from bgdesk.files.orient import upright
@@ -54,7 +55,7 @@ def load(path: str | os.PathLike[str]) -> LoadedImage:
         pixels = np.require(pixels, requirements=["C", "O"])
         pixels.flags.writeable = False
         dpi = decoded.dpi[::-1] if decoded.dpi and decoded.orientation in (5, 6, 7, 8) else decoded.dpi
-    return LoadedImage(pixels, path, decoded.icc, decoded.exif, decoded.xmp, dpi)  # type: ignore[arg-type]
+    return LoadedImage(pixels, path, decoded.icc, decoded.exif, decoded.xmp, dpi)
 
 
 def preview(path: str | os.PathLike[str], longest: int) -> NDArray[np.uint8]:
@@ -138,7 +139,14 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], Kind, int]]:
         if isinstance(kind, Stranger):
             raise Refused(f"it is {kind.what}. {kind.advice}")
         stream.seek(0)
-        yield stream, kind, length
+        try:
+            yield stream, kind, length
+        except (Refused, MemoryError, Image.DecompressionBombError):
+            raise
+        except Exception as error:  # decoders raise anything on bad data: struct.error, KeyError, zlib.error, RuntimeError …
+            if getattr(error, "errno", None) is None and ends_early(stream, kind, length):
+                raise Refused(ENDS_EARLY) from error
+            raise
 
 
 @contextlib.contextmanager
@@ -147,7 +155,7 @@ def _explained(path: Path) -> Iterator[None]:
     _quieten()
     try:
         yield
-    except Exception as error:  # decoders raise anything on bad data: struct.error, KeyError, zlib.error, RuntimeError …
+    except Exception as error:  # whatever a decoder raised: what it does not foresee counts as damage
         name = path.name or str(path)
         raise LoadError(f"{name} could not be read: {_reason(error)}") from error
 

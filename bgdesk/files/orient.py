@@ -1,6 +1,9 @@
 """Turning a picture upright from its EXIF orientation."""
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Pixels
 
@@ -11,10 +14,11 @@ def upright(pixels: Pixels, orientation: int) -> Pixels:
     1 as it is, 2 mirrored, 3 half turn, 4 flipped top to bottom, 5 transposed, 6 quarter turn clockwise,
     7 transversed, 8 quarter turn counter-clockwise. Any other value means 1 (as in every viewer).
     """
+    turned: NDArray[Any] = pixels
     if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
+        turned = turned.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
+        turned = turned[:, ::-1]
     if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return np.ascontiguousarray(pixels)
+        turned = turned[::-1]
+    return np.ascontiguousarray(turned)

@@ -8,7 +8,7 @@ the layers stand in an "Lr16" block, where Photoshop puts them.
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 import numpy as np
 from psd_tools.compression import decode_rle, encode_rle
@@ -65,18 +65,18 @@ def build(cutout: Cutout, metadata: LoadedImage | None, progress: Progress) -> P
     preview = [*(_packed(merged[:, :, c], step) for c in range(3)), mask]
     if sum(len(table) + len(rows) for table, rows in source + subject + preview) > MAX_BYTES:
         raise Unwritable("it would be larger than the 2 GB that a PSD can have. Export PNG instead.")
-    bounds = {"top": 0, "left": 0, "bottom": height, "right": width}
-    records = [
+    bounds = (0, 0, height, width)
+    records: list[Any] = [
         _record(_SOURCE, bounds, _CHANNELS, visible=False),
-        _record(_CUTOUT, bounds, (*_CHANNELS, ChannelID.USER_LAYER_MASK), mask=MaskData(**bounds, background_color=0)),
+        _record(_CUTOUT, bounds, (*_CHANNELS, ChannelID.USER_LAYER_MASK), mask=MaskData(*bounds, background_color=0)),
     ]
-    channels = [ChannelDataList([ChannelData(Compression.RLE, table + rows) for table, rows in layer]) for layer in (source, subject)]
+    channels: list[Any] = [_channel_data(source), _channel_data(subject)]
     # A negative count says that the merged picture's fourth channel is its transparency.
     kind = LayerInfo if depth == 8 else LayerInfoBlock
     layers = kind(-2, LayerRecords(records), ChannelImageData(channels))
     blocks = TaggedBlocks()
     if depth == 16:
-        blocks[Tag.LAYER_16] = TaggedBlock(key=Tag.LAYER_16, data=layers)
+        blocks[Tag.LAYER_16] = TaggedBlock(key=Tag.LAYER_16, data=cast(Any, layers))
     return PSD(
         header=header,
         image_resources=_resources(metadata, width, height),
@@ -119,6 +119,11 @@ def check(path: Path, cutout: Cutout, progress: Progress) -> bool:
     return len(found) == len(wanted) and all(_same(packed, plane, step) for packed, plane in zip(found, wanted, strict=True))
 
 
+def _channel_data(planes: list[tuple[bytes, bytes]]) -> ChannelDataList:
+    channels: list[Any] = [ChannelData(Compression.RLE, table + rows) for table, rows in planes]
+    return ChannelDataList(channels)
+
+
 def _planes(pixels: Pixels) -> Iterator[Pixels]:
     return (pixels[:, :, channel] for channel in range(3))
 
@@ -153,7 +158,7 @@ def _same(packed: bytes, plane: Pixels, step: Callable[[int], None]) -> bool:
         if not np.array_equal(values.reshape(bottom - top, width), plane[top:bottom]):
             return False
         step(bottom - top)
-    return start == len(packed)
+    return bool(start == len(packed))
 
 
 def _bands(plane: Pixels) -> Iterator[tuple[int, int]]:
@@ -175,12 +180,12 @@ def _steps(progress: Progress, total: int, start: float, share: float) -> Callab
 
 
 def _record(
-    name: str, bounds: dict[str, int], channels: tuple[ChannelID, ...], *, visible: bool = True, mask: MaskData | None = None
+    name: str, bounds: tuple[int, int, int, int], channels: tuple[ChannelID, ...], *, visible: bool = True, mask: MaskData | None = None
 ) -> LayerRecord:
     blocks = TaggedBlocks()
     blocks.set_data(Tag.UNICODE_LAYER_NAME, name)
     return LayerRecord(
-        **bounds,
+        *bounds,
         channel_info=[ChannelInfo(channel) for channel in channels],
         flags=LayerFlags(visible=visible),
         mask_data=mask,
@@ -193,7 +198,7 @@ def _resources(metadata: LoadedImage | None, width: int, height: int) -> ImageRe
     """Resolution, sRGB profile, the photo's EXIF and XMP, and the note that there is a merged picture."""
     x, y = (metadata.dpi if metadata else None) or (72.0, 72.0)
     resolution = ResoulutionInfo(round(x * 65536), 1, 1, round(y * 65536), 1, 1)  # 1: pixels per inch, shown in inches
-    entries: dict[Resource, object] = {
+    entries: dict[Resource, Any] = {
         Resource.RESOLUTION_INFO: resolution,
         Resource.ICC_PROFILE: colour.srgb_profile(),
         Resource.VERSION_INFO: VersionInfo(has_composite=True, writer="bgdesk", reader="bgdesk"),
@@ -201,4 +206,5 @@ def _resources(metadata: LoadedImage | None, width: int, height: int) -> ImageRe
     if metadata is not None:
         entries[Resource.EXIF_DATA_1] = upright_exif(metadata.exif, metadata.size._replace(width=width, height=height))
         entries[Resource.XMP_METADATA] = upright_xmp(metadata.xmp)
-    return ImageResources([(key, ImageResource(key=key, data=data)) for key, data in entries.items() if data is not None])
+    resources: Any = [(key, ImageResource(key=key, data=data)) for key, data in entries.items() if data is not None]
+    return ImageResources(resources)

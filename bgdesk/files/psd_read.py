@@ -7,7 +7,7 @@ it cannot, the file is refused with that advice.
 
 import struct
 import zlib
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +41,15 @@ def decode(stream: IO[bytes], length: int) -> Decoded:
 
     Raises Refused, and whatever psd-tools raises on bad data.
     """
-    header = FileHeader.read(stream)
-    check_claim(header.width, header.height, length)
-    palette = ColorModeData.read(stream)
-    resources = ImageResources.read(stream)
+    try:
+        header = FileHeader.read(stream)
+        check_claim(header.width, header.height, length)
+        palette = ColorModeData.read(stream)
+        resources = ImageResources.read(stream)
+    except OSError as error:
+        if error.errno is not None:  # the disk's own failure rather than psd-tools' word for a short file
+            raise
+        raise Refused(ENDS_EARLY) from error
     size = "I" if header.version == 1 else "Q"
     (skip,) = struct.unpack(">" + size, _read(stream, struct.calcsize(">" + size)))
     stream.seek(skip, 1)
@@ -89,7 +94,7 @@ def _read(stream: IO[bytes], count: int) -> bytes:
     return data
 
 
-def _planes(stream: IO[bytes], header: FileHeader, count: int) -> Pixels:
+def _planes(stream: IO[bytes], header: FileHeader, count: int) -> NDArray[Any]:
     """The first `count` channels as count×H×W uint8 or uint16."""
     width, height, depth = header.width, header.height, header.depth
     row = (width * depth + 7) // 8
@@ -117,14 +122,14 @@ def _planes(stream: IO[bytes], header: FileHeader, count: int) -> Pixels:
     return values.astype(np.uint16 if depth == 16 else np.uint8)
 
 
-def _linear_to_16_bits(values: NDArray[np.floating]) -> NDArray[np.uint16]:  # type: ignore[type-arg]
+def _linear_to_16_bits(values: NDArray[Any]) -> NDArray[np.uint16]:
     """32-bit documents hold linear light: coded with sRGB's curve, brighter than white is clipped."""
     linear = np.clip(np.nan_to_num(values.astype(np.float32)), 0, 1)
     coded = np.where(linear <= 0.0031308, linear * np.float32(12.92), np.float32(1.055) * linear ** np.float32(1 / 2.4) - np.float32(0.055))
     return np.rint(coded * np.float32(65535)).astype(np.uint16)
 
 
-def _to_srgb(planes: Pixels, mode: ColorMode, palette: ColorModeData, icc: bytes | None) -> Pixels:
+def _to_srgb(planes: NDArray[Any], mode: ColorMode, palette: ColorModeData, icc: bytes | None) -> Pixels:
     if mode == ColorMode.INDEXED:
         table = np.frombuffer(palette.interleave(), np.uint8).reshape(-1, 3)
         if len(table) < 256:

@@ -3,8 +3,10 @@
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Pixels, quantise
 from bgdesk.core.cutout import Cutout
@@ -98,7 +100,10 @@ def _save_png(cutout: Cutout, temporary: Path, recipe: ExportRecipe, metadata: L
 
     def rows(top: int, bottom: int) -> Pixels:
         alpha = quantise(cutout.alpha[top:bottom], dtype)[:, :, None]
-        return alpha if recipe.alpha_only else np.concatenate((cutout.foreground[top:bottom], alpha), axis=2)
+        if recipe.alpha_only:
+            return alpha
+        colours: NDArray[Any] = cutout.foreground[top:bottom]
+        return np.concatenate((colours, alpha), axis=2)
 
     chunks = png.metadata_chunks(metadata, width, height, colour=not recipe.alpha_only)
     with opened(temporary, progress, "save") as file:

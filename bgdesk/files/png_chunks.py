@@ -1,0 +1,46 @@
+"""The chunks of a PNG file: whether those that hold the picture are whole, and a copy without the others."""
+
+import zlib
+from collections.abc import Iterator
+from typing import IO
+
+from bgdesk.files.decoded import DAMAGED, ENDS_EARLY, Refused
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PICTURE = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+
+
+def check(stream: IO[bytes]) -> None:
+    """Refuse a PNG whose picture has a damaged or missing chunk: some decoders give grey for the rest and say nothing."""
+    for name, whole, _ in _chunks(stream):
+        if name in _PICTURE and not whole:
+            raise Refused(DAMAGED)
+
+
+def essential(stream: IO[bytes]) -> bytes | None:
+    """The file with nothing but its picture; None if that is damaged, cut short, or there is nothing to leave out."""
+    kept, left_out = [_SIGNATURE], False
+    try:
+        for name, whole, chunk in _chunks(stream):
+            if name in _PICTURE and not whole:
+                return None
+            if name in _PICTURE or (name == b"tRNS" and whole):
+                kept.append(chunk)
+            else:
+                left_out = True
+    except Refused:
+        return None
+    return b"".join(kept) if left_out else None
+
+
+def _chunks(stream: IO[bytes]) -> Iterator[tuple[bytes, bool, bytes]]:
+    """Name, whether its checksum is right, and the whole chunk; up to the end marker. Refuses a file without one."""
+    stream.seek(len(_SIGNATURE))
+    name = b""
+    while name != b"IEND":
+        head = stream.read(8)
+        length, name = int.from_bytes(head[:4], "big"), head[4:]
+        rest = stream.read(length + 4) if length < 1 << 31 else b""
+        if len(head) < 8 or len(rest) < length + 4:
+            raise Refused(ENDS_EARLY)
+        yield name, zlib.crc32(rest[:-4], zlib.crc32(name)) == int.from_bytes(rest[-4:], "big"), head + rest
