@@ -18,7 +18,6 @@ from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.pipeline import EngineStatus
 
-
 DEFAULT = MatteRecipe()
 
 
