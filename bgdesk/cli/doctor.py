@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from bgdesk import __version__
 from bgdesk.app import paths
@@ -13,10 +14,14 @@ from bgdesk.app.models import ModelStore, default_store
 from bgdesk.cli import engine, qtlibs
 from bgdesk.cli.console import Console
 from bgdesk.cli.main import has_display
+from bgdesk.core.arrays import Pixels
 from bgdesk.core.errors import BgdeskError
-from bgdesk.engine.doctor import compare_with_cpu, versions
+from bgdesk.core.tasks import Progress
+from bgdesk.engine.doctor import Comparison, compare_with_cpu, versions
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.files.load import SUFFIXES, load
+
+Compare: TypeAlias = Callable[[Pipeline, Pixels, Progress], Comparison]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ def run(
     args: argparse.Namespace,
     open_store: Callable[[], ModelStore] = default_store,
     open_pipeline: Callable[[str | None, str, str], Pipeline] = engine.open_pipeline,
+    compare: Compare = compare_with_cpu,
 ) -> int:
     console = Console()
     good = True
@@ -43,7 +49,7 @@ def run(
         _program(),
         _window(),
         _networks(open_store()),
-        _engine(lambda: open_pipeline(args.model, args.device, args.precision), console),
+        _engine(lambda: open_pipeline(args.model, args.device, args.precision), compare, console),
     ]
     for check in checks:
         for finding in check:
@@ -90,7 +96,7 @@ def _networks(store: ModelStore) -> Iterator[Finding]:
             yield Finding(f"network {id}", f"good, {status.size / 1e6:.1f} MB, from {status.installed_from}")
 
 
-def _engine(open_pipeline: Callable[[], Pipeline], console: Console) -> Iterator[Finding]:
+def _engine(open_pipeline: Callable[[], Pipeline], compare: Compare, console: Console) -> Iterator[Finding]:
     """Load the network on the chosen device and compare its answer on a sample photo with the CPU's."""
     try:
         pipeline = open_pipeline()
@@ -102,12 +108,12 @@ def _engine(open_pipeline: Callable[[], Pipeline], console: Console) -> Iterator
         if sample is None:
             yield Finding("comparison", "it was not made: no sample photo came with this bgdesk", False)
             return
-        found = compare_with_cpu(pipeline, load(sample).pixels)
+        found = compare(pipeline, load(sample).pixels, console.progress("comparison"))
     except BgdeskError as error:
         yield Finding("device", str(error), False)
         return
     differs = f"at most {found.max_difference:.4f}, on average {found.mean_difference:.6f}"
-    text = f"alpha of {sample.name} differs from the CPU's in fp32 by {differs}"
+    text = f"the matte of {sample.name} differs from the CPU's in fp32 by {differs}"
     yield Finding("comparison", text if found.ok else f"{text}: too much. Use --device cpu --precision fp32", found.ok)
 
 
