@@ -1,8 +1,9 @@
 """Embedded colour profiles -> sRGB, and transparency -> white.
 
-8-bit pictures go through Little CMS (relative colorimetric with black-point compensation, what Photoshop does by
-default). 16-bit pictures with a matrix or grey profile are converted at full depth (see `icc`); a 16-bit picture whose
-profile is made of lookup tables only comes out in 8 bits, because Pillow's Little CMS has no 16-bit door.
+Pictures with a profile that is a plain matrix are converted by `icc`, at full depth and on all processors. All others go
+through Little CMS (relative colorimetric with black-point compensation, what Photoshop does by default), in 8 bits: a
+16-bit picture whose profile is made of lookup tables only comes out as uint8, because Pillow's Little CMS has no 16-bit
+door.
 A profile that is damaged, or made for another kind of picture, is ignored: the picture is taken as sRGB.
 """
 
@@ -34,10 +35,7 @@ def from_pillow(image: Image.Image, icc: bytes | None) -> NDArray[np.uint8]:
         image = image.convert("RGB")  # a grey picture that keeps the profile of the RGB program it came from
     transform = _transform(icc, image.mode)
     if image.mode == "RGB":
-        pixels = np.array(image)
-        if transform is not None:
-            _apply_in_strips(transform, pixels)
-        return pixels
+        return from_array(np.array(image), icc).astype(np.uint8, copy=False)
     if transform is None:
         if image.mode == "L":
             return np.repeat(np.asarray(image)[:, :, None], 3, axis=2)
@@ -54,10 +52,9 @@ def from_array(pixels: Pixels, icc: bytes | None) -> Pixels:
     grey = pixels.ndim == 2
     if icc is None or not _differs(icc, "L" if grey else "RGB"):
         return _three_channels(pixels)
-    if pixels.dtype == np.uint16:
-        profile = icc_matrix.parse(icc)
-        if profile is not None:
-            return icc_matrix.apply(profile, _three_channels(pixels))
+    profile = icc_matrix.parse(icc)
+    if profile is not None and (pixels.dtype == np.uint16 or (profile.alone and not grey)):
+        return icc_matrix.apply(profile, _three_channels(pixels))
     if grey:
         return from_pillow(Image.fromarray(to_uint8(pixels)), icc)
     transform = _transform(icc, "RGB")

@@ -5,9 +5,14 @@ curves and a 3×3 matrix (Adobe RGB, Display P3, ProPhoto RGB, Rec. 2020, grey g
 here at full depth: ICC.1:2022, 8.3 (the model), 10.6 (curveType), 10.18 (parametricCurveType).
 """
 
+import functools
+import os
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,17 +27,22 @@ _PRIMARIES = {
     9: np.array([[0.6734241, 0.1656411, 0.1251286], [0.2790177, 0.6753402, 0.0456377], [-0.0019300, 0.0299784, 0.7973330]]),
     12: np.array([[0.5151187, 0.2919778, 0.1571035], [0.2411892, 0.6922441, 0.0665668], [-0.0010505, 0.0418791, 0.7840713]]),
 }
-_STRIP = 1 << 20  # pixels worked on at a time: keeps the float arrays small
+_STRIP = 1 << 17  # pixels worked on at a time: their floats stay in the processor's cache
 
 
 @dataclass(frozen=True, eq=False)
 class MatrixProfile:
-    """curves: three tables of 65536 linear values in [0, 1]; to_srgb: 3×3, linear device RGB -> linear sRGB."""
+    """curves: three tables of 65536 linear values in [0, 1]; to_srgb: 3×3, linear device RGB -> linear sRGB.
+
+    alone: the profile has no lookup tables beside the matrix, which would be preferred to it.
+    """
 
     curves: tuple[Floats, Floats, Floats]
     to_srgb: Floats
+    alone: bool = True
 
 
+@functools.lru_cache(maxsize=4)
 def parse(icc: bytes) -> MatrixProfile | None:
     """The matrix model of a profile, or None if it has none (lookup tables only, damaged, or not RGB nor grey)."""
     try:
@@ -49,9 +59,10 @@ def parse(icc: bytes) -> MatrixProfile | None:
             return None
         columns = [_xyz(tags[name]) for name in (b"rXYZ", b"gXYZ", b"bXYZ")]
         curves = (_curve(tags[b"rTRC"]), _curve(tags[b"gTRC"]), _curve(tags[b"bTRC"]))
+        matrix = _to_srgb(np.array(columns).T)
     except (KeyError, ValueError, IndexError, struct.error):
         return None
-    return MatrixProfile(curves, _to_srgb(np.array(columns).T))
+    return MatrixProfile(curves, matrix, alone=not {b"A2B0", b"A2B1"}.intersection(tags))
 
 
 def from_primaries(primaries: int) -> MatrixProfile | None:
@@ -64,22 +75,33 @@ def from_primaries(primaries: int) -> MatrixProfile | None:
 
 
 def apply(profile: MatrixProfile, pixels: Pixels) -> Pixels:
-    """H×W×3 uint8 or uint16 device colours -> sRGB of the same type; colours outside sRGB are clipped."""
-    wide = pixels.dtype == np.uint16
+    """H×W×3 uint8 or uint16 device colours -> sRGB of the same type; colours outside sRGB are clipped.
+
+    Strips go to all processors: numpy and OpenCV let go of the interpreter while they work.
+    """
     flat = pixels.reshape(-1, 3)
     result = np.empty_like(flat)
-    curves = profile.curves if wide else tuple(curve[::257] for curve in profile.curves)
-    encode = _encode_table()
-    for start in range(0, len(flat), _STRIP):
+    encode = _encode_table(pixels.dtype)
+    table = np.stack([curve[::257] for curve in profile.curves], axis=-1)[None]
+
+    def convert(start: int) -> None:
         part = flat[start : start + _STRIP]
-        linear = np.empty(part.shape, np.float32)
-        for channel, curve in enumerate(curves):
-            linear[:, channel] = curve[part[:, channel]]
-        linear = linear @ profile.to_srgb.T
+        linear: NDArray[Any]
+        if part.dtype == np.uint8:
+            linear = cv2.LUT(part[None], table)
+        else:
+            linear = np.empty((1, len(part), 3), np.float32)
+            for channel, curve in enumerate(profile.curves):
+                linear[0, :, channel] = curve[part[:, channel]]
+        linear = cv2.transform(linear, profile.to_srgb)
         # The table is indexed by the square root: even steps there are fine enough in the shadows, where sRGB is steep.
         steps = np.sqrt(np.clip(linear, 0, 1, out=linear), out=linear)
-        coded = encode[np.rint(steps * np.float32(65535)).astype(np.uint16)]
-        result[start : start + _STRIP] = coded if wide else ((coded.astype(np.uint32) + 128) // 257).astype(np.uint8)
+        steps *= np.float32(65535)
+        steps += np.float32(0.5)
+        np.take(encode, steps[0].astype(np.uint16), out=result[start : start + _STRIP], mode="clip")
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1), thread_name_prefix="icc") as lane:
+        list(lane.map(convert, range(0, len(flat), _STRIP)))
     return result.reshape(pixels.shape)
 
 
@@ -96,11 +118,12 @@ def _srgb_curve() -> Floats:
     return curve
 
 
-def _encode_table() -> NDArray[np.uint16]:
-    """Index round(65535·√linear) -> sRGB-coded uint16."""
+@functools.lru_cache(maxsize=2)
+def _encode_table(dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Index round(65535·√linear) -> sRGB code of that type."""
     linear = (np.arange(65536) / 65535) ** 2
     coded = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-    table: NDArray[np.uint16] = np.rint(coded * 65535).astype(np.uint16)
+    table: NDArray[Any] = np.rint(coded * np.iinfo(dtype).max).astype(dtype)
     return table
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from psd_tools.compression import decode_rle, encode_rle
 from psd_tools.constants import ChannelID, ColorMode, Compression, Resource, Tag
 from psd_tools.psd.document import PSD
@@ -44,6 +45,11 @@ from bgdesk.files.target import CheckedFile, Unwritable, patiently
 MAX_SIDE, MAX_BYTES = 30_000, 2_000_000_000
 
 _BAND_BYTES = 4 << 20  # packed between looks at the cancel token
+#: rows(top, bottom) -> those rows of a picture, n×W×C.
+Rows = Callable[[int, int], Pixels]
+#: step(rows): so many rows of one channel are done.
+Step = Callable[[int], None]
+
 _SOURCE, _CUTOUT = "Source", "Cutout"
 _CHANNELS = (ChannelID.CHANNEL_0, ChannelID.CHANNEL_1, ChannelID.CHANNEL_2, ChannelID.TRANSPARENCY_MASK)
 
@@ -55,14 +61,12 @@ def build(cutout: Cutout, metadata: LoadedImage | None, progress: Progress) -> P
         raise Unwritable(f"a PSD has at most {MAX_SIDE} pixels a side, this photo is {width} × {height}. Export PNG instead.")
     depth = cutout.source.dtype.itemsize * 8
     header = FileHeader(channels=4, height=height, width=width, depth=depth, color_mode=ColorMode.RGB)
-    alpha = quantise(cutout.alpha, cutout.source.dtype)
-    merged = colour.on_white(cutout.foreground, alpha)
     step = _steps(progress, 10 * height, 0.0, 0.5)
     opaque = _packed_constant(height, width, depth)
-    mask = _packed(alpha, step)
-    source = [*(_packed(cutout.source[:, :, c], step) for c in range(3)), opaque]
-    subject = [*(_packed(cutout.foreground[:, :, c], step) for c in range(3)), opaque, mask]
-    preview = [*(_packed(merged[:, :, c], step) for c in range(3)), mask]
+    *merged, mask = _packed(_merged(cutout), 4, height, step)
+    source = [*_packed(_rows(cutout.source), 3, height, step), opaque]
+    subject = [*_packed(_rows(cutout.foreground), 3, height, step), opaque, mask]
+    preview = [*merged, mask]
     if sum(len(table) + len(rows) for table, rows in source + subject + preview) > MAX_BYTES:
         raise Unwritable("it would be larger than the 2 GB that a PSD can have. Export PNG instead.")
     bounds = (0, 0, height, width)
@@ -102,21 +106,36 @@ def check(path: Path, cutout: Cutout, progress: Progress) -> bool:
     names = [(record.name, record.flags.visible, record.width, record.height) for record in info.layer_records]
     if names != [(_SOURCE, False, width, height), (_CUTOUT, True, width, height)]:
         return False
-    alpha = quantise(cutout.alpha, cutout.source.dtype)
-    merged = colour.on_white(cutout.foreground, alpha)
-    opaque = np.broadcast_to(np.array(np.iinfo(alpha.dtype).max, alpha.dtype), alpha.shape)
-    layers = list(info.channel_image_data)
-    data = document.image_data.data
-    found: list[bytes] = [channel.data for layer in layers for channel in layer]
-    split = 2 * height * 4
-    ends = np.cumsum(np.frombuffer(data[:split], ">u2").reshape(4, height).sum(axis=1, dtype=np.int64))
-    for index, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
-        found.append(data[2 * height * index : 2 * height * (index + 1)] + data[split + start : split + end])
-    wanted: list[Pixels] = [
-        *_planes(cutout.source), opaque, *_planes(cutout.foreground), opaque, alpha, *_planes(merged), alpha,
-    ]  # fmt: skip
-    step = _steps(progress, len(wanted) * height, 0.7, 0.3)
-    return len(found) == len(wanted) and all(_same(packed, plane, step) for packed, plane in zip(found, wanted, strict=True))
+    layers: list[Any] = list(info.channel_image_data)
+    found = [channel.data for layer in layers for channel in layer]
+    merged = _split(document.image_data.data, height)
+    if len(found) != 9 or merged is None:
+        return False
+    opaque = found.pop(3), found.pop(6)
+    constant = b"".join(_packed_constant(height, width, depth))
+    step = _steps(progress, 11 * height, 0.7, 0.3)
+    return (
+        opaque == (constant, constant)
+        and found[6] == merged[3]  # the layer mask and the merged picture's transparency are the same alpha
+        and _same(found[0:3], _rows(cutout.source), height, width, step)
+        and _same(found[3:6], _rows(cutout.foreground), height, width, step)
+        and _same(merged, _merged(cutout), height, width, step)
+    )
+
+
+def _rows(pixels: Pixels) -> Rows:
+    return lambda top, bottom: pixels[top:bottom]
+
+
+def _merged(cutout: Cutout) -> Rows:
+    """Rows of the merged picture: colours over white, and the alpha as a fourth channel."""
+
+    def rows(top: int, bottom: int) -> Pixels:
+        alpha = quantise(cutout.alpha[top:bottom], cutout.source.dtype)
+        colours: NDArray[Any] = colour.on_white(cutout.foreground[top:bottom], alpha)
+        return np.concatenate((colours, alpha[:, :, None]), axis=2)
+
+    return rows
 
 
 def _channel_data(planes: list[tuple[bytes, bytes]]) -> ChannelDataList:
@@ -124,20 +143,18 @@ def _channel_data(planes: list[tuple[bytes, bytes]]) -> ChannelDataList:
     return ChannelDataList(channels)
 
 
-def _planes(pixels: Pixels) -> Iterator[Pixels]:
-    return (pixels[:, :, channel] for channel in range(3))
-
-
-def _packed(plane: Pixels, step: Callable[[int], None]) -> tuple[bytes, bytes]:
-    """A plane as PackBits: the table of row lengths, and the rows."""
-    tables, rows = [], []
-    for top, bottom in _bands(plane):
-        band = np.ascontiguousarray(plane[top:bottom], plane.dtype.newbyteorder(">"))
-        packed = encode_rle(band.tobytes(), plane.shape[1], len(band), plane.dtype.itemsize * 8, 1)
-        tables.append(packed[: 2 * len(band)])
-        rows.append(packed[2 * len(band) :])
-        step(len(band))
-    return b"".join(tables), b"".join(rows)
+def _packed(rows: Rows, channels: int, height: int, step: Step) -> list[tuple[bytes, bytes]]:
+    """Each channel as PackBits: the table of row lengths, and the rows."""
+    pieces: list[tuple[list[bytes], list[bytes]]] = [([], []) for _ in range(channels)]
+    for top, bottom in _bands(rows, height):
+        band = rows(top, bottom)
+        for channel, (tables, packed) in enumerate(pieces):
+            plane = np.ascontiguousarray(band[:, :, channel], band.dtype.newbyteorder(">"))
+            data = encode_rle(plane.tobytes(), plane.shape[1], len(plane), plane.dtype.itemsize * 8, 1)
+            tables.append(data[: 2 * len(plane)])
+            packed.append(data[2 * len(plane) :])
+            step(bottom - top)
+    return [(b"".join(tables), b"".join(packed)) for tables, packed in pieces]
 
 
 def _packed_constant(height: int, width: int, depth: int) -> tuple[bytes, bytes]:
@@ -146,28 +163,42 @@ def _packed_constant(height: int, width: int, depth: int) -> tuple[bytes, bytes]
     return row[:2] * height, row[2:] * height
 
 
-def _same(packed: bytes, plane: Pixels, step: Callable[[int], None]) -> bool:
-    height, width = plane.shape
-    ends = 2 * height + np.cumsum(np.frombuffer(packed[: 2 * height], ">u2"), dtype=np.int64)
-    start = 2 * height
-    for top, bottom in _bands(plane):
-        data = packed[2 * top : 2 * bottom] + packed[start : ends[bottom - 1]]
-        start = int(ends[bottom - 1])
-        depth = plane.dtype.itemsize * 8
-        values = np.frombuffer(decode_rle(data, width, bottom - top, depth, 1), plane.dtype.newbyteorder(">"))
-        if not np.array_equal(values.reshape(bottom - top, width), plane[top:bottom]):
-            return False
-        step(bottom - top)
-    return bool(start == len(packed))
+def _split(data: bytes, height: int) -> list[bytes] | None:
+    """The merged picture's four channels, each with its own table; None if the lengths do not add up."""
+    tables = np.frombuffer(data[: 8 * height], ">u2")
+    if len(tables) != 4 * height:
+        return None
+    ends = (8 * height + np.cumsum(tables, dtype=np.int64))[height - 1 :: height]
+    if ends[-1] != len(data):
+        return None
+    starts = (8 * height, *ends[:-1])
+    return [data[2 * height * i : 2 * height * (i + 1)] + data[starts[i] : ends[i]] for i in range(4)]
 
 
-def _bands(plane: Pixels) -> Iterator[tuple[int, int]]:
-    height, width = plane.shape
-    rows = max(1, _BAND_BYTES // (width * plane.dtype.itemsize))
-    return ((top, min(top + rows, height)) for top in range(0, height, rows))
+def _same(channels: list[bytes], rows: Rows, height: int, width: int, step: Step) -> bool:
+    """Whether packed channels hold these pixels."""
+    tables = [np.frombuffer(data[: 2 * height], ">u2") for data in channels]
+    ends = [2 * height + np.cumsum(table, dtype=np.int64) for table in tables]
+    starts = [2 * height] * len(channels)
+    for top, bottom in _bands(rows, height):
+        band = rows(top, bottom)
+        for channel, data in enumerate(channels):
+            end = int(ends[channel][bottom - 1])
+            packed = data[2 * top : 2 * bottom] + data[starts[channel] : end]
+            plane = np.frombuffer(decode_rle(packed, width, bottom - top, band.dtype.itemsize * 8, 1), band.dtype.newbyteorder(">"))
+            if not np.array_equal(plane.reshape(bottom - top, width), band[:, :, channel]):
+                return False
+            starts[channel] = end
+            step(bottom - top)
+    return starts == [len(data) for data in channels]
 
 
-def _steps(progress: Progress, total: int, start: float, share: float) -> Callable[[int], None]:
+def _bands(rows: Rows, height: int) -> Iterator[tuple[int, int]]:
+    count = max(1, _BAND_BYTES // max(1, rows(0, 1).nbytes))
+    return ((top, min(top + count, height)) for top in range(0, height, count))
+
+
+def _steps(progress: Progress, total: int, start: float, share: float) -> Step:
     """Counts rows that are done and reports them as a part of the whole."""
     done = 0
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -70,7 +71,7 @@ def opened(temporary: Path, progress: Progress, stage: str) -> Iterator["Checked
     with open(temporary, "r+b") as stream:
         yield CheckedFile(stream, progress, stage)
         stream.flush()
-        os.fsync(stream.fileno())
+        patiently(functools.partial(_sync, os.dup(stream.fileno())), progress, stage, 0.7)
 
 
 class CheckedFile:
@@ -112,6 +113,14 @@ def patiently(work: Callable[[], _T], progress: Progress, stage: str, fraction: 
                     raise
     finally:
         lane.shutdown(wait=False)
+
+
+def _sync(handle: int) -> None:
+    """Through to the disk: seconds, on a slow one. The handle is this function's own, so the file may be closed meanwhile."""
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _reason(error: Exception) -> str:
