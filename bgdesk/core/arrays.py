@@ -26,4 +26,5 @@ def to_uint8(pixels: Pixels) -> NDArray[np.uint8]:
 def quantise(alpha: Alpha, dtype: np.dtype[np.uint8] | np.dtype[np.uint16] | type) -> Pixels:
     """float [0, 1] to integers of `dtype`, rounded; 0 and 1 map to the type's ends exactly."""
     top = np.float32(np.iinfo(dtype).max)
-    return np.rint(np.clip(alpha, 0, 1) * top).astype(dtype)
+    levels: Pixels = np.rint(np.clip(alpha, 0, 1) * top).astype(dtype)
+    return levels

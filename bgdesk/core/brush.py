@@ -36,7 +36,7 @@ def paint(trimap: Trimap, start: tuple[float, float], end: tuple[float, float], 
     xs = (np.arange(rect.left, rect.right, dtype=np.float32) + np.float32(0.5 - x0))[None, :]
     ys = (np.arange(rect.top, rect.bottom, dtype=np.float32) + np.float32(0.5 - y0))[:, None]
     length2 = dx * dx + dy * dy
-    if length2 > 0:  # distance to the segment: project, clamp to its ends, measure
+    if length2 > 1e-6:  # distance to the segment: project, clamp to its ends, measure
         t = np.clip((xs * np.float32(dx) + ys * np.float32(dy)) / np.float32(length2), 0, 1)
         inside = (xs - t * np.float32(dx)) ** 2 + (ys - t * np.float32(dy)) ** 2 <= radius * radius
     else:

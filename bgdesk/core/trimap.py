@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Trimap
 from bgdesk.core.geometry import Size
+from bgdesk.core.resample import by_area, linear
 
 #: A matte below / above these is taken at its word.
 SURE_BACKGROUND, SURE_FOREGROUND = 0.04, 0.96
@@ -42,19 +43,18 @@ def from_matte(matte: Alpha) -> Trimap:
     """
     height, width = matte.shape
     work = Size(width, height).fit(WORKING_SIDE)
-    small = cv2.resize(matte, work, interpolation=cv2.INTER_AREA) if work.width < width else matte
+    small = by_area(matte, work)
     soft = ((small > SURE_BACKGROUND) & (small < SURE_FOREGROUND)).astype(np.uint8)
     # An edge sharper than a pixel leaves no soft pixel at all: the line between the two sides is the zone then.
     inside = (small >= 0.5).astype(np.uint8)
-    soft |= cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8))
+    soft[cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)) > 0] = 1
     reach = _reach(soft)
     # A pixel is unknown when some soft pixel's reach covers it: distance to the zone against the reach found there.
     distance, nearest = cv2.distanceTransformWithLabels(1 - soft, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     table = np.zeros(int(nearest.max()) + 1, np.float32)
     table[nearest[soft > 0]] = reach[soft > 0]
-    margin = table[nearest] - distance
-    if work.width < width:
-        margin = cv2.resize(margin, (width, height), interpolation=cv2.INTER_LINEAR)
+    margin = (table[nearest] - distance).astype(np.float32)
+    margin = linear(margin, Size(width, height))
     trimap = np.where(matte >= 0.5, np.uint8(Label.FOREGROUND), np.uint8(Label.BACKGROUND))
     trimap[margin > 0] = Label.UNKNOWN
     return trimap

@@ -9,13 +9,13 @@ over 4-neighbours, from a tiny picture up to the full one. Here the finest level
 source is the foreground, where it is 0 the coarser level's smooth extension is good enough, and nobody sees it.
 """
 
-import cv2
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Pixels
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.resample import by_area, linear
 from bgdesk.core.tasks import Progress, silent
 
 _EPSILON, _OMEGA = 1e-5, 1.0
@@ -27,7 +27,7 @@ _SMALL = 32
 Colours = NDArray[np.float32]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, boundscheck=False)
 def _relax(image: Colours, alpha: Alpha, f: Colours, b: Colours, sweeps: int, everywhere: bool) -> None:
     """Gauss-Seidel sweeps over the pixels that are neither opaque nor clear (or over all), in place."""
     height, width = alpha.shape
@@ -54,6 +54,8 @@ def _relax(image: Colours, alpha: Alpha, f: Colours, b: Colours, sweeps: int, ev
                     b0 += weight * b[ny, nx, 0]
                     b1 += weight * b[ny, nx, 1]
                     b2 += weight * b[ny, nx, 2]
+                if total == 0.0:  # a picture of one pixel
+                    continue
                 # The 2×2 system of this pixel, after Sherman and Morrison: the neighbours' mean, moved along (α, 1-α)
                 # so that the mixture meets the source.
                 c = 1.0 - a
@@ -83,7 +85,7 @@ def _coarse(image: Colours, alpha: Alpha, progress: Progress) -> tuple[Colours, 
     while max(levels[-1][1].shape) > 2:
         last_image, last_alpha = levels[-1]
         size = Size((last_alpha.shape[1] + 1) // 2, (last_alpha.shape[0] + 1) // 2)
-        levels.append((cv2.resize(last_image, size, interpolation=cv2.INTER_AREA), cv2.resize(last_alpha, size, interpolation=cv2.INTER_AREA)))
+        levels.append((by_area(last_image, size), by_area(last_alpha, size)))
     smallest, opacity = levels[-1]
     weight = np.clip(opacity, 1e-3, 1 - 1e-3)[..., None]
     f = np.ascontiguousarray(np.broadcast_to((smallest * weight).sum((0, 1)) / weight.sum(), smallest.shape), dtype=np.float32)
@@ -91,8 +93,7 @@ def _coarse(image: Colours, alpha: Alpha, progress: Progress) -> tuple[Colours, 
     for done, (level_image, level_alpha) in enumerate(reversed(levels)):
         progress("foreground", 0.5 * done / len(levels))
         size = Size(level_alpha.shape[1], level_alpha.shape[0])
-        f = cv2.resize(f, size, interpolation=cv2.INTER_LINEAR).reshape(level_image.shape)
-        b = cv2.resize(b, size, interpolation=cv2.INTER_LINEAR).reshape(level_image.shape)
+        f, b = linear(f, size), linear(b, size)
         small = max(size) <= _SMALL
         _relax(level_image, level_alpha, f, b, 10 if small else 2, True)
         _pin(level_image, level_alpha, f, b)
@@ -109,9 +110,9 @@ def foreground(pixels: Pixels, alpha: Alpha, progress: Progress = silent) -> Pix
     progress("foreground", 0.0)
     top = np.float32(np.iinfo(pixels.dtype).max)
     half = Size((width + 1) // 2, (height + 1) // 2)
-    reduced = cv2.resize(pixels, half, interpolation=cv2.INTER_AREA).astype(np.float32)
+    reduced = by_area(pixels, half).astype(np.float32)
     reduced /= top
-    f_half, b_half = _coarse(reduced, cv2.resize(alpha, half, interpolation=cv2.INTER_AREA), progress)
+    f_half, b_half = _coarse(reduced, by_area(alpha, half), progress)
     del reduced
     answer = np.empty_like(pixels)
     whole = Rect(0, 0, width, height)
@@ -123,7 +124,9 @@ def foreground(pixels: Pixels, alpha: Alpha, progress: Progress = silent) -> Pix
     return answer
 
 
-def _finish(pixels: Pixels, alpha: Alpha, f_half: Colours, b_half: Colours, top: np.float32, tile: Rect, window: Rect, answer: Pixels) -> None:
+def _finish(
+    pixels: Pixels, alpha: Alpha, f_half: Colours, b_half: Colours, top: np.float32, tile: Rect, window: Rect, answer: Pixels
+) -> None:
     """Full resolution for one tile: lift the half-size colours, relax the band, keep the source where it is opaque."""
     a = alpha[window.slices]
     opaque = a >= OPAQUE
@@ -138,7 +141,7 @@ def _finish(pixels: Pixels, alpha: Alpha, f_half: Colours, b_half: Colours, top:
 
     def lift(half: Colours) -> Colours:
         small = half[part]
-        return np.ascontiguousarray(cv2.resize(small, (small.shape[1] * 2, small.shape[0] * 2), interpolation=cv2.INTER_LINEAR)[cut])
+        return np.ascontiguousarray(linear(small, Size(small.shape[1] * 2, small.shape[0] * 2))[cut])
 
     f = lift(f_half)
     source = pixels[window.slices]

@@ -67,6 +67,10 @@ class Pipeline:
             return EngineStatus(notes=self._notes)
         return EngineStatus(loaded.device.name, loaded.device.precision, loaded.weights.id, self._notes)
 
+    def reference(self) -> "Pipeline":
+        """The same network on the CPU in fp32: what every other device's answer is measured against."""
+        return Pipeline(self._weights, "cpu", "fp32")
+
     def close(self) -> None:
         """Let go of the network; the next call that needs it asks for the weights again."""
         self._loaded = None
@@ -114,7 +118,8 @@ class Pipeline:
                 refined = refine(pixels, trimap, matte, progress)
                 alpha = refined.alpha
                 if refined.failed:
-                    notes += (f"{refined.failed} of {refined.solved} pieces of the edge kept the network's matte: the solver found no answer there.",)
+                    pieces = f"{refined.failed} of {refined.solved} pieces of the edge"
+                    notes += (f"{pieces} kept the network's matte: the solver found no answer there.",)
             else:
                 alpha = pinned(trimap, matte)
         foreground = pixels

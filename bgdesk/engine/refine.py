@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.resample import by_area, linear, nearest
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import SURE_BACKGROUND, SURE_FOREGROUND, WORKING_SIDE, Label
 from bgdesk.engine.matting.closed_form import Matting, estimate_alpha
@@ -69,7 +70,7 @@ def certainty_weight(prior: Alpha) -> NDArray[np.float32]:
 def deep_weight(prior: Alpha) -> NDArray[np.float32]:
     """The extra pull of a prior inside its own broad soft regions, at the working size."""
     work = Size(prior.shape[1], prior.shape[0]).fit(WORKING_SIDE)
-    small = cv2.resize(prior, work, interpolation=cv2.INTER_AREA) if work.width < prior.shape[1] else prior
+    small = by_area(prior, work)
     soft = ((small > SURE_BACKGROUND) & (small < SURE_FOREGROUND)).astype(np.uint8)
     depth = cv2.distanceTransform(soft, cv2.DIST_L2, 5)
     weight: NDArray[np.float32] = np.square(np.minimum(depth / np.float32(_DEEP), 1)) * np.float32(_DEEP_WEIGHT)
@@ -81,7 +82,7 @@ def _sampled(small: NDArray[np.float32], window: Rect, size: Size) -> NDArray[np
     sx, sy = small.shape[1] / size.width, small.shape[0] / size.height
     move = np.array([[sx, 0, (window.left + 0.5) * sx - 0.5], [0, sy, (window.top + 0.5) * sy - 0.5]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(small, move, window.size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(small, move, window.size, flags=flags, borderMode=cv2.BORDER_REPLICATE).astype(np.float32, copy=False)
 
 
 def _unit(pixels: Pixels) -> NDArray[np.float32]:
@@ -94,7 +95,7 @@ def _halved(size: Size) -> Size:
 
 def _half_trimap(trimap: Trimap, size: Size) -> Trimap:
     """Known only where all the pixels it stands for agree."""
-    mean = cv2.resize(trimap, size, interpolation=cv2.INTER_AREA)
+    mean = by_area(trimap, size)
     half = np.full(mean.shape, Label.UNKNOWN, np.uint8)
     half[mean == Label.FOREGROUND] = Label.FOREGROUND
     half[mean == Label.BACKGROUND] = Label.BACKGROUND
@@ -123,19 +124,19 @@ def refine(
     if size.area > WHOLE and band.any():
         half = _halved(size)
         coarse = refine(
-            cv2.resize(pixels, half, interpolation=cv2.INTER_AREA),
+            by_area(pixels, half),
             _half_trimap(trimap, half),
-            None if prior is None else cv2.resize(prior, half, interpolation=cv2.INTER_AREA),
+            None if prior is None else by_area(prior, half),
             progress,
             solver,
             deep,
         )
         failed, solved = coarse.failed, coarse.solved
-        guess = cv2.resize(coarse.alpha, size, interpolation=cv2.INTER_LINEAR)
+        guess = linear(coarse.alpha, size)
         # Full size is worth its cost only where the coarser alpha has structure: edges and hair, not plateaus.
         around = np.ones((5, 5), np.uint8)
         structure = (cv2.dilate(coarse.alpha, around) - cv2.erode(coarse.alpha, around) > _FLAT).astype(np.uint8)
-        band &= cv2.resize(structure, size, interpolation=cv2.INTER_NEAREST) > 0
+        band &= nearest(structure, size) > 0
         if deep is None:
             deep = np.zeros((1, 1), np.float32)
     if guess is None:
@@ -262,10 +263,11 @@ def rematte(
     # A side is the photo's own edge if the window was cut short there; a caller that passes just this window sees the same.
     free = (roi.left < REACH, roi.top < REACH, size.width - roi.right < REACH, size.height - roi.bottom < REACH)
     distance = _distance_outside(window, roi)
-    ring = np.zeros(band.shape, bool)
-    ring[:, :1], ring[:1], ring[:, -1:], ring[-1:] = ring[:, :1] | (not free[0]), ring[:1] | (not free[1]), ring[:, -1:] | (not free[2]), ring[-1:] | (not free[3])
-    band &= ~ring
-    weight = np.where(distance > 0, SEAM_WEIGHT * np.square(distance / np.float32(REACH)), np.float32(STROKE_WEIGHT)).astype(np.float32)
+    for side, at_edge in zip((np.s_[:, :1], np.s_[:1], np.s_[:, -1:], np.s_[-1:]), free, strict=True):
+        if not at_edge:
+            band[side] = False
+    seam = SEAM_WEIGHT * np.square(distance / REACH)
+    weight = np.where(distance > 0, seam, STROKE_WEIGHT).astype(np.float32)
     answer = solver(_unit(pixels[window.slices]), band, before, before, weight, tolerance=_WITH_PRIOR, most=_MOST_STEPS, progress=progress)
     return window, answer.alpha, answer.converged
 

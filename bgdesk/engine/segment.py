@@ -1,9 +1,10 @@
 """Source to matte: the network's coarse opacity for the whole photo."""
 
-import cv2
 import numpy as np
 
 from bgdesk.core.arrays import Alpha, Pixels
+from bgdesk.core.geometry import Size
+from bgdesk.core.resample import by_area, cubic, linear
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.device import Run
 from bgdesk.engine.nets import Net, stretch
@@ -13,8 +14,8 @@ def segment(pixels: Pixels, net: Net, run: Run, progress: Progress = silent) -> 
     """The matte of `pixels` (H×W×3 uint8 or uint16), float32 H×W in [0, 1]."""
     progress("network", 0.0)
     height, width = pixels.shape[:2]
-    shrinks = height * width > net.side * net.side
-    small = cv2.resize(pixels, (net.side, net.side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    side = Size(net.side, net.side)
+    small = by_area(pixels, side) if height * width > side.area else linear(pixels, side)
     values = small.astype(np.float32)
     if pixels.dtype == np.uint16:
         values *= np.float32(255 / 65535)
@@ -24,6 +25,6 @@ def segment(pixels: Pixels, net: Net, run: Run, progress: Progress = silent) -> 
     if net.stretch:
         answer = stretch(answer)
     progress("network", 0.9)
-    matte = cv2.resize(answer, (width, height), interpolation=cv2.INTER_CUBIC)
+    matte: Alpha = np.clip(cubic(answer, Size(width, height)), 0, 1)
     progress("network", 1.0)
-    return np.clip(matte, 0, 1, out=matte)
+    return matte

@@ -58,23 +58,20 @@ def convert(onnx: Path, net: str, target: Path, progress: Progress = silent) -> 
     try:
         graph = onnx_format.load(str(onnx), load_external_data=False).graph
         stored = {tensor.name: tensor for tensor in graph.initializer}
-        found = [
-            numpy_helper.to_array(stored[name])
-            for node in graph.node
-            if node.op_type == "Conv"
-            for name in node.input[1:]
-        ]
+        found = [numpy_helper.to_array(stored[name]) for node in graph.node if node.op_type == "Conv" for name in node.input[1:]]
     except (DecodeError, KeyError, ValueError, TypeError) as error:
         raise ModelError(f"{onnx.name} is not a complete ONNX file ({error or type(error).__name__}). {again}") from error
     progress("convert", 0.3)
     with torch.device("meta"):
         wanted = NETS[net].build().state_dict()
     if len(found) != len(wanted):
-        raise ModelError(f"{onnx.name} holds {len(found)} convolution tensors where {net} has {len(wanted)}: it is another network. {again}")
+        counts = f"{len(found)} convolution tensors where {net} has {len(wanted)}"
+        raise ModelError(f"{onnx.name} holds {counts}: it is another network. {again}")
     tensors = {}
     for (name, tensor), array in zip(wanted.items(), found, strict=True):
         if tuple(tensor.shape) != array.shape:
-            raise ModelError(f"{onnx.name}: {name} has shape {array.shape} where {net} has {tuple(tensor.shape)}: it is another network. {again}")
+            shapes = f"has shape {array.shape} where {net} has {tuple(tensor.shape)}"
+            raise ModelError(f"{onnx.name}: {name} {shapes}: it is another network. {again}")
         if array.dtype not in (np.float16, np.float32) or not np.isfinite(array).all():
             raise ModelError(f"{onnx.name}: {name} holds values that are no finite fp16 or fp32 numbers. {again}")
         tensors[name] = np.ascontiguousarray(array)

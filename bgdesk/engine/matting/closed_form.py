@@ -25,7 +25,7 @@ _SPAN = 5  # two pixels of one 3×3 window are at most two apart: a 5×5 stencil
 _ROWS = 64
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, boundscheck=False)
 def _assemble(image: NDArray[np.float32], index: Ints, epsilon: float, first: int, last: int, coefficients: Floats) -> None:
     """Add the term of every window centred in rows first to last - 1. `index`: padded grid, unknown number or -1."""
     width = image.shape[1]
@@ -83,7 +83,7 @@ def _assemble(image: NDArray[np.float32], index: Ints, epsilon: float, first: in
                 coefficients[k, 12] += 1.0
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, boundscheck=False)
 def _eliminate(coefficients: Floats, offsets: Ints, places: Ints, index: Ints, known: NDArray[np.float32], b: Floats) -> None:
     """Move the known neighbours' share to the right-hand side and cut their coefficients out."""
     for k in range(places.shape[0]):

@@ -39,7 +39,7 @@ class System:
     shape: tuple[int, int]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, boundscheck=False)
 def _multiply(coefficients: Floats, offsets: Ints, places: Ints, grid: Floats, out: Floats) -> float:
     """out = A·x for x held on the grid; returns xᵀA·x."""
     total = 0.0
@@ -54,7 +54,7 @@ def _multiply(coefficients: Floats, offsets: Ints, places: Ints, grid: Floats, o
     return total
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, boundscheck=False)
 def _smooth(coefficients: Floats, offsets: Ints, places: Ints, b: Floats, grid: Floats, backward: bool) -> None:
     """One Gauss-Seidel sweep on A·x = b, x on the grid, forwards or backwards."""
     n = places.shape[0]
@@ -69,7 +69,7 @@ def _smooth(coefficients: Floats, offsets: Ints, places: Ints, b: Floats, grid: 
         grid[place] += value / coefficients[k, middle]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, boundscheck=False)
 def _restrict(coefficients: Floats, offsets: Ints, places: Ints, b: Floats, grid: Floats, parents: Ints, coarse: Floats) -> None:
     """coarse = sum over each aggregate of the residual b - A·x."""
     coarse[:] = 0.0
@@ -82,16 +82,24 @@ def _restrict(coefficients: Floats, offsets: Ints, places: Ints, b: Floats, grid
         coarse[parents[k]] += value
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, boundscheck=False)
 def _prolong(places: Ints, parents: Ints, coarse_places: Ints, coarse_grid: Floats, weight: float, grid: Floats) -> None:
     """x += weight · the coarse answer of each unknown's aggregate."""
     for k in range(places.shape[0]):
         grid[places[k]] += weight * coarse_grid[coarse_places[parents[k]]]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True, boundscheck=False)
 def _aggregate(
-    coefficients: Floats, offsets: Ints, places: Ints, width: int, parents: Ints, coarse_places: Ints, coarse_width: int, index: Ints, coarse: Floats
+    coefficients: Floats,
+    offsets: Ints,
+    places: Ints,
+    width: int,
+    parents: Ints,
+    coarse_places: Ints,
+    coarse_width: int,
+    index: Ints,
+    coarse: Floats,
 ) -> None:
     """Coarse coefficients: sums of the fine ones between two aggregates. `index`: fine grid place -> unknown or -1."""
     for k in range(places.shape[0]):

@@ -36,7 +36,8 @@ def stretch(matte: Alpha) -> Alpha:
     low, high = float(matte.min()), float(matte.max())
     if high - low < 1e-6:
         return matte
-    return (matte - np.float32(low)) / np.float32(high - low)
+    stretched: Alpha = (matte - np.float32(low)) / np.float32(high - low)
+    return stretched
 
 
 def _isnet() -> "nn.Module":
@@ -58,7 +59,8 @@ def _centred(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 def _imagenet(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     mean = np.array([0.485, 0.456, 0.406], np.float32)
     deviation = np.array([0.229, 0.224, 0.225], np.float32)
-    return (pixels / max(np.float32(1e-6), pixels.max()) - mean) / deviation
+    scaled: NDArray[np.float32] = pixels / max(np.float32(1e-6), pixels.max())
+    return (scaled - mean) / deviation
 
 
 NETS: Mapping[str, Net] = {

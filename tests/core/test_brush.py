@@ -1,0 +1,48 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgdesk.core.brush import paint, stretch_rect
+from bgdesk.core.geometry import Size
+
+places = st.floats(-20, 60, allow_nan=False)
+points = st.tuples(places, places)
+
+
+def brute_force(shape: tuple[int, int], start: tuple[float, float], end: tuple[float, float], radius: float) -> np.ndarray:
+    ys, xs = np.mgrid[: shape[0], : shape[1]] + 0.5
+    a, b = np.array(start), np.array(end)
+    span = b - a
+    length = float(span @ span)
+    t = np.clip(((xs - a[0]) * span[0] + (ys - a[1]) * span[1]) / length, 0, 1) if length else 0.0
+    return np.hypot(xs - a[0] - t * span[0], ys - a[1] - t * span[1])
+
+
+@given(points, points, st.floats(0.5, 15))
+def test_paints_what_lies_within_the_radius(start: tuple[float, float], end: tuple[float, float], radius: float) -> None:
+    trimap = np.full((40, 50), 128, np.uint8)
+    rect = paint(trimap, start, end, radius, 255)
+    distance = brute_force(trimap.shape, start, end, radius)
+    painted = trimap == 255
+    assert painted[distance < radius - 1e-3].all()
+    column, row = int(np.floor(start[0])), int(np.floor(start[1]))
+    if 0 <= column < 50 and 0 <= row < 40:
+        assert painted[row, column]
+        painted[row, column] = False
+    assert not painted[distance > radius + 1e-3].any()
+    outside = np.ones(trimap.shape, bool)
+    outside[rect.slices] = False
+    assert (trimap[outside] == 128).all()
+    assert rect == stretch_rect(start, end, radius, Size(50, 40))
+
+
+def test_a_click_with_the_smallest_brush_paints_the_pixel_under_it() -> None:
+    trimap = np.zeros((5, 5), np.uint8)
+    paint(trimap, (2.9, 1.1), (2.9, 1.1), 0.1, 255)
+    assert np.argwhere(trimap == 255).tolist() == [[1, 2]]
+
+
+def test_outside_the_photo_nothing_happens() -> None:
+    trimap = np.zeros((5, 5), np.uint8)
+    assert paint(trimap, (-50.0, -50.0), (-40.0, -50.0), 3, 255).empty
+    assert not trimap.any()

@@ -1,0 +1,202 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from bgdesk.app.models import default_store
+from bgdesk.core.errors import MattingError, ModelError
+from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
+from bgdesk.engine import device as device_module
+from bgdesk.engine import weights as weights_module
+from bgdesk.engine.device import Device, Machine, OutOfMemory, Run
+from bgdesk.engine.doctor import Comparison, compare_with_cpu, versions
+from bgdesk.engine.pipeline import EngineStatus, Pipeline
+from bgdesk.engine.weights import Weights
+from bgdesk.files.load import load
+
+sys.path.insert(0, str(Path(__file__).parent))
+from scenes import hairy, trimap_of
+
+
+class FakeCard:
+    """Stands in for an accelerator: counts what crosses the seam and can run out of memory."""
+
+    def __init__(self, fails_when_placed: bool = False, fails_at_run: int = 0) -> None:
+        self.fails_when_placed, self.fails_at_run = fails_when_placed, fails_at_run
+        self.placed: list[str] = []
+        self.runs: list[str] = []
+
+    def place(self, module: object, device: Device) -> Run:
+        self.placed.append(device.kind)
+        if device.kind == "cuda" and self.fails_when_placed:
+            raise OutOfMemory
+
+        def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            self.runs.append(device.kind)
+            if device.kind == "cuda" and len(self.runs) == self.fails_at_run:
+                raise OutOfMemory
+            bright = batch.mean(axis=1, keepdims=True)
+            return (bright > bright.mean()).astype(np.float32)
+
+        return run
+
+
+@pytest.fixture
+def card(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> FakeCard:
+    card = FakeCard(**getattr(request, "param", {}))
+    monkeypatch.setattr(device_module, "probe", lambda: Machine(cuda="Fake card", mps=False, bf16=False))
+    monkeypatch.setattr(device_module, "place", card.place)
+    monkeypatch.setattr(weights_module, "load", lambda weights: object())
+    return card
+
+
+def some_weights() -> Weights:
+    return Weights("isnet-general", "isnet", Path("none"), "")
+
+
+def test_the_network_is_placed_once_and_runs_once_a_photo(card: FakeCard) -> None:
+    pipeline = Pipeline(some_weights)
+    assert pipeline.status == EngineStatus()
+    source, _, _ = hairy(60, 80)
+    for _ in range(3):
+        pipeline.segment(source)
+    assert (card.placed, card.runs) == (["cuda"], ["cuda"] * 3)
+    assert pipeline.status == EngineStatus("Fake card", "fp16", "isnet-general")
+
+
+@pytest.mark.parametrize("card", [{"fails_when_placed": True}, {"fails_at_run": 2}], indirect=True)
+def test_out_of_memory_falls_back_to_the_cpu_and_says_so(card: FakeCard) -> None:
+    pipeline = Pipeline(some_weights)
+    source, _, _ = hairy(60, 80)
+    pipeline.auto(source)
+    cutout = pipeline.auto(source)
+    assert card.placed == ["cuda", "cpu"]
+    assert card.runs[-1] == "cpu"
+    assert cutout.device == "CPU"
+    assert "Fake card ran out of memory" in cutout.notes[0]
+    assert len(cutout.notes) == 1
+
+
+def test_auto_gives_everything_timed(card: FakeCard) -> None:
+    source, _, _ = hairy(90, 120)
+    cutout = Pipeline(some_weights).auto(source)
+    assert set(cutout.timings) == {"network", "trimap", "alpha", "foreground"}
+    assert all(seconds >= 0 for seconds in cutout.timings.values())
+    assert cutout.source is source
+    assert cutout.matte is not None
+    assert {array.shape[:2] for array in (cutout.alpha, cutout.foreground, cutout.trimap, cutout.matte)} == {(90, 120)}
+    opaque = cutout.alpha == 1
+    assert np.array_equal(cutout.foreground[opaque], source[opaque])
+
+
+def test_without_refining_and_decontaminating(card: FakeCard) -> None:
+    source, _, _ = hairy(90, 120)
+    cutout = Pipeline(some_weights).auto(source, MatteRecipe(refine=False, decontaminate=False))
+    assert cutout.foreground is source
+    assert cutout.matte is not None
+    assert np.array_equal(cutout.alpha[cutout.trimap == 128], cutout.matte[cutout.trimap == 128])
+
+
+def test_failed_pieces_are_said(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bgdesk.engine import refine as refine_module
+    from bgdesk.engine.refine import Refined
+
+    monkeypatch.setattr(refine_module, "refine", lambda pixels, trimap, matte, progress: Refined(matte, 2, 5))
+    cutout = Pipeline(some_weights).auto(hairy(60, 80)[0])
+    assert cutout.notes == ("2 of 5 pieces of the edge kept the network's matte: the solver found no answer there.",)
+
+
+def test_matting_needs_no_network() -> None:
+    def none() -> Weights:
+        raise ModelError("No network is installed.")
+
+    pipeline = Pipeline(none)
+    source, truth, _ = hairy(80, 100)
+    alpha = pipeline.matte(source, trimap_of(truth))
+    assert np.abs(alpha - truth).mean() < 0.02
+    left, top, right, bottom = pipeline.rematte(source, trimap_of(truth), alpha, (10, 10, 20, 20))[0]
+    assert (left, top, right, bottom) == (0, 0, 68, 68)
+    with pytest.raises(ModelError):
+        pipeline.segment(source)
+
+
+def good() -> dict[str, np.ndarray]:
+    source, truth, _ = hairy(30, 40)
+    return {"pixels": source, "trimap": trimap_of(truth), "alpha": truth}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"pixels": np.zeros((30, 40), np.uint8)}, "height × width × 3"),
+        ({"pixels": np.zeros((30, 40, 3), np.float32)}, "uint8 or uint16"),
+        ({"pixels": np.zeros((0, 40, 3), np.uint8)}, "height × width × 3"),
+        ({"trimap": np.zeros((30, 41), np.uint8)}, "same size"),
+        ({"trimap": np.full((30, 40), 7, np.uint8)}, "0 .background., 128"),
+        ({"trimap": np.zeros((30, 40), np.float32)}, "0 .background., 128"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(change: dict[str, np.ndarray], words: str) -> None:
+    arrays = good() | change
+    with pytest.raises(MattingError, match=words):
+        Pipeline(some_weights).matte(arrays["pixels"], arrays["trimap"])
+
+
+def test_a_roi_outside_the_photo_is_refused() -> None:
+    arrays = good()
+    with pytest.raises(MattingError, match="outside the photo"):
+        Pipeline(some_weights).rematte(arrays["pixels"], arrays["trimap"], arrays["alpha"], (50, 0, 60, 9))
+
+
+def test_a_set_token_stops_every_stage(card: FakeCard) -> None:
+    token = CancelToken()
+    token.cancel()
+    arrays, pipeline, progress = good(), Pipeline(some_weights), cancellable(token)
+    with pytest.raises(Cancelled):
+        pipeline.auto(arrays["pixels"], progress=progress)
+    with pytest.raises(Cancelled):
+        pipeline.matte(arrays["pixels"], arrays["trimap"], progress=progress)
+    with pytest.raises(Cancelled):
+        pipeline.rematte(arrays["pixels"], arrays["trimap"], arrays["alpha"], (5, 5, 35, 25), progress)
+    with pytest.raises(Cancelled):
+        pipeline.foreground(arrays["pixels"], arrays["alpha"], progress)
+
+
+def test_warming_loads_the_network(card: FakeCard) -> None:
+    assert Pipeline(some_weights).warm().model == "isnet-general"
+
+
+@pytest.mark.parametrize(("maximum", "mean", "ok"), [(0.01, 1e-4, True), (0.2, 1e-4, False), (0.01, 0.01, False)])
+def test_the_verdict_on_a_device(maximum: float, mean: float, ok: bool) -> None:
+    assert Comparison(EngineStatus(), maximum, mean).ok is ok
+
+
+def test_the_real_device_agrees_with_the_cpu(models_home: Path, sample: Path) -> None:
+    store = default_store()
+    comparison = compare_with_cpu(Pipeline(lambda: store.weights("isnet-general")), load(sample).pixels)
+    assert comparison.ok, comparison
+    assert comparison.status.model == "isnet-general"
+
+
+def test_the_real_network_cuts_out_a_person(models_home: Path, sample: Path) -> None:
+    store = default_store()
+    cutout = Pipeline(lambda: store.weights("isnet-general")).cut(load(sample).pixels)
+    assert cutout.alpha[120, 220] == 1  # her face
+    assert cutout.alpha[20, 480] == 0  # the wall behind her
+    assert cutout.notes == ()
+
+
+def test_versions_name_what_matters() -> None:
+    found = versions()
+    assert found["torch"].startswith("2.")
+    assert "missing" not in found.values()
+
+
+def test_importing_the_package_is_cheap() -> None:
+    code = "import sys, bgdesk; print([name for name in ('torch', 'PySide6', 'numpy', 'cv2') if name in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"

@@ -1,0 +1,160 @@
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.tasks import Cancelled
+from bgdesk.core.trimap import Label, from_matte
+from bgdesk.engine import refine as module
+from bgdesk.engine.matting.closed_form import Matting
+from bgdesk.engine.pipeline import Pipeline
+from bgdesk.engine.refine import REACH, deep_weight, pinned, refine, rematte
+
+sys.path.insert(0, str(Path(__file__).parent))
+from scenes import coarse, hairy, trimap_of
+
+
+def failing(image: np.ndarray, band: np.ndarray, alpha: np.ndarray, *rest: object, **named: object) -> Matting:
+    return Matting(np.full_like(alpha, 0.123), converged=False, iterations=7)
+
+
+def test_refining_brings_back_what_the_matte_lost() -> None:
+    source, truth, _ = hairy(240, 320)
+    matte = coarse(truth)
+    refined = refine(source, from_matte(matte), matte)
+    assert refined.failed == 0
+    assert np.abs(refined.alpha - truth).sum() < 0.7 * np.abs(matte - truth).sum()
+    assert np.square(refined.alpha - truth).sum() < 0.7 * np.square(matte - truth).sum()
+
+
+@pytest.mark.parametrize("prior", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_known_pixels_are_exactly_0_or_1(prior: bool, dtype: type) -> None:
+    source, truth, _ = hairy(150, 200, dtype=dtype)
+    trimap = trimap_of(truth)
+    alpha = refine(source, trimap, coarse(truth) if prior else None).alpha
+    assert alpha.dtype == np.float32
+    assert (alpha[trimap == 255] == 1).all()
+    assert (alpha[trimap == 0] == 0).all()
+    assert alpha.min() >= 0
+    assert alpha.max() <= 1
+
+
+def test_tiles_agree_with_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, truth, _ = hairy(700, 900)
+    matte = coarse(truth)
+    trimap = from_matte(matte)
+    whole = refine(source, trimap, matte)
+    monkeypatch.setattr(module, "TILE", 160)
+    monkeypatch.setattr(module, "WHOLE", 700 * 900)  # more than half of it: tiles, but no coarser level
+    tiled = refine(source, trimap, matte)
+    assert whole.solved == 1
+    assert tiled.solved > 8
+    difference = np.abs(whole.alpha - tiled.alpha)[trimap == 128]
+    assert difference.mean() < 2e-3
+    assert np.quantile(difference, 0.999) < 0.05
+
+
+def test_coarse_to_fine_is_as_good_as_full_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, truth, _ = hairy(500, 600)
+    matte = coarse(truth)
+    trimap = from_matte(matte)
+    full = refine(source, trimap, matte).alpha
+    monkeypatch.setattr(module, "WHOLE", 100_000)
+    stepped = refine(source, trimap, matte).alpha
+    assert np.abs(stepped - truth).sum() < 1.15 * np.abs(full - truth).sum()
+    assert np.array_equal(stepped == 1, pinned(trimap, stepped) == 1)
+
+
+def test_the_answer_does_not_depend_on_which_tile_finishes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, truth, _ = hairy(400, 500)
+    matte = coarse(truth)
+    trimap = from_matte(matte)
+    monkeypatch.setattr(module, "TILE", 100)
+    monkeypatch.setattr(module, "WHOLE", 400 * 500)
+    assert np.array_equal(refine(source, trimap, matte).alpha, refine(source, trimap, matte).alpha)
+
+
+def test_a_failed_solve_keeps_the_matte_and_is_counted() -> None:
+    source, truth, _ = hairy(100, 120)
+    matte = coarse(truth)
+    trimap = from_matte(matte)
+    refined = refine(source, trimap, matte, solver=failing)
+    assert (refined.failed, refined.solved) == (1, 1)
+    assert np.array_equal(refined.alpha, pinned(trimap, matte))
+
+
+def test_broad_soft_regions_stay_near_the_matte() -> None:
+    random = np.random.default_rng(2)
+    source = random.integers(0, 256, (400, 400, 3), np.uint8)
+    matte = np.zeros((400, 400), np.float32)
+    matte[50:350, 50:350] = 0.5
+    matte[50:350, 50:80] = 1.0
+    alpha = refine(source, from_matte(matte), matte).alpha
+    assert np.abs(alpha - 0.5)[150:300, 150:300].max() < 0.05
+    assert deep_weight(matte)[200, 200] > 0
+    assert deep_weight(matte)[0, 0] == 0
+
+
+def test_cancelling_stops_tiles_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, truth, _ = hairy(300, 400)
+    matte = coarse(truth)
+    monkeypatch.setattr(module, "TILE", 64)
+    monkeypatch.setattr(module, "WHOLE", 300 * 400)
+    calls: list[str] = []
+
+    def progress(stage: str, fraction: float) -> None:
+        calls.append(threading.current_thread().name)
+        if len(calls) >= 5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        refine(source, from_matte(matte), matte, progress)
+    assert len(calls) < 50
+
+
+def stroke_case() -> tuple[np.ndarray, np.ndarray, np.ndarray, Rect]:
+    source, truth, _ = hairy(300, 400)
+    matte = coarse(truth)
+    trimap = from_matte(matte)
+    alpha = refine(source, trimap, matte).alpha
+    roi = Rect(200, 60, 260, 110)
+    trimap[roi.slices] = 128
+    return source, trimap, alpha, roi
+
+
+def test_a_stroke_changes_its_surroundings_alone() -> None:
+    source, trimap, alpha, roi = stroke_case()
+    window, patch, converged = rematte(source, trimap, alpha, roi)
+    assert converged
+    assert window == roi.grow(REACH).clip(Size(400, 300))
+    assert patch.shape == (window.height, window.width)
+    before = alpha[window.slices]
+    assert np.abs(patch - before)[REACH:-REACH, REACH:-REACH].max() > 0.05
+    for edge in (patch[0] - before[0], patch[-1] - before[-1], patch[:, 0] - before[:, 0], patch[:, -1] - before[:, -1]):
+        assert not edge.any()
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 399), st.integers(0, 299), st.integers(1, 150), st.integers(1, 150), st.sampled_from(list(Label)))
+def test_a_crop_gives_the_same_answer_bit_for_bit(x: int, y: int, width: int, height: int, label: Label) -> None:
+    source, trimap, alpha, _ = stroke_case()
+    roi = Rect(x, y, x + width, y + height).clip(Size(400, 300))
+    trimap[roi.slices] = label
+    window, patch, _ = rematte(source, trimap, alpha, roi)
+    crop = roi.grow(REACH).clip(Size(400, 300))
+    moved, same, _ = rematte(source[crop.slices], trimap[crop.slices], alpha[crop.slices], roi.shift(-crop.left, -crop.top))
+    assert moved.shift(crop.left, crop.top) == window
+    assert np.array_equal(patch, same)
+    known = trimap[window.slices]
+    assert (patch[known == 255] == 1).all()
+    assert (patch[known == 0] == 0).all()
+
+
+def test_the_reach_that_callers_see_is_the_one_that_is_used() -> None:
+    assert Pipeline.REACH == REACH

@@ -1,0 +1,41 @@
+"""The public interface, with the real network and real files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import bgdesk
+
+
+def test_from_a_photo_to_a_png_and_back(models_home: Path, sample: Path, tmp_path: Path) -> None:
+    photo = bgdesk.load(sample)
+    assert photo.path == sample
+    cutout = bgdesk.Engine(model="u2netp").cut(photo.pixels)
+    written = bgdesk.save(cutout, tmp_path / "cut.png")
+    assert written == tmp_path / "cut.png"
+    again = bgdesk.load(written)
+    assert again.pixels.shape == photo.pixels.shape
+
+
+def test_a_missing_network_says_how_to_get_it(sample: Path) -> None:
+    with pytest.raises(bgdesk.ModelError, match="bgdesk models install isnet-general"):
+        bgdesk.Engine().segment(bgdesk.load(sample).pixels)
+
+
+def test_every_public_name_is_there() -> None:
+    for name in bgdesk.__all__:
+        assert getattr(bgdesk, name) is not None
+    assert set(dir(bgdesk)) == set(bgdesk.__all__)
+    with pytest.raises(AttributeError, match="nothing_such"):
+        _ = bgdesk.nothing_such
+
+
+def test_a_stroke_through_the_public_interface() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    trimap = np.zeros((60, 80), np.uint8)
+    trimap[20:40, 20:60] = 255
+    alpha = (trimap / 255).astype(np.float32)
+    trimap[18:22, 30:50] = 128
+    (left, top, right, bottom), patch = bgdesk.Engine().rematte(pixels, trimap, alpha, (30, 18, 50, 22))
+    assert patch.shape == (bottom - top, right - left)
