@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from bgdesk.cli.main import COMMANDS
+
 
 @pytest.mark.parametrize(
     ("arguments", "window", "network"),
@@ -121,6 +123,10 @@ def test_run_without_a_display_says_what_to_do_instead(dev: ModuleType) -> None:
 def test_wrong_usage_shows_the_usage(dev: ModuleType, arguments: list[str]) -> None:
     done = run_dev(dev, *arguments)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", dev.USAGE)
+
+
+def test_the_commands_are_those_of_the_program(dev: ModuleType) -> None:
+    assert set(dev.COMMANDS) == set(COMMANDS)
 
 
 def test_help(dev: ModuleType) -> None:
