@@ -88,8 +88,8 @@ def _coarse(image: Colours, alpha: Alpha, progress: Progress) -> tuple[Colours, 
         levels.append((by_area(last_image, size), by_area(last_alpha, size)))
     smallest, opacity = levels[-1]
     weight = np.clip(opacity, 1e-3, 1 - 1e-3)[..., None]
-    f = np.ascontiguousarray(np.broadcast_to((smallest * weight).sum((0, 1)) / weight.sum(), smallest.shape), dtype=np.float32)
-    b = np.ascontiguousarray(np.broadcast_to((smallest * (1 - weight)).sum((0, 1)) / (1 - weight).sum(), smallest.shape), dtype=np.float32)
+    f = np.full(smallest.shape, (smallest * weight).sum((0, 1)) / weight.sum(), np.float32)
+    b = np.full(smallest.shape, (smallest * (1 - weight)).sum((0, 1)) / (1 - weight).sum(), np.float32)
     for done, (level_image, level_alpha) in enumerate(reversed(levels)):
         progress("foreground", 0.5 * done / len(levels))
         size = Size(level_alpha.shape[1], level_alpha.shape[0])
