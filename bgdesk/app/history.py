@@ -215,11 +215,16 @@ class History:
     # -- size ----------------------------------------------------------------------------------------------------
 
     def trim(self) -> bool:
-        """Drop the oldest steps until the rest fits; True if any went. Call it when tiles have been packed."""
-        sizes = {id(step): step.nbytes for step in (*self.done, *self.undone)}
+        """Drop the oldest steps until the rest fits; True if any went. Call it when tiles have been packed.
+
+        While some are still to be packed twice as much is let pass: nearly always they are going to fit.
+        """
+        steps = (*self.done, *self.undone)
+        sizes = {id(step): step.nbytes for step in steps}
         total = sum(sizes.values())
+        limit = self.limit if all(saved.packed for step in steps for saved in step.saved) else 2 * self.limit
         dropped = False
-        while total > self.limit and len(self.done) + len(self.undone) > 1:
+        while total > limit and len(self.done) + len(self.undone) > 1:
             # Behind us goes first; of what was undone, the step farthest ahead.
             step = self.done.pop(0) if len(self.done) > 1 or not self.undone else self.undone.pop(0)
             self.trimmed = True

@@ -58,14 +58,16 @@ class Parked:
 
 
 def shrink(pixels: Pixels, longest: int) -> NDArray[np.uint8]:
-    """A small picture of `pixels`, its longer side at most `longest`: about nine source pixels averaged for each of its own."""
-    side = max(pixels.shape[:2])
-    step = max(1, side // (3 * longest))
-    small = to_uint8(pixels[::step, ::step])
-    block = -(-max(small.shape[:2]) // longest)
-    height, width = small.shape[0] // block, small.shape[1] // block
-    if block == 1 or height == 0 or width == 0:
-        return np.ascontiguousarray(small[::block, ::block])
-    blocks = small[: height * block, : width * block].reshape(height, block, width, block, 3)
-    averaged: NDArray[np.uint8] = np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+    """A small picture of `pixels`, its longer side at most `longest`: nine source pixels averaged for each of its own.
+
+    Not the best there is, but its cost follows the small picture, so that it never holds up a large photo.
+    """
+    size = Size(pixels.shape[1], pixels.shape[0])
+    if max(size) <= longest:
+        return to_uint8(pixels).copy()
+    small = size.fit(longest)
+    rows = (np.arange(3 * small.height) + 0.5) * (size.height / (3 * small.height))
+    columns = (np.arange(3 * small.width) + 0.5) * (size.width / (3 * small.width))
+    samples = to_uint8(pixels[np.ix_(rows.astype(np.intp), columns.astype(np.intp))])
+    averaged: NDArray[np.uint8] = np.rint(samples.reshape(small.height, 3, small.width, 3, 3).mean(axis=(1, 3))).astype(np.uint8)
     return averaged

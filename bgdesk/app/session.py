@@ -264,15 +264,16 @@ class Session:
         # Once somebody paints, every moment belongs to the brush.
         if editor.edited or not editor.idle or any(entry.loading or entry.cutting or entry.parking for entry in entries):
             return
-        if self._strip.nbytes + editor.document.nbytes > limit or self._models.default_id() is None:
+        if self._models.default_id() is None:
             return
+        room = self._strip.nbytes + editor.document.nbytes <= limit  # the next photo is probably as large as this one
         index = entries.index(self._current)
         for entry in entries[index + 1 : index + 1 + AHEAD]:
             if entry.state is PhotoState.WAITING and not entry.declined and not entry.skipped:
-                if entry.editor is None:
-                    self._strip.load(entry, self._loaded, self._not_loaded, self._not_loaded, background=True)
-                else:
+                if entry.editor is not None:
                     self._cutter.cut(entry, ahead=True)
+                elif room:
+                    self._strip.load(entry, self._loaded, self._not_loaded, self._not_loaded, background=True)
                 return
 
     # -- work ----------------------------------------------------------------------------------------------------

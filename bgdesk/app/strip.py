@@ -129,6 +129,7 @@ class Strip:
             work.cancel()
         if entry.editor is not None:
             entry.editor.close()
+        entry.editor = entry.loaded = entry.pixels = entry.parked = None  # whoever still holds the entry holds no pixels
         self.entries.remove(entry)
         self._changed()
 
