@@ -35,8 +35,8 @@ PRIOR_WEIGHT = 0.003
 #: A pixel inside a stroke's ROI keeps to its old alpha only where the colours say nothing at all.
 STROKE_WEIGHT, SEAM_WEIGHT = 1e-4, 0.05
 #: Relative residual at which an alpha no longer changes visibly, with a prior and without one.
-_WITH_PRIOR, _WITHOUT = 1e-3, 1e-4
-_MOST_STEPS = 250
+_WITH_PRIOR, _WITHOUT = 1e-3, 1e-5
+_MOST_STEPS = 400
 #: A coarser level's alpha that varies less than this around a pixel has nothing finer to find there.
 _FLAT = 0.04
 #: A pixel this deep (in pixels of the working size) inside the soft zone is no edge: the network is unsure of a whole
