@@ -1,6 +1,5 @@
 """Weights: from a published ONNX file to safetensors, and from safetensors into a network. Never pickle."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +26,6 @@ class Weights:
     net: str
     path: Path
     sha256: str
-
-
-def file_sha256(path: Path, progress: Progress = silent) -> str:
-    """Hexadecimal SHA-256 of a file's bytes; progress stage 'verify'."""
-    digest, size, done = hashlib.sha256(), max(1, path.stat().st_size), 0
-    with path.open("rb") as file:
-        while block := file.read(4 << 20):
-            digest.update(block)
-            done += len(block)
-            progress("verify", min(1.0, done / size))
-    return digest.hexdigest()
 
 
 def convert(onnx: Path, net: str, target: Path, progress: Progress = silent) -> None:

@@ -9,7 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from bgdesk.core.errors import ModelError
 from bgdesk.engine.nets import NETS
-from bgdesk.engine.weights import Weights, convert, file_sha256, load
+from bgdesk.engine.weights import Weights, convert, load
 
 
 def onnx_like(path: Path, net: str, change: object = None) -> list[np.ndarray]:
@@ -71,8 +71,3 @@ def test_damaged_tensors_are_refused(tmp_path: Path) -> None:
     save_file({"one": np.zeros(3, np.float32)}, path)
     with pytest.raises(ModelError, match="does not belong"):
         load(Weights("u2netp", "u2netp", path, ""))
-
-
-def test_checksum(tmp_path: Path) -> None:
-    (tmp_path / "f").write_bytes(b"abc")
-    assert file_sha256(tmp_path / "f") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
