@@ -298,15 +298,18 @@ class Session:
         return {} if self._editor is None else dict(self._editor.document.timings)
 
     def warm(self) -> None:
-        """Load torch and the network on the compute lane, so that the first photo waits less. Call once the window is up."""
-        if self._models.default_id() is not None:
-            self._activity.submit(
-                Lane.COMPUTE,
-                self._engine.warm,
-                doing="loading the network",
-                on_done=lambda _: self._cutter.listen(),
-                visible=False,
-            )
+        """Load torch and the network on the compute lane, so that the first photo waits less. Call once the window is up.
+
+        Says nothing if there is no network: that is said with the first photo. What strokes need is loaded all the same.
+        """
+        self._activity.submit(
+            Lane.COMPUTE,
+            self._engine.warm,
+            doing="loading the network",
+            on_done=lambda _: self._cutter.listen(),
+            visible=False,
+            quiet=True,
+        )
 
     def cut_again(self) -> None:
         """Network and alpha anew for the current photo; one undo step that also takes back its strokes."""

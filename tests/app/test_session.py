@@ -1,5 +1,6 @@
 """A photo's way through the session: open, cut out, paint, undo, export."""
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from bgdesk.app.events import (
     TrimapChanged,
 )
 from bgdesk.app.photos import PhotoState
-from bgdesk.core.errors import DeviceError, MattingError, SaveError
+from bgdesk.core.errors import DeviceError, MattingError, ModelError, SaveError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe, Format
 from bgdesk.core.trimap import Label
@@ -102,11 +103,12 @@ def test_warming_up_tells_the_device(desk: Any) -> None:
     assert desk.heard(BusyChanged) == []
 
 
-def test_warming_up_without_a_network_does_nothing(desk: Any) -> None:
-    desk.models.installed = None
+def test_warming_up_without_a_network_says_nothing(desk: Any) -> None:
+    desk.engine.failures["warm"] = ModelError("No network is installed.")
     desk.session.warm()
     desk.settle()
-    assert desk.engine.calls == []
+    assert desk.engine.count("warm") == 1
+    assert desk.messages == []
 
 
 def test_fall_backs_are_told_once(desk: Any) -> None:
@@ -261,8 +263,6 @@ def test_installing_a_network_cuts_the_photo_that_waits_and_keeps_its_strokes(de
 
 
 def test_installing_can_be_cancelled_and_does_not_hold_up_a_photo(desk: Any) -> None:
-    import threading
-
     desk.models.installed = None
     desk.models.gate = threading.Event()
     desk.session.install_model("isnet-general")
@@ -277,8 +277,6 @@ def test_installing_can_be_cancelled_and_does_not_hold_up_a_photo(desk: Any) -> 
 
 
 def test_a_failed_import_says_why(desk: Any, tmp_path: Any) -> None:
-    from bgdesk.core.errors import ModelError
-
     desk.models.failure = ModelError("weights.onnx is not IS-Net. Choose another file.")
     desk.session.import_model(tmp_path / "weights.onnx", "isnet-general")
     desk.settle()
@@ -288,8 +286,6 @@ def test_a_failed_import_says_why(desk: Any, tmp_path: Any) -> None:
 
 
 def test_a_damaged_network_leaves_painting_by_hand(desk: Any) -> None:
-    from bgdesk.core.errors import ModelError
-
     desk.engine.failures["auto"] = ModelError("The network is damaged. Install it again.")
     desk.open()
     assert desk.texts == ["The network is damaged. Install it again."]
@@ -755,8 +751,6 @@ def test_export_writes_what_is_shown(desk: Any) -> None:
 
 
 def test_an_export_does_not_see_what_is_painted_later(desk: Any) -> None:
-    import threading
-
     desk.open()
     document = desk.session.document
     alpha, foreground = document.alpha.copy(), document.foreground.copy()
@@ -808,8 +802,6 @@ def test_a_failed_save_says_why_and_the_source_is_protected(desk: Any) -> None:
 
 
 def test_an_export_can_be_cancelled(desk: Any) -> None:
-    import threading
-
     desk.open()
     desk.files.save_gate = threading.Event()
     desk.session.export(desk.folder / "out.png", PNG)
