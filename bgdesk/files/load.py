@@ -13,7 +13,7 @@ from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from bgdesk.core import trimap as trimaps
 from bgdesk.core.arrays import Trimap, to_uint8
@@ -189,3 +189,5 @@ def _quieten() -> None:
     for name in ("PIL", "pillow_heif", "psd_tools"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    # Pillow's own reader of uncompressed TIFF garbles 16-bit pictures whose channels are stored apart; libtiff does not.
+    TiffImagePlugin.READ_LIBTIFF = True

@@ -4,17 +4,20 @@ OpenCV knows nothing of profiles or of Adobe's inverted CMYK, and is silent abou
 pictures where those cannot matter or have been checked, and anything it stumbles over goes to Pillow after all.
 """
 
+import struct
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from bgdesk.core.arrays import Pixels
 from bgdesk.files import colour, png_chunks
+from bgdesk.files.decoded import Decoded, check_claim
 from bgdesk.files.sniff import Kind
 
 _BITS, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _FORMAT = 258, 262, 277, 284, 338, 339  # TIFF 6.0 tags
+_WIDTH, _HEIGHT, _PROFILE = 256, 257, 34675
 _RGB, _CHUNKY, _PREMULTIPLIED, _STRAIGHT = 2, 1, 1, 2
 
 
@@ -25,8 +28,24 @@ def decode(image: Image.Image, stream: IO[bytes], kind: Kind, profile: bytes | N
     if kind is Kind.PNG:
         return _png(image, stream, profile)
     if kind is Kind.TIFF:
-        return _tiff(image, stream, profile)
+        return _tiff(getattr(image, "tag_v2", {}), image.size, stream, profile)
     return None
+
+
+def float_tiff(stream: IO[bytes], length: int) -> Decoded | None:
+    """A TIFF with float colours, which Pillow does not even open; None for any other that it refused."""
+    stream.seek(0)
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(stream.read(8))
+        stream.seek(tags.next)
+        tags.load(stream)
+        width, height, profile = int(tags[_WIDTH]), int(tags[_HEIGHT]), tags.get(_PROFILE)
+    except (KeyError, ValueError, TypeError, OSError, SyntaxError, struct.error):
+        return None
+    check_claim(width, height, length)
+    profile = profile if isinstance(profile, bytes) else None
+    pixels = _tiff(tags, (width, height), stream, profile)
+    return None if pixels is None else Decoded(pixels, 1, profile)
 
 
 def _jpeg(image: Image.Image, stream: IO[bytes], profile: bytes | None) -> Pixels | None:
@@ -59,15 +78,14 @@ def _png(image: Image.Image, stream: IO[bytes], profile: bytes | None) -> Pixels
     return _from_bgr(pixels, profile)
 
 
-def _tiff(image: Image.Image, stream: IO[bytes], profile: bytes | None) -> Pixels | None:
-    """16-bit or float colours, with or without alpha, channels side by side."""
-    tags: Any = getattr(image, "tag_v2", {})
+def _tiff(tags: Any, size: tuple[int, int], stream: IO[bytes], profile: bytes | None) -> Pixels | None:
+    """16-bit or float colours, with or without alpha, channels side by side. OpenCV turns it upright."""
     samples, planar = tags.get(_SAMPLES, 1), tags.get(_PLANAR, _CHUNKY)
     depth = (set(tags.get(_BITS, ())), set(tags.get(_FORMAT, (1,))))
     if tags.get(_PHOTOMETRIC) != _RGB or samples not in (3, 4) or planar != _CHUNKY or depth not in (({16}, {1}), ({32}, {3})):
         return None
     pixels = _imdecode(_bytes(stream), -1)
-    if pixels is None or pixels.ndim != 3 or sorted(pixels.shape[:2]) != sorted(image.size):
+    if pixels is None or pixels.ndim != 3 or sorted(pixels.shape[:2]) != sorted(size):
         return None
     if pixels.dtype == np.float32:
         pixels = colour.floats_to_16_bits(pixels)

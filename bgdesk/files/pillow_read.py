@@ -26,9 +26,12 @@ def decode(stream: IO[bytes], kind: Kind, length: int) -> Decoded:
     except (OSError, SyntaxError, ValueError):
         # Pillow takes offence at any damaged chunk of a PNG; pictures whose pixels are whole open everywhere else.
         bare = png_chunks.essential(stream) if kind is Kind.PNG else None
-        if bare is None:
+        if bare is not None:
+            return _decode(io.BytesIO(bare), kind, length)
+        floats = opencv_read.float_tiff(stream, length) if kind is Kind.TIFF else None
+        if floats is None:
             raise
-        return _decode(io.BytesIO(bare), kind, length)
+        return floats
 
 
 def _decode(stream: IO[bytes], kind: Kind, length: int) -> Decoded:
