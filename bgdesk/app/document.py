@@ -64,7 +64,7 @@ class Document:
 
     @classmethod
     def awaiting(cls, source: Pixels, path: Path | None = None) -> Document:
-        """A photo just loaded: shown as it is until alpha comes."""
+        """A photo just loaded: shown as it is until alpha comes. May be called on any thread; takes a while for a large photo."""
         source = source.view()
         source.flags.writeable = False
         shape = source.shape[:2]
@@ -100,8 +100,11 @@ class Document:
 
     def patch_foreground(self, rect: Rect, patch: Pixels) -> None:
         """Replace the foreground inside `rect`; where there was none yet the source stands in for the rest."""
+        if rect == self.rect:
+            self.foreground = patch
+            return
         if self.foreground is None:
-            self.foreground = patch if rect == self.rect else self.source.copy()
+            self.foreground = self.source.copy()
         self.own("foreground")
         self.foreground[rect.slices] = patch
 
@@ -120,10 +123,12 @@ class Document:
         self.replace(cutout.trimap, cutout.alpha, cutout.foreground, cutout.timings)
 
     def start_by_hand(self, label: Label) -> None:
-        """Begin without a network: everything `label` (BACKGROUND: alpha 0, FOREGROUND: alpha 1)."""
+        """Begin without a network: everything BACKGROUND with alpha 0, or everything FOREGROUND with alpha 1."""
         shape = self.source.shape[:2]
-        value = 1.0 if label == Label.FOREGROUND else 0.0
-        self.replace(np.full(shape, label, np.uint8), np.full(shape, value, np.float32), None, {})
+        if label == Label.FOREGROUND:
+            self.replace(np.full(shape, label, np.uint8), np.ones(shape, np.float32), None, {})
+        else:  # zeros cost nothing until they are written to
+            self.replace(np.zeros(shape, np.uint8), np.zeros(shape, np.float32), None, {})
         self.stale = ()  # an alpha of one value has no colours to work out
 
     # -- snapshots -----------------------------------------------------------------------------------------------

@@ -159,9 +159,8 @@ class Session:
         if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape or pixels.dtype not in (np.uint8, np.uint16):
             raise MattingError(f"{name} cannot be used: it is no picture of 8 or 16 bits with three colours.")
         entry = self._strip.add(None, name)
-        own: Pixels = pixels.copy()
-        own.flags.writeable = False
-        self._strip.paste(entry, own)
+        entry.pixels = pixels.copy()  # the caller may do with its own what it likes
+        entry.pixels.flags.writeable = False
         self._want(entry)
 
     def select(self, key: int) -> None:
@@ -178,8 +177,6 @@ class Session:
         if entry.cutting is not None and not entry.cutting.cancelled:
             entry.cutting.promote()
         self._activity.preempt()
-        if entry.editor is None and entry.pixels is not None:
-            self._strip.paste(entry, entry.pixels)
         if entry.editor is not None:
             self._show(entry)
         elif entry.loading is not None and not entry.loading.cancelled:

@@ -75,7 +75,8 @@ class Entry:
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    image: LoadedImage
+    image: LoadedImage | None
+    document: Document
     thumbnail: NDArray[np.uint8]
     cutout: tuple[NDArray[np.uint8], NDArray[np.float32]] | None
 
@@ -169,23 +170,24 @@ class Strip:
         cancelled: Callable[[Entry], None],
         background: bool = False,
     ) -> None:
-        """Read the entry's file; `done` when it has an editor. What was parked is put back."""
-        path = entry.path
-        if path is None:
-            raise ValueError("a pasted picture is in memory already")
-        parked = entry.parked
+        """Read the entry's file, or take the pasted pixels; `done` when it has an editor. What was parked is put back."""
+        path, pasted, parked = entry.path, entry.pixels, entry.parked
 
         def work(progress: Progress) -> _Read:
             progress("load", 0.0)
-            image = self._files.load(path)
+            image = None if path is None else self._files.load(path)
             progress("load", 0.9)
-            fits = parked is not None and image.pixels.shape[:2] == (parked.size.height, parked.size.width)
+            pixels = pasted if image is None else image.pixels
+            if pixels is None:
+                raise ValueError(f"{entry.name} has neither a file nor pixels")
+            fits = parked is not None and pixels.shape[:2] == (parked.size.height, parked.size.width)
             if parked is not None and parked.edited and not fits:
                 raise LoadError(
                     f"{entry.name} has another size than before, so its strokes cannot be put back. "
                     "Put the old file back, or remove the photo from the strip and open it again."
                 )
-            return _Read(image, shrink(image.pixels, THUMBNAIL), parked.unpack() if parked is not None and fits else None)
+            cutout = parked.unpack() if parked is not None and fits else None
+            return _Read(image, Document.awaiting(pixels, path), shrink(pixels, THUMBNAIL), cutout)
 
         def arrived(read: _Read) -> None:
             entry.loading = None
@@ -223,39 +225,21 @@ class Strip:
     def _place(self, entry: Entry, read: _Read) -> None:
         entry.loaded, entry.thumbnail = read.image, read.thumbnail
         parked, entry.parked = entry.parked, None
-        entry.editor = self._make_editor(entry, Document.awaiting(read.image.pixels, entry.path))
+        editor = entry.editor = self._make_editor(entry, read.document)
         if parked is not None and read.cutout is not None:
-            self._put_back(entry, parked, read.cutout)
-        entry.state = PhotoState.READY if entry.editor.document.has_alpha else PhotoState.WAITING
-        self._changed()
-
-    def _put_back(self, entry: Entry, parked: Parked, cutout: tuple[NDArray[np.uint8], NDArray[np.float32]]) -> None:
-        editor = entry.editor
-        if editor is not None:
-            editor.document.replace(*cutout, None, {})
+            editor.document.replace(*read.cutout, None, {})
             editor.document.debt = parked.debt
             editor.restored, editor.by_hand = parked.edited, parked.by_hand
             editor.resume()
-
-    def paste(self, entry: Entry, pixels: Pixels) -> None:
-        """Give a pasted picture its editor; the pixels stay with the entry. Put back what was parked."""
-        entry.pixels = pixels
-        parked, entry.parked = entry.parked, None
-        entry.editor = self._make_editor(entry, Document.awaiting(pixels))
-        if parked is not None:
-            self._put_back(entry, parked, parked.unpack())
-        entry.state = PhotoState.READY if entry.editor.document.has_alpha else PhotoState.WAITING
-        if entry.thumbnail is None:
-            self._preview(entry, lambda progress: shrink(pixels, THUMBNAIL))
+        entry.state = PhotoState.READY if editor.document.has_alpha else PhotoState.WAITING
         self._changed()
 
     def preview(self, entry: Entry) -> None:
         """Make the thumbnail of a photo that waits."""
-        if entry.path is not None and entry.thumbnail is None and entry.loading is None:
-            path = entry.path
-            self._preview(entry, lambda progress: self._files.preview(path, THUMBNAIL))
+        path = entry.path
+        if path is None or entry.thumbnail is not None or entry.loading is not None:
+            return
 
-    def _preview(self, entry: Entry, work: Callable[[Progress], NDArray[np.uint8]]) -> None:
         def done(thumbnail: NDArray[np.uint8]) -> None:
             entry.previewing = None
             if entry.thumbnail is None:
@@ -273,7 +257,7 @@ class Strip:
 
         entry.previewing = self._activity.submit(
             Lane.IO,
-            work,
+            lambda progress: self._files.preview(path, THUMBNAIL),
             doing=f"reading {entry.name}",
             on_done=done,
             on_error=failed,

@@ -370,6 +370,7 @@ def test_suggestions_for_a_pasted_picture_use_the_last_folder(desk: Any) -> None
     folder.mkdir()
     desk.session.configure(replace(desk.session.settings, export_folder=str(folder)))
     desk.session.open_pixels(np.zeros((9, 9, 3), np.uint8), "Pasted")
+    desk.settle()
     assert desk.session.suggested_name(ExportRecipe()) == folder / "Pasted_cutout.png"
 
 
