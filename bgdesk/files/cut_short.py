@@ -3,8 +3,9 @@
 import struct
 from typing import IO
 
+from PIL import TiffImagePlugin
+
 from bgdesk.files import png_chunks
-from bgdesk.files.decoded import ENDS_EARLY, Refused
 from bgdesk.files.sniff import Kind
 
 
@@ -14,16 +15,32 @@ def ends_early(stream: IO[bytes], kind: Kind, length: int) -> bool:
         stream.seek(max(0, length - 1024))
         return b"\xff\xd9" not in stream.read()
     if kind is Kind.PNG:
-        try:
-            png_chunks.check(stream)
-        except Refused as error:
-            return str(error) == ENDS_EARLY
-        return False
+        return png_chunks.ends_early(stream)
+    if kind is Kind.TIFF:
+        return _strips_end_early(stream, length)
     if kind is Kind.WEBP:
         stream.seek(4)
         return int.from_bytes(stream.read(4), "little") + 8 > length
     if kind in (Kind.HEIF, Kind.AVIF):
         return _boxes_end_early(stream, length)
+    return False
+
+
+def _strips_end_early(stream: IO[bytes], length: int) -> bool:
+    """Whether the first directory of a TIFF, or a strip or tile it lists, lies behind the end."""
+    stream.seek(0)
+    head = stream.read(16)
+    try:
+        tags = TiffImagePlugin.ImageFileDirectory_v2(head[:16] if head[2:3] == b"+" else head[:8])
+        if tags.next >= length:
+            return True
+        stream.seek(tags.next)
+        tags.load(stream)
+        for offsets, counts in ((273, 279), (324, 325)):
+            if any(offset + count > length for offset, count in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)):
+                return True
+    except (KeyError, ValueError, TypeError, OSError, SyntaxError, struct.error):
+        pass  # too damaged to tell
     return False
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from bgdesk.core.arrays import Pixels
-from bgdesk.files import colour, png_chunks
+from bgdesk.files import colour
 from bgdesk.files.decoded import Decoded, check_claim
 from bgdesk.files.sniff import Kind
 
@@ -69,7 +69,6 @@ def _png(image: Image.Image, stream: IO[bytes], profile: bytes | None) -> Pixels
     depth, colour_type = stream.read(2)
     if depth != 16 or colour_type not in (2, 4, 6) or "transparency" in image.info:
         return None
-    png_chunks.check(stream)
     pixels = _imdecode(_bytes(stream), -1)
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3 or pixels.shape[:2] != (image.height, image.width):
         return None

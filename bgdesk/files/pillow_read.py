@@ -10,7 +10,7 @@ from PIL import Image
 
 from bgdesk.core.arrays import Pixels
 from bgdesk.files import colour, icc, opencv_read, png_chunks
-from bgdesk.files.decoded import Decoded, check_claim
+from bgdesk.files.decoded import DAMAGED, ENDS_EARLY, Decoded, Refused, check_claim
 from bgdesk.files.metadata import bare_exif, sane_dpi
 from bgdesk.files.sniff import Kind
 
@@ -35,6 +35,8 @@ def decode(stream: IO[bytes], kind: Kind, length: int) -> Decoded:
 
 
 def _decode(stream: IO[bytes], kind: Kind, length: int) -> Decoded:
+    if kind is Kind.PNG and not png_chunks.sound(stream):
+        raise Refused(ENDS_EARLY if png_chunks.ends_early(stream) else DAMAGED)  # Pillow does not look at the pixels' checksums
     stream.seek(0)
     with Image.open(stream, formats=pillow_formats(kind)) as image:
         check_claim(*image.size, length)

@@ -4,17 +4,24 @@ import zlib
 from collections.abc import Iterator
 from typing import IO
 
-from bgdesk.files.decoded import DAMAGED, ENDS_EARLY, Refused
-
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PICTURE = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 
 
-def check(stream: IO[bytes]) -> None:
-    """Refuse a PNG whose picture has a damaged or missing chunk: some decoders give grey for the rest and say nothing."""
-    for name, whole, _ in _chunks(stream):
-        if name in _PICTURE and not whole:
-            raise Refused(DAMAGED)
+def sound(stream: IO[bytes]) -> bool:
+    """Whether the picture's chunks are all there and whole: some decoders give grey for what is missing, and say nothing."""
+    try:
+        return all(whole or name not in _PICTURE for name, whole, _ in _chunks(stream))
+    except EOFError:
+        return False
+
+
+def ends_early(stream: IO[bytes]) -> bool:
+    """Whether the file stops before its end marker."""
+    try:
+        return not any(name == b"IEND" for name, _, _ in _chunks(stream))
+    except EOFError:
+        return True
 
 
 def essential(stream: IO[bytes]) -> bytes | None:
@@ -28,13 +35,13 @@ def essential(stream: IO[bytes]) -> bytes | None:
                 kept.append(chunk)
             else:
                 left_out = True
-    except Refused:
+    except EOFError:
         return None
     return b"".join(kept) if left_out else None
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[tuple[bytes, bool, bytes]]:
-    """Name, whether its checksum is right, and the whole chunk; up to the end marker. Refuses a file without one."""
+    """Name, whether its checksum is right, and the whole chunk; up to the end marker. Raises EOFError if there is none."""
     stream.seek(len(_SIGNATURE))
     name = b""
     while name != b"IEND":
@@ -42,5 +49,5 @@ def _chunks(stream: IO[bytes]) -> Iterator[tuple[bytes, bool, bytes]]:
         length, name = int.from_bytes(head[:4], "big"), head[4:]
         rest = stream.read(length + 4) if length < 1 << 31 else b""
         if len(head) < 8 or len(rest) < length + 4:
-            raise Refused(ENDS_EARLY)
+            raise EOFError("no end marker")
         yield name, zlib.crc32(rest[:-4], zlib.crc32(name)) == int.from_bytes(rest[-4:], "big"), head + rest
