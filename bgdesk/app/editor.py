@@ -207,6 +207,8 @@ class Editor:
             self.document.revision += 1
             self._emit(TrimapChanged(rect))
         self._run_deferred()
+        if not self.awaiting:
+            self.give_up_waiting()
 
     def _run_deferred(self) -> None:
         deferred, self._deferred = self._deferred, None
@@ -255,7 +257,7 @@ class Editor:
                 self._emit(HistoryChanged())
             self._changed()
 
-        self._activity.submit(Lane.IO, work, doing="packing undo steps", on_done=done, priority=Priority.BACKGROUND, visible=False)
+        self._activity.submit(Lane.IO, work, doing="packing undo steps", on_done=done, priority=Priority.NORMAL, visible=False)
 
     # -- undo ----------------------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ from bgdesk.app.jobs import Jobs, Lane, Post
 from bgdesk.app.photos import Busy, Photo, PhotoState
 from bgdesk.app.ports import DiskFiles, EngineLike, EngineStatusLike, FilesLike, ModelsLike
 from bgdesk.app.settings import Settings
-from bgdesk.app.strip import Entry, Strip
+from bgdesk.app.strip import Entry, Found, Strip
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
@@ -127,13 +127,13 @@ class Session:
         if paths:
             self._strip.expand([Path(path) for path in paths], self._opened)
 
-    def _opened(self, files: list[Path], empty: list[Path]) -> None:
-        for folder in empty:
-            self._emit(Message(Severity.WARNING, f"There is no photo in {folder.name or folder}.", path=folder))
-        known = [entry for entry in map(self._strip.at, files) if entry is not None]
-        new = [self._strip.add(path, path.name) for path in files if self._strip.at(path) is None]
+    def _opened(self, found: Found) -> None:
+        for folder, text in found.problems:
+            self._emit(Message(Severity.WARNING, text, path=folder))
+        known = [entry for entry in map(self._strip.at, found.files) if entry is not None]
+        new = [self._strip.add(path, path.name) for path in found.files if self._strip.at(path) is None]
         if new:
-            self._try(new, alone=len(files) == 1)
+            self._try(new, alone=len(found.files) == 1)
         elif known:
             self.select(known[0].key)
         for entry in new[1:]:
@@ -325,11 +325,11 @@ class Session:
         def done(_: object) -> None:
             self._emit(EngineChanged())
             self._emit(Message(Severity.INFO, f"{id} is installed."))
-            entry = self._current
-            if entry is not None and entry.editor is not None:
-                entry.declined = False
-                if entry.editor.by_hand or not entry.editor.document.has_alpha:
-                    self._cutter.cut(entry)
+            for other in self._strip.entries:
+                other.declined = False
+            editor = self._editor
+            if self._current is not None and editor is not None and (editor.by_hand or not editor.document.has_alpha):
+                self._cutter.cut(self._current)
             self._plan()
 
         def stopped(by_person: bool) -> None:

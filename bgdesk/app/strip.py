@@ -81,6 +81,14 @@ class _Read:
     cutout: tuple[NDArray[np.uint8], NDArray[np.float32]] | None
 
 
+@dataclass(frozen=True)
+class Found:
+    """files: in order, each once. problems: folders that gave none, with a sentence each."""
+
+    files: tuple[Path, ...]
+    problems: tuple[tuple[Path, str], ...]
+
+
 class Strip:
     """Entries in order, and the work of bringing them into memory and out of it.
 
@@ -136,29 +144,34 @@ class Strip:
 
     # -- paths ---------------------------------------------------------------------------------------------------
 
-    def expand(self, paths: Sequence[Path], done: Callable[[list[Path], list[Path]], None]) -> None:
-        """done(files, empty): the files among `paths` and in the folders among them, and the folders that hold no photo.
+    def expand(self, paths: Sequence[Path], done: Callable[[Found], None]) -> None:
+        """done(Found) with the files among `paths` and in the folders among them.
 
         On the IO lane: a folder may lie on a slow network.
         """
 
-        def work(progress: Progress) -> tuple[list[Path], list[Path]]:
+        def work(progress: Progress) -> Found:
             suffixes = frozenset(self._files.suffixes)
             files: list[Path] = []
-            empty: list[Path] = []
+            problems: list[tuple[Path, str]] = []
             for path in paths:
                 path = path.absolute()
                 if not path.is_dir():
                     files.append(path)
                     continue
-                found = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and file.is_file())
+                name = path.name or str(path)
+                try:
+                    found = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and file.is_file())
+                except OSError as error:
+                    problems.append((path, f"{name} could not be opened: {error.strerror}. Check its permissions and the disk."))
+                    continue
                 files += found
                 if not found:
-                    empty.append(path)
-            return list(dict.fromkeys(files)), empty
+                    problems.append((path, f"There is no photo in {name}."))
+            return Found(tuple(dict.fromkeys(files)), tuple(problems))
 
         names = ", ".join(path.name or str(path) for path in paths[:3])
-        self._activity.submit(Lane.IO, work, doing=f"opening {names}", stage="load", on_done=lambda found: done(*found), visible=False)
+        self._activity.submit(Lane.IO, work, doing=f"opening {names}", stage="load", on_done=done, visible=False)
 
     # -- into memory ---------------------------------------------------------------------------------------------
 
@@ -262,7 +275,7 @@ class Strip:
             on_done=done,
             on_error=failed,
             on_cancelled=stopped,
-            priority=Priority.NORMAL,
+            priority=Priority.BACKGROUND,
             visible=False,
             quiet=True,  # the strip says it; the message bar is for what the person asked for
         )
@@ -317,7 +330,7 @@ class Strip:
             on_done=done,
             on_error=ended,
             on_cancelled=ended,
-            priority=Priority.BACKGROUND,
+            priority=Priority.NORMAL,
             visible=False,
         )
 
