@@ -22,7 +22,8 @@ class Where(Enum):
 class Spec:
     """One action. `id` is its objectName; `menu` the menu it stands in ("" for none); `group` makes it one of an exclusive set.
 
-    hint: what it does, for tool tips, where the text does not say it. A leading "-" in `menu` puts a separator before it.
+    hint: what it does, for tool tips, where the text does not say it. short: the text on narrow buttons.
+    A leading "-" in `menu` puts a separator before it.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Spec:
     checkable: bool = False
     where: Where = Where.WINDOW
     hint: str = ""
+    short: str = ""
 
 
 ACTIONS: tuple[Spec, ...] = (
@@ -50,9 +52,21 @@ ACTIONS: tuple[Spec, ...] = (
     Spec("action.cut_again", "Cut out again", "-Edit", ("Ctrl+R",), "again", hint="Run the network anew on this photo; one undo step"),
     Spec("action.cancel", "Cancel", "Edit", ("Esc",), "", hint="Drop the stroke being drawn, or stop the work that runs"),
     Spec("action.settings", "Settings…", "-Edit", ("Ctrl+,",), "settings"),
-    Spec("tool.foreground", "Foreground brush", "Tools", ("1",), "foreground", "tools", True, hint="Paint what to keep"),
-    Spec("tool.background", "Background brush", "Tools", ("2",), "background", "tools", True, hint="Paint what to take away"),
-    Spec("tool.unknown", "Unknown brush", "Tools", ("3",), "unknown", "tools", True, hint="Paint hair and soft edges: the machine decides"),
+    Spec("tool.foreground", "Foreground brush", "Tools", ("1",), "foreground", "tools", True, hint="Paint what to keep", short="Keep"),
+    Spec(
+        "tool.background", "Background brush", "Tools", ("2",), "background", "tools", True, hint="Paint what to take away", short="Remove"
+    ),
+    Spec(
+        "tool.unknown",
+        "Unknown brush",
+        "Tools",
+        ("3",),
+        "unknown",
+        "tools",
+        True,
+        hint="Paint hair and soft edges: the machine decides",
+        short="Unsure",
+    ),
     Spec("tool.pan", "Pan", "Tools", ("H",), "pan", "tools", True, hint="Move the photo; or hold Space"),
     Spec("action.brush", "Back to the brush", "-Tools", ("B",), "brush"),
     Spec("action.swap", "Swap foreground and background", "Tools", ("X",), "swap"),
@@ -103,7 +117,8 @@ class Actions:
             action.setObjectName(spec.id)
             action.setShortcuts([QKeySequence(keys) for keys in spec.shortcuts])
             action.setToolTip(tool_tip(spec))
-            action.setStatusTip(spec.hint)
+            if spec.short:
+                action.setIconText(spec.short)
             action.setCheckable(spec.checkable)
             if spec.where is Where.CANVAS:
                 action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)

@@ -10,7 +10,6 @@ from PySide6.QtGui import (
     QCursor,
     QEnterEvent,
     QFocusEvent,
-    QGuiApplication,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -25,6 +24,7 @@ from PySide6.QtWidgets import QWidget
 
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.trimap import Label
+from bgdesk.ui import system
 from bgdesk.ui.outline import Outline
 from bgdesk.ui.render import Layers, Look, Scene, View
 from bgdesk.ui.tools import Brush, BrushTool, Gesture, PanTool, SizeTool, Strokes, Tool, swapped
@@ -144,7 +144,8 @@ class Canvas(QWidget):
             return
         self._scene.alpha_changed(rect)
         self._scene.wipe(rect, (*keep, self.brush_tool.touched))
-        if first and self._moves():
+        if first and not system.reduced_motion():
+            self._faded(0.0)  # at once, or a frame of the whole matte would flash up before the first step
             self._fade.start()
         self._stain(rect)
 
@@ -172,7 +173,7 @@ class Canvas(QWidget):
     def fit(self) -> None:
         self._fits = True
         if self._scene is not None:
-            self._go(Viewport.fitted(self._scene.size, self._screen), fits=True)
+            self._go(Viewport.fitted(self._scene.size, self._screen, self.devicePixelRatioF()), fits=True)
 
     def actual_size(self) -> None:
         if self._viewport is not None:
@@ -395,7 +396,7 @@ class Canvas(QWidget):
             self._frame = np.zeros((screen.height, screen.width, 4), np.uint8)
         self._look = Look(self._look.view, self._look.strength, self._look.reveal, self.devicePixelRatioF())
         if self._scene is not None and (self._viewport is None or self._fits):
-            self._viewport = Viewport.fitted(self._scene.size, screen)
+            self._viewport = Viewport.fitted(self._scene.size, screen, self.devicePixelRatioF())
         self._redraw_all()
 
     def _redraw_all(self) -> None:
@@ -421,12 +422,6 @@ class Canvas(QWidget):
 
     def _faded(self, value: float) -> None:
         self._set_look(Look(self._look.view, self._look.strength, float(value), self._look.unit))
-
-    @staticmethod
-    def _moves() -> bool:
-        """False if the system asks for less motion."""
-        hints = QGuiApplication.styleHints().accessibility()
-        return hints.motionPreference() is not Qt.MotionPreference.ReducedMotion
 
     def _compose(self) -> None:
         """Bring the frame's stale rectangles up to date."""

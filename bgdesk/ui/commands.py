@@ -13,6 +13,7 @@ import bgdesk
 from bgdesk.app.events import Message, Offer, Severity
 from bgdesk.app.jobs import Jobs
 from bgdesk.app.paths import resource
+from bgdesk.app.photos import PhotoState
 from bgdesk.app.session import Session
 from bgdesk.app.settings import Settings
 from bgdesk.core.recipe import ExportRecipe, Format
@@ -79,8 +80,9 @@ class Commands:
     def paste(self) -> None:
         self.take(QGuiApplication.clipboard().mimeData(), "Pasted picture")
 
-    def take(self, mime: QMimeData, name: str) -> None:
-        """Open what was dropped or pasted."""
+    def take(self, mime: QMimeData | None, name: str) -> None:
+        """Open what was dropped or pasted; None is an empty clipboard."""
+        mime = mime or QMimeData()
         paths = intake.paths(mime)
         if paths:
             self._session.open(paths)
@@ -107,7 +109,9 @@ class Commands:
 
     def step_photo(self, direction: int) -> None:
         """The next (+1) or previous (-1) photo of the film strip, round and round."""
-        photos, current = self._session.photos, self._session.current
+        current = self._session.current
+        # One that could not be read would stop the walk: choosing it again only says so again.
+        photos = [photo for photo in self._session.photos if photo.state is not PhotoState.FAILED or photo.thumbnail is not None]
         if len(photos) > 1:
             at = next((index for index, photo in enumerate(photos) if current and photo.key == current.key), 0)
             self._session.select(photos[(at + direction) % len(photos)].key)

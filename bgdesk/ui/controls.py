@@ -91,7 +91,6 @@ class NumberSlider(QWidget):
         named(self.field, name, caption, hint)
         self.field.setRange(lowest, highest)
         self.field.setSuffix(" " + unit)
-        self.field.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
         self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.field.setFixedWidth(76)
         self.field.setKeyboardTracking(False)

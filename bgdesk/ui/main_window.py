@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtCore import QByteArray, QEvent, Qt
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QMenu, QSplitter, QToolButton, QVBoxLayout, QWidget
 
 from bgdesk.app.events import (
@@ -25,7 +25,7 @@ from bgdesk.app.photos import PhotoState
 from bgdesk.app.settings import Settings
 from bgdesk.core.recipe import Format
 from bgdesk.core.trimap import Label
-from bgdesk.ui import intake, words
+from bgdesk.ui import intake, system, words
 from bgdesk.ui.actions import Actions
 from bgdesk.ui.ask import Closing
 from bgdesk.ui.canvas import Canvas, Hand
@@ -117,7 +117,7 @@ class MainWindow(QMainWindow):
         for id, label in _LABELS.items():
             handlers[id] = lambda label=label: self._use(Hand.BRUSH, label)  # type: ignore[misc]
         for view in View:
-            handlers["view." + view.value] = lambda view=view: self.canvas.set_view(view)  # type: ignore[misc]
+            handlers["view." + view.value] = lambda view=view: self._use_view(view)  # type: ignore[misc]
         return handlers
 
     def _lay_out(self, settings: Settings) -> None:
@@ -181,23 +181,20 @@ class MainWindow(QMainWindow):
         self.empty.import_file.connect(self.commands.import_network)
         self.inspector.strength_changed.connect(lambda value: self.canvas.set_strength(value / 100))
         self.inspector.model_chosen.connect(self.commands.choose_network)
-        for view in View:
-            self.actions_["view." + view.value].toggled.connect(lambda _on: self._show_view())
         give_back = GiveBackFocus(self.canvas)
         for slider in (self.inspector.brush_size, self.inspector.strength):
             slider.field.installEventFilter(give_back)
-        QGuiApplication.styleHints().colorSchemeChanged.connect(lambda _scheme: self.apply_theme())
+        system.hints().colorSchemeChanged.connect(lambda _scheme: self.apply_theme())
 
     # Theme.
 
     def apply_theme(self) -> None:
         """Choose the theme anew: the person's wish, or what the system says."""
-        hints = QGuiApplication.styleHints()
         wish = self._session.settings.theme
         tokens = choose(
             wish,
-            system_dark=hints.colorScheme() is not Qt.ColorScheme.Light,
-            system_contrast=wish == "contrast" or hints.accessibility().contrastPreference() is Qt.ContrastPreference.HighContrast,
+            system_dark=system.dark(),
+            system_contrast=wish == "contrast" or system.high_contrast(),
         )
         if tokens is self._tokens:
             return
@@ -342,9 +339,11 @@ class MainWindow(QMainWindow):
         viewport = self.canvas.viewport
         self.status.show_zoom(viewport.scale if viewport else None)
         self._zoom_chip.setText(words.percent(viewport.scale) if viewport else "")
+        self.stage.arrange()
 
     def _show_view(self) -> None:
         self._view_chip.setText(self.actions_["view." + self.canvas.view.value].text())
+        self.stage.arrange()
 
     def _show_tool(self) -> None:
         id = "tool.pan" if self.canvas.hand is Hand.PAN else next(i for i, label in _LABELS.items() if label is self.brush.label)
@@ -357,6 +356,10 @@ class MainWindow(QMainWindow):
             self.brush.set_label(label)
         self.canvas.set_hand(hand)
         self._show_tool()
+
+    def _use_view(self, view: View) -> None:
+        self.canvas.set_view(view)
+        self._show_view()
 
     def _swap(self) -> None:
         self.brush.swap()

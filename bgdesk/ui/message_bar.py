@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from bgdesk.app.events import Message, Offer, Severity
@@ -207,7 +207,6 @@ class Overlay(QWidget):
         """A small control in the lower right corner; the last one added is the rightmost."""
         chip.setParent(self)
         self._chips.append(chip)
-        chip.installEventFilter(self)
 
     def show_photo(self, shown: bool) -> None:
         self._has_photo = shown
@@ -234,11 +233,6 @@ class Overlay(QWidget):
             chip.setGeometry(right - hint.width(), area.height() - 12 - hint.height(), hint.width(), hint.height())
             chip.raise_()
             right -= hint.width() + 8
-
-    def eventFilter(self, watched: object, event: QEvent) -> bool:
-        if event.type() is QEvent.Type.LayoutRequest:  # a chip's text changed its width
-            self.arrange()
-        return False
 
     def resizeEvent(self, event: object) -> None:
         self.arrange()

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QMenu,
+    QPushButton,
     QScrollArea,
     QSizePolicy,
     QToolButton,
@@ -99,10 +100,9 @@ class Inspector(QFrame):
         section = Section("panel.brush", "Brush", lambda: self._brush.set_diameter(STANDARD))
         row = QHBoxLayout()
         row.setSpacing(4)
-        for id, text in (("tool.foreground", "Keep"), ("tool.background", "Remove"), ("tool.unknown", "Unsure")):
+        for id in TOOLS[:3]:
             button = action_button(actions[id], text=True)
             button.setObjectName("panel." + id)
-            button.setText(text)
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.setIconSize(QSize(18, 18))
             row.addWidget(button)
@@ -157,23 +157,29 @@ class Inspector(QFrame):
 
     def _export_box(self, actions: Actions) -> QWidget:
         box = QWidget()
-        layout = QVBoxLayout(box)
+        layout = QHBoxLayout(box)
         layout.setContentsMargins(16, 12, 16, 16)
-        self.export = QToolButton()
+        layout.setSpacing(1)
+        self.export = QPushButton()
         named(self.export, "panel.export", "Export", actions["action.export"].toolTip())
         role(self.export, "main")
+        self.export.setProperty("joined", "left")
         self.export.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.export.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
-        self.export.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.export.setIconSize(QSize(SIZE, SIZE))
-        self.export.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.export.clicked.connect(actions["action.export"].trigger)
-        menu = QMenu(self.export)
+        self.formats = QToolButton()
+        named(self.formats, "panel.export.format", "Export format", "Choose the format")
+        role(self.formats, "main")
+        self.formats.setProperty("joined", "right")
+        self.formats.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.formats.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self.formats)
         menu.setObjectName("panel.export.menu")
         for id in ("action.export.png", "action.export.psd"):
             menu.addAction(actions[id])
-        self.export.setMenu(menu)
-        layout.addWidget(self.export)
+        self.formats.setMenu(menu)
+        layout.addWidget(self.export, 1)
+        layout.addWidget(self.formats)
         return box
 
     # What is shown.
@@ -197,6 +203,7 @@ class Inspector(QFrame):
     def set_working(self, possible: bool) -> None:
         """Whether there is a photo to work on."""
         self.export.setEnabled(possible)
+        self.formats.setEnabled(possible)
 
     def fold(self, names: Iterable[str]) -> None:
         chosen = set(names)
@@ -211,3 +218,4 @@ class Inspector(QFrame):
         for section in self.sections:
             section.tint(icons)
         self.export.setIcon(icons.icon("export", icons.tokens.on_accent))
+        self.formats.setIcon(icons.icon("chevron-down", icons.tokens.on_accent))

@@ -196,11 +196,8 @@ QPushButton[role="main"], QToolButton[role="main"] {
 QPushButton[role="main"]:hover, QToolButton[role="main"]:hover { background: $accent_hover; }
 QPushButton[role="main"]:focus, QToolButton[role="main"]:focus { border: 2px solid $text; }
 QPushButton[role="main"]:disabled, QToolButton[role="main"]:disabled { background: $raised; color: $disabled; border-color: $edge; }
-QToolButton[role="main"]::menu-button {
-  border-left: 1px solid $on_accent; width: 26px; border-top-right-radius: 4px; border-bottom-right-radius: 4px; }
-QToolButton[role="main"]::menu-button:hover { background: $accent_hover; }
-QToolButton[role="main"]:disabled::menu-button { border-left: 1px solid $edge; }
-QToolButton[role="main"]::menu-arrow { image: none; }
+*[joined="left"] { border-top-right-radius: 0; border-bottom-right-radius: 0; }
+*[joined="right"] { border-top-left-radius: 0; border-bottom-left-radius: 0; padding: 0 4px; }
 
 QToolButton { background: transparent; color: $text; border: 1px solid transparent; border-radius: 4px; padding: 3px; }
 QToolButton:hover { background: $hover; }
@@ -223,7 +220,8 @@ QSpinBox, QDoubleSpinBox, QLineEdit, QComboBox {
   selection-background-color: $accent; selection-color: $on_accent; }
 QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus, QComboBox:focus { border: 1px solid $accent; }
 QSpinBox:disabled, QComboBox:disabled { color: $disabled; }
-QComboBox::drop-down { border: none; width: 22px; }
+QSpinBox QLineEdit { border: none; padding: 0 8px; min-height: 0; background: transparent; }
+QSpinBox::up-button, QSpinBox::down-button { width: 0; height: 0; border: none; }
 QComboBox QAbstractItemView { background: $panel; color: $text; border: 1px solid $edge; selection-background-color: $accent;
   selection-color: $on_accent; }
 
@@ -246,7 +244,8 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QCheckBox, QRadioButton { color: $text; spacing: 8px; }
 QListView, QListWidget { background: $panel; color: $text; border: none; }
 QTableWidget { background: $field; color: $text; border: 1px solid $edge; gridline-color: $line; }
-QGroupBox { color: $text; }
+QHeaderView::section { background: $panel; color: $hint; border: none; border-bottom: 1px solid $line; padding: 4px 8px; }
+QDialogButtonBox, QMessageBox { dialogbuttonbox-buttons-have-icons: 0; }
 
 #tool_strip, #inspector, #film_strip { background: $panel; }
 #inspector_body { background: $panel; }

@@ -18,8 +18,8 @@ STOPS: tuple[float, ...] = (
 HIGHEST = 32.0
 #: Device pixels that may open between the photo's edge and the window's, so that a brush reaches the very edge.
 SLACK = 96.0
-#: Device pixels kept free around a photo that is fitted into the window.
-MARGIN = 24
+#: Device pixels kept free around a photo that is fitted into the window, and below it, where small controls lie.
+MARGIN, BELOW = 24, 52
 
 
 class Point(NamedTuple):
@@ -43,11 +43,17 @@ class Viewport:
     y: float
 
     @classmethod
-    def fitted(cls, photo: Size, screen: Size, margin: int = MARGIN) -> "Viewport":
-        """The whole photo, centred, never above 100 %."""
-        inner = Size(max(1, screen.width - 2 * margin), max(1, screen.height - 2 * margin))
-        scale = min(1.0, inner.width / photo.width, inner.height / photo.height)
-        return cls(photo, screen, scale, (screen.width - photo.width * scale) / 2, (screen.height - photo.height * scale) / 2)
+    def fitted(cls, photo: Size, screen: Size, unit: float = 1.0) -> "Viewport":
+        """The whole photo, never above 100 %: centred, or a little higher where it would else reach under what lies at the foot.
+
+        unit: device pixels of one logical pixel; the margins grow with it.
+        """
+        margin, below = MARGIN * unit, BELOW * unit
+        width, height = max(1.0, screen.width - 2 * margin), max(1.0, screen.height - margin - below)
+        scale = min(1.0, width / photo.width, height / photo.height)
+        y = (screen.height - photo.height * scale) / 2
+        lowest = screen.height - below - photo.height * scale
+        return cls(photo, screen, scale, (screen.width - photo.width * scale) / 2, max(min(y, lowest), 0.0))
 
     @property
     def left(self) -> int:
@@ -98,6 +104,9 @@ class Viewport:
 
     def zoomed(self, scale: float, x: float, y: float) -> "Viewport":
         """Zoom to `scale`, with the photo's point under device pixel (x, y) staying where it is."""
+        fitted = Viewport.fitted(self.photo, self.screen)
+        if scale <= fitted.scale < self.scale:  # on the way out, the photo comes to rest where it fits
+            return fitted
         scale = min(HIGHEST, max(self.lowest, scale))
         ratio = scale / self.scale
         return replace(self, scale=scale, x=x - (x - self.x) * ratio, y=y - (y - self.y) * ratio).clamped()
@@ -128,13 +137,12 @@ class Viewport:
         return moved.clamped()
 
     def clamped(self) -> "Viewport":
-        """Centred on an axis where the photo and its slack fit in, else with no more than SLACK beyond an edge."""
+        """Moved back so far that the photo's edges are no more than SLACK inside, or outside, the window's."""
         x = _clamp(self.x, self.photo.width * self.scale, self.screen.width)
         y = _clamp(self.y, self.photo.height * self.scale, self.screen.height)
         return self if (x, y) == (self.x, self.y) else replace(self, x=x, y=y)
 
 
 def _clamp(origin: float, length: float, room: int) -> float:
-    if length + 2 * SLACK <= room:
-        return (room - length) / 2
-    return min(SLACK, max(room - length - SLACK, origin))
+    spare = room - length
+    return min(max(spare, 0) + SLACK, max(min(spare, 0) - SLACK, origin))

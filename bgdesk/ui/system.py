@@ -1,0 +1,42 @@
+"""What the system says about how a window should look and move."""
+
+from functools import cache
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication, QStyleHints
+from PySide6.QtWidgets import QApplication, QStyle
+
+
+@cache
+def hints() -> QStyleHints:
+    """Qt's style hints.
+
+    Kept for good: PySide forgets the hints' child, the accessibility hints, together with the wrapper of the parent, and then
+    hands out a dead one for ever after.
+    """
+    return QGuiApplication.styleHints()
+
+
+def dark() -> bool:
+    """True if the system prefers dark windows, or says nothing: a photo is judged best on a dark ground."""
+    return hints().colorScheme() is not Qt.ColorScheme.Light
+
+
+def high_contrast() -> bool:
+    """True if the system asks for high contrast; Qt tells from 6.10 on."""
+    return _accessibility("contrastPreference") == "HighContrast"
+
+
+def reduced_motion() -> bool:
+    """True if the system asks for less motion; Qt tells from 6.12 on, and before that through the style's own animations."""
+    preference = _accessibility("motionPreference")
+    if preference:
+        return preference == "ReducedMotion"
+    return QApplication.style().styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration) == 0
+
+
+def _accessibility(name: str) -> str:
+    """The value of an accessibility hint, or "" where this Qt does not know it."""
+    accessibility = getattr(hints(), "accessibility", None)
+    preference = getattr(accessibility(), name, None) if accessibility is not None else None
+    return str(preference().name) if preference is not None else ""

@@ -1,0 +1,332 @@
+"""The real window over the real session, with an engine that can be held and answers in no time."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import PySide6
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
+
+from bgdesk.app.catalog import CatalogEntry, Source
+from bgdesk.app.document import Document
+from bgdesk.app.jobs import Jobs
+from bgdesk.app.models import ModelStatus
+from bgdesk.app.session import Session
+from bgdesk.app.settings import Settings
+from bgdesk.core.cutout import Cutout
+from bgdesk.core.errors import ModelError
+from bgdesk.core.geometry import Rect
+from bgdesk.core.recipe import Format, MatteRecipe
+from bgdesk.core.tasks import Progress, silent
+from bgdesk.core.trimap import Label
+from bgdesk.ui.ask import Ask, Closing
+from bgdesk.ui.bridge import Bridge
+from bgdesk.ui.commands import Rooms
+from bgdesk.ui.main_window import MainWindow
+from bgdesk.ui.render import LABEL_COLOURS
+
+#: Photos of these tests: a bright disc on a dark ground.
+SIDE = 240
+
+
+@dataclass(frozen=True)
+class Status:
+    device: str = ""
+    precision: str = ""
+    model: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Engine:
+    """Bright pixels are the subject. Unknown pixels get the brightness as alpha. `hold` stops a stage until `release`."""
+
+    REACH: ClassVar[int] = 8
+
+    def __init__(self) -> None:
+        self.status = Status()
+        self.network = True
+        self.calls: list[str] = []
+        self.rois: list[Rect] = []
+        self._gates: dict[str, threading.Event] = {}
+
+    def hold(self, stage: str) -> None:
+        self._gates[stage] = threading.Event()
+
+    def release(self, stage: str) -> None:
+        self._gates.pop(stage).set()
+
+    def _enter(self, stage: str, progress: Progress) -> None:
+        self.calls.append(stage)
+        gate = self._gates.get(stage)
+        progress(stage, 0.3)
+        while gate is not None and not gate.wait(0.002):
+            progress(stage, 0.3)
+
+    def warm(self, progress: Progress = silent) -> Status:
+        self._enter("warm", progress)
+        self.status = Status("cpu", "bf16", "fake")
+        return self.status
+
+    def auto(self, pixels: Any, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
+        self._enter("network", progress)
+        if not self.network:
+            raise ModelError("No network is installed. Install one with: bgdesk models install fake")
+        self.status = Status("cpu", "bf16", "fake")
+        grey = pixels[..., 0].astype(np.float32) / np.iinfo(pixels.dtype).max
+        trimap = np.full(grey.shape, Label.UNKNOWN, np.uint8)
+        trimap[grey > 0.7] = Label.FOREGROUND
+        trimap[grey < 0.3] = Label.BACKGROUND
+        alpha = self._solve(grey, trimap)
+        return Cutout(pixels, alpha, self.foreground(pixels, alpha), trimap, alpha, {"network": 0.5, "alpha": 0.03}, "cpu", "bf16", "fake")
+
+    def rematte(self, pixels: Any, trimap: Any, alpha: Any, roi: Rect, progress: Progress = silent) -> tuple[Rect, Any]:
+        self._enter("alpha", progress)
+        self.rois.append(roi)
+        rect = roi.grow(self.REACH).intersect(Rect.of_shape(trimap.shape))
+        solved = alpha.copy()
+        grey = pixels[..., 0].astype(np.float32) / np.iinfo(pixels.dtype).max
+        solved[roi.slices] = self._solve(grey, trimap)[roi.slices]
+        return rect, solved[rect.slices]
+
+    def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent) -> Any:
+        return pixels.copy()
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+    @staticmethod
+    def _solve(grey: Any, trimap: Any) -> Any:
+        alpha = grey.astype(np.float32)
+        alpha[trimap == Label.FOREGROUND] = 1
+        alpha[trimap == Label.BACKGROUND] = 0
+        return alpha
+
+
+class Store:
+    """Two networks of a catalogue; installing is instant, unless `gate` is closed."""
+
+    def __init__(self, installed: bool) -> None:
+        source = Source("url", 88_188_479, "0" * 64, url="https://example.org/net.onnx")
+        self.entries = [
+            CatalogEntry(
+                "fake", "Fake-Net, general use", "isnet", "Apache-2.0", "https://example.org", True, "https://example.org", (source,), True
+            ),
+            CatalogEntry("other", "Other-Net", "u2netp", "CC-BY-NC-4.0", "https://example.org", False, "https://example.org", (source,)),
+        ]
+        self.installed = {"fake"} if installed else set()
+        self.gate = threading.Event()
+        self.gate.set()
+        self.imported: list[tuple[Path, str]] = []
+
+    def statuses(self) -> list[ModelStatus]:
+        return [ModelStatus(entry, entry.id in self.installed, entry.sources[0].size) for entry in self.entries]
+
+    def default_id(self) -> str | None:
+        return next((entry.id for entry in self.entries if entry.id in self.installed), None)
+
+    def install(self, id: str, progress: Progress = silent) -> object:
+        progress("download", 0.4)
+        while not self.gate.wait(0.002):
+            progress("download", 0.4)
+        self.installed.add(id)
+        return object()
+
+    def import_file(self, path: Path, id: str, progress: Progress = silent) -> object:
+        if path.suffix != ".onnx":
+            raise ModelError(f"{path.name} is not an ONNX file.")
+        self.imported.append((path, id))
+        self.installed.add(id)
+        return object()
+
+    def verify(self) -> list[ModelStatus]:
+        return [status for status in self.statuses() if status.installed]
+
+    def remove(self, id: str) -> None:
+        self.installed.discard(id)
+
+
+@dataclass
+class Answers(Ask):
+    """Answers instead of dialogs; `asked` says what was asked."""
+
+    open_paths: list[Path] = field(default_factory=list)
+    target: Path | None = None
+    network: Path | None = None
+    close: Closing = Closing.CANCEL
+    asked: list[str] = field(default_factory=list)
+
+    def photos(self, parent: QWidget, suffixes: tuple[str, ...]) -> list[Path]:
+        self.asked.append("photos")
+        return self.open_paths
+
+    def network_file(self, parent: QWidget, title: str) -> Path | None:
+        self.asked.append("network")
+        return self.network
+
+    def export_target(self, parent: QWidget, suggestion: Path, format: Format) -> tuple[Path, Format] | None:
+        self.asked.append(f"export {suggestion.name} {format.value}")
+        return None if self.target is None else (self.target, Format(self.target.suffix[1:]))
+
+    def closing(self, parent: QWidget, names: list[str], can_export: bool) -> Closing:
+        self.asked.append("closing " + ", ".join(names))
+        return self.close
+
+    def remove_network(self, parent: QWidget, title: str) -> bool:
+        self.asked.append("remove")
+        return True
+
+
+class Desk:
+    """The window under test, and the hands on it. Coordinates are photo coordinates."""
+
+    def __init__(self, qtbot: QtBot, installed: bool, settings: Settings) -> None:
+        self.qtbot = qtbot
+        self.engine = Engine()
+        self.engine.network = installed
+        self.store = Store(installed)
+        self.ask = Answers()
+        self.remembered: list[Settings] = []
+        self.bridge = Bridge()
+        jobs = Jobs(self.bridge.post)
+        self.session = Session(self.engine, self.store, settings, jobs, self.bridge.post)
+        rooms = Rooms(self.session, self.store, jobs, self.ask, self.engine.close, self.remembered.append)
+        self.window = MainWindow(rooms)
+        self.window.show()
+        qtbot.waitExposed(self.window)
+        self.closed = False
+
+    def close(self) -> None:
+        for stage in list(self.engine._gates):
+            self.engine.release(stage)
+        self.store.gate.set()
+        self.ask.close = Closing.DISCARD
+        self.window.close()
+        self.bridge.close()
+        self.window.deleteLater()
+        QApplication.processEvents()
+
+    @property
+    def document(self) -> Document:
+        document = self.session.document
+        assert document is not None
+        return document
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        self.qtbot.waitUntil(condition, timeout=10_000)
+
+    def drop(self, *paths: Path) -> None:
+        mime = QMimeData()
+        mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+        left, plain, copy = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, Qt.DropAction.CopyAction
+        enters: Any = QPointF if PySide6.__version_info__ >= (6, 12) else QPoint  # 6.12 deprecates what came before
+        QApplication.sendEvent(self.window, QDragEnterEvent(enters(300, 300), copy, mime, left, plain))
+        QApplication.sendEvent(self.window, QDropEvent(QPointF(300, 300), copy, mime, left, plain))
+
+    def open(self, path: Path) -> None:
+        """Drop one photo and wait for its cut-out."""
+        self.drop(path)
+        self.until(lambda: self.session.document is not None and self.document.path == path and self.document.has_alpha)
+        self.settle()
+
+    def settle(self) -> None:
+        """Until nothing is being computed and nothing moves."""
+        self.until(lambda: self.session.busy is None and not self.session.pending_rects)
+        self.qtbot.waitUntil(lambda: self.window.canvas.look.reveal == 1.0, timeout=10_000)
+
+    def at(self, x: float, y: float) -> QPoint:
+        """Where a photo point is on the canvas, in logical pixels."""
+        viewport = self.window.canvas.viewport
+        assert viewport is not None
+        ratio = self.window.canvas.devicePixelRatioF()
+        screen = viewport.to_screen(x, y)
+        return QPoint(round(screen.x / ratio), round(screen.y / ratio))
+
+    def press(self, x: float, y: float, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+        QTest.mousePress(self.window.canvas, Qt.MouseButton.LeftButton, modifiers, self.at(x, y))
+
+    def move(self, x: float, y: float) -> None:
+        QTest.mouseMove(self.window.canvas, self.at(x, y))
+        QApplication.processEvents()
+
+    def release(self, x: float, y: float) -> None:
+        QTest.mouseRelease(self.window.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, self.at(x, y))
+
+    def stroke(self, *points: tuple[float, float]) -> None:
+        self.press(*points[0])
+        for point in points[1:]:
+            self.move(*point)
+        self.release(*points[-1])
+
+    def key(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier) -> None:
+        QTest.keyClick(self.window.canvas, key, modifiers)
+        QApplication.processEvents()
+
+    def colour(self, x: float, y: float) -> tuple[int, int, int]:
+        """What the canvas shows over a photo point, without the brush's outline."""
+        canvas = self.window.canvas
+        QTest.mouseMove(canvas, QPoint(2, 2))
+        image = canvas.grab().toImage()
+        ratio = canvas.devicePixelRatioF()
+        point = self.at(x, y)
+        colour = image.pixelColor(round(point.x() * ratio), round(point.y() * ratio))
+        return colour.red(), colour.green(), colour.blue()
+
+    def control(self, name: str) -> QWidget:
+        widget = self.window.findChild(QWidget, name)
+        assert widget is not None, name
+        return widget
+
+
+@pytest.fixture
+def make_desk(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Desk]]:
+    desks: list[Desk] = []
+
+    def make(installed: bool = True, settings: Settings | None = None) -> Desk:
+        desks.append(Desk(qtbot, installed, settings or Settings(theme="dark", precut=False)))
+        return desks[-1]
+
+    yield make
+    for desk in desks:
+        desk.close()
+
+
+@pytest.fixture
+def desk(make_desk: Callable[..., Desk]) -> Desk:
+    return make_desk()
+
+
+@pytest.fixture
+def label_colours() -> dict[Label, tuple[int, int, int]]:
+    return LABEL_COLOURS
+
+
+def disc(side: int = SIDE, value: int = 220) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """A bright disc with a soft rim on a dark ground, a little coloured so that channels cannot be mixed up."""
+    ys, xs = np.mgrid[:side, :side]
+    distance = np.hypot(xs - side / 2, ys - side / 2) - side / 4
+    grey = np.clip(0.5 - distance / 8, 0, 1) * (value - 30) + 30
+    return np.stack([grey, grey * 0.8, grey * 0.6], axis=-1).astype(np.uint8)
+
+
+@pytest.fixture
+def make_photo(tmp_path: Path) -> Callable[..., Path]:
+    def make(name: str = "disc.png", value: int = 220, side: int = SIDE) -> Path:
+        path = tmp_path / name
+        Image.fromarray(disc(side, value)).save(path)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def photo(make_photo: Callable[..., Path]) -> Path:
+    return make_photo()
