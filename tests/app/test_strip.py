@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bgdesk.app.events import DocumentReplaced, PhotosChanged
+from bgdesk.app.jobs import Lane, Priority
 from bgdesk.app.parking import shrink
 from bgdesk.app.photos import PhotoState
 from bgdesk.core.errors import MattingError
@@ -65,6 +66,7 @@ def test_changing_ones_mind_while_a_photo_is_read(desk: Any) -> None:
     desk.settle()
     assert desk.session.current.name == "2.jpg"
     assert states(desk) == [PhotoState.READY, PhotoState.WAITING, PhotoState.READY]
+    assert desk.session._strip.entries[1].editor is None
     assert desk.heard(DocumentReplaced) == [DocumentReplaced()] * 2
 
 
@@ -167,6 +169,16 @@ def test_removing_a_photo_while_it_is_cut_out(desk: Any) -> None:
     assert desk.texts == []
 
 
+def test_cancelling_and_removing_says_nothing_about_a_photo_that_is_gone(desk: Any) -> None:
+    desk.engine.hold("auto")
+    desk.session.open([desk.photo()])
+    desk.pump.until(lambda: desk.engine.entered("auto"))
+    desk.session.cancel()
+    desk.session.remove(desk.session.photos[0].key)
+    desk.settle()
+    assert desk.texts == []
+
+
 def test_many_changes_are_one_event(desk: Any) -> None:
     desk.session.open([desk.photo(f"{index}.jpg") for index in range(200)])
     desk.pump.until(lambda: len(desk.session.photos) == 200)
@@ -262,8 +274,13 @@ def test_a_photo_with_a_job_under_way_stays_in_memory(desk: Any) -> None:
     desk.pump.until(lambda: desk.engine.entered("rematte") == 1)
     select(desk, 1, wait=False)
     desk.pump.until(lambda: desk.session.current.name == "1.jpg")
+    idle: list[Any] = []
+    desk.jobs.submit(Lane.IO, lambda progress: None, priority=Priority.BACKGROUND, on_done=idle.append)
+    desk.pump.until(lambda: idle)  # whatever would have been put away has been
+    assert desk.session._strip.entries[0].editor is not None
     desk.engine.release("rematte")
     desk.settle()
+    assert desk.session._strip.entries[0].editor is None
     select(desk, 0)
     assert desk.session.document.alpha[20, 50] == 1
 

@@ -4,14 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from bgdesk.app.events import (
-    AlphaChanged,
-    ForegroundChanged,
-    HistoryChanged,
-    Offer,
-    Severity,
-    TrimapChanged,
-)
+from bgdesk.app.events import AlphaChanged, ForegroundChanged, HistoryChanged, Offer, Severity, TrimapChanged
 from bgdesk.app.photos import PhotoState
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
@@ -126,6 +119,8 @@ def test_undo_and_redo_restore_trimap_and_alpha_bit_for_bit(desk: Any) -> None:
         assert desk.state == state
         desk.settle()
         assert desk.state == state
+        document = desk.session.document
+        assert (document.foreground == desk.engine.colours_of(document.source, document.alpha)).all()
     assert not desk.session.can_undo
     assert not desk.session.current.edited
     for state in states[1:]:
@@ -269,6 +264,22 @@ def test_colours_that_fail_do_not_lose_the_alpha(desk: Any, expect_log: Any) -> 
     desk.settle()
     cutout = desk.files.saved[desk.folder / "out.png"][0]
     assert (cutout.foreground == desk.engine.colours_of(cutout.source, cutout.alpha)).all()
+
+
+def test_colours_make_room_for_a_stroke_and_are_worked_out_afterwards(desk: Any) -> None:
+    desk.open()
+    desk.engine.hold("foreground")
+    desk.stroke((50, 20))
+    desk.pump.until(lambda: desk.engine.entered("foreground") == 1)
+    assert desk.session.busy is None
+    desk.session.stroke_begin(Label.FOREGROUND, 10, (200, 20))
+    desk.pump.until(lambda: desk.engine.entered("foreground") == 2)
+    desk.engine.release("foreground")
+    desk.session.stroke_cancel()
+    desk.settle()
+    document = desk.session.document
+    assert (document.foreground == desk.engine.colours_of(document.source, document.alpha)).all()
+    assert document.alpha[20, 50] == 1
 
 
 # --- painting before there is an answer ------------------------------------------------------------------------------
