@@ -34,12 +34,11 @@ def from_pillow(image: Image.Image, icc: bytes | None) -> NDArray[np.uint8]:
     if image.mode == "L" and icc is not None and _transform(icc, "RGB") is not None:
         image = image.convert("RGB")  # a grey picture that keeps the profile of the RGB program it came from
     transform = _transform(icc, image.mode)
-    if image.mode == "RGB":
-        return from_array(np.array(image), icc).astype(np.uint8, copy=False)
     if transform is None:
-        if image.mode == "L":
-            return np.repeat(np.asarray(image)[:, :, None], 3, axis=2)
-        return np.array(image.convert("RGB"))
+        return _three_channels(np.asarray(image)) if image.mode == "L" else np.array(image.convert("RGB"))
+    profile = icc_matrix.parse(icc) if icc is not None and image.mode in ("L", "RGB") else None
+    if profile is not None and profile.alone:
+        return icc_matrix.apply(profile, _three_channels(np.asarray(image))).astype(np.uint8, copy=False)
     result = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, _STRIP_ROWS):
         strip = image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height)))
@@ -53,7 +52,7 @@ def from_array(pixels: Pixels, icc: bytes | None) -> Pixels:
     if icc is None or not _differs(icc, "L" if grey else "RGB"):
         return _three_channels(pixels)
     profile = icc_matrix.parse(icc)
-    if profile is not None and (pixels.dtype == np.uint16 or (profile.alone and not grey)):
+    if profile is not None and (pixels.dtype == np.uint16 or profile.alone):
         return icc_matrix.apply(profile, _three_channels(pixels))
     if grey:
         return from_pillow(Image.fromarray(to_uint8(pixels)), icc)

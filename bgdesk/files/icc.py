@@ -20,8 +20,8 @@ from bgdesk.core.arrays import Pixels
 
 Floats = NDArray[np.float32]
 
-#: Linear sRGB -> XYZ relative to D50, as an ICC profile of sRGB holds it.
-_SRGB_TO_XYZ = np.array([[0.4360747, 0.3850649, 0.1430804], [0.2225045, 0.7168786, 0.0606169], [0.0139322, 0.0971045, 0.7141733]])
+#: Linear sRGB -> XYZ relative to D50: the very numbers (in 65536ths) that profiles of sRGB hold.
+_SRGB_TO_XYZ = np.array([[28578, 25241, 9376], [14581, 46981, 3972], [912, 6362, 46799]]) / 65536
 #: CICP colour primaries (ITU-T H.273, table 2) -> XYZ relative to D50: 9 is BT.2020, 11 and 12 are P3.
 _PRIMARIES = {
     9: np.array([[0.6734241, 0.1656411, 0.1251286], [0.2790177, 0.6753402, 0.0456377], [-0.0019300, 0.0299784, 0.7973330]]),
@@ -107,6 +107,9 @@ def apply(profile: MatrixProfile, pixels: Pixels) -> Pixels:
 
 def _to_srgb(to_xyz: NDArray[np.float64]) -> Floats:
     matrix: Floats = (np.linalg.inv(_SRGB_TO_XYZ) @ to_xyz).astype(np.float32)
+    sums = matrix.sum(axis=1, keepdims=True)
+    if (np.abs(sums - 1) < 0.01).all():  # white is white: profiles round their numbers, and greys must not take on a tint
+        matrix = matrix / sums
     if not np.isfinite(matrix).all():
         raise ValueError("no usable matrix")
     return matrix

@@ -62,9 +62,8 @@ def _format_of(path: Path) -> Format:
         if path.suffix.lower() == format_.suffix:
             return format_
     known = " or ".join(format_.suffix for format_ in Format)
-    raise SaveError(
-        f"{path.name or path} could not be saved: bgdesk does not write '{path.suffix}' files. Choose a name that ends in {known}."
-    )
+    what = f"'{path.suffix}' files" if path.suffix else "files without a suffix"
+    raise SaveError(f"{path.name or path} could not be saved: bgdesk does not write {what}. Choose a name that ends in {known}.")
 
 
 def _check_shapes(cutout: Cutout, path: Path) -> None:
