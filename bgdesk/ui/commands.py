@@ -22,6 +22,7 @@ from bgdesk.ui.ask import Ask, Closing
 from bgdesk.ui.help_dialogs import AboutDialog, ShortcutsDialog
 from bgdesk.ui.models_dialog import ModelsDialog, Networks
 from bgdesk.ui.settings_dialog import SettingsDialog
+from bgdesk.ui.unsaved import Unsaved
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Commands:
     def __init__(self, rooms: Rooms, window: QWidget, tell: Callable[[Message], None]) -> None:
         self._rooms, self._window, self._tell = rooms, window, tell
         self.models_dialog: ModelsDialog | None = None
+        self.unsaved = Unsaved()
 
     @property
     def _session(self) -> Session:
@@ -99,7 +101,7 @@ class Commands:
         photo = self._session.current
         if photo is None:
             return
-        if photo.edited:
+        if self.unsaved.holds(photo):
             answer = self._rooms.ask.closing(self._window, [photo.name], True)
             if answer is Closing.EXPORT:
                 self.export()
@@ -130,6 +132,7 @@ class Commands:
             return False
         path, written = target
         self.configure(replace(self._session.settings, export_format=written.value))
+        self.unsaved.exporting(path, self._session.current, document)
         self._session.export(path, ExportRecipe(written))
         return True
 

@@ -225,6 +225,7 @@ class MainWindow(QMainWindow):
 
     def _on_event(self, event: Event) -> None:
         pending = tuple(self._session.pending_rects)
+        self.commands.unsaved.seen(self._session.current, self._session.document)
         match event:
             case AlphaChanged(rect, first):
                 self.canvas.alpha_changed(rect, pending, first)
@@ -248,7 +249,8 @@ class MainWindow(QMainWindow):
                 self._show_engine()
             case Message():
                 self.tell(event)
-            case Exported():
+            case Exported(path):
+                self.commands.unsaved.exported(path)
                 self.inspector.show_format(Format(self._session.settings.export_format))
                 self._show_photos()
 
@@ -279,7 +281,7 @@ class MainWindow(QMainWindow):
         current = self._session.current
         self.film.show_photos(self._session.photos, current)
         self.setWindowTitle(f"{current.name}[*] — bgdesk" if current else "bgdesk")
-        self.setWindowModified(current is not None and current.edited)
+        self.setWindowModified(current is not None and self.commands.unsaved.holds(current))
         self._show_stage()
         self._show_state()
 
@@ -402,12 +404,12 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.canvas.cancel()
-        edited = [photo for photo in self._session.photos if photo.edited]
+        edited = self.commands.unsaved.among(self._session.photos)
         if edited:
             answer = self._rooms.ask.closing(self, [photo.name for photo in edited], True)
             if answer is Closing.EXPORT:
                 current = self._session.current
-                if current is None or not current.edited:
+                if current is None or not self.commands.unsaved.holds(current):
                     self._session.select(edited[0].key)
                 self._leaving = self.commands.export()
             if answer is not Closing.DISCARD:

@@ -224,8 +224,9 @@ def test_cancel_button_stops_the_network(desk: Any, photo: Path) -> None:
     desk.until(lambda: not desk.control("progress.line").isHidden())
     assert "Finding the subject" in desk.control("progress.stage").text()
     QTest.mouseClick(desk.control("progress.cancel"), Qt.MouseButton.LeftButton)
-    desk.until(lambda: desk.session.busy is None)
+    desk.until(lambda: desk.session.busy is None and desk.window.stage.messages.message is not None)
     assert desk.control("progress.line").isHidden()
+    assert "Cancelled" in desk.window.stage.messages.message.text
     # The photo stays, and can be cut out again.
     assert desk.session.document is not None
     desk.engine.release("network")
