@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Pixels
-from bgdesk.core.tasks import Progress
 from bgdesk.files.metadata import LoadedImage, upright_exif, upright_xmp
 from bgdesk.files.target import CheckedFile
 
@@ -28,13 +27,11 @@ _LEVEL = 1  # photos shrink 2 % more at level 3, for twice the time
 _COLOUR_TYPE = {1: 0, 3: 2, 4: 6}
 
 
-def write(
-    file: CheckedFile, rows: Rows, shape: tuple[int, int, int], depth: int, chunks: Sequence[tuple[bytes, bytes]], progress: Progress
-) -> None:
+def write(file: CheckedFile, rows: Rows, shape: tuple[int, int, int], depth: int, chunks: Sequence[tuple[bytes, bytes]]) -> None:
     """Write a picture of height × width × channels in `depth` (8 or 16) bits.
 
-    chunks: name and content of what goes between the header and the pixels, in order. progress hears stage "save" from 0
-    to 0.7 and may raise Cancelled.
+    chunks: name and content of what goes between the header and the pixels, in order. The file's progress
+    goes from 0 to 0.7.
     """
     height, width, channels = shape
     file.write(b"\x89PNG\r\n\x1a\n")
@@ -53,7 +50,7 @@ def write(
             while len(pending) < 2 * workers and (top := next(tops, None)) is not None:
                 pending.append(lane.submit(_strip, rows, top, min(top + step, height), last=top + step >= height))
             filtered, packed = pending.popleft().result()
-            progress("save", 0.7 * done / height)
+            file.fraction = 0.7 * done / height
             checksum = zlib.adler32(filtered.data, checksum)
             done += len(filtered)
             _chunk(file, b"IDAT", prefix + packed + (checksum.to_bytes(4, "big") if done == height else b""))

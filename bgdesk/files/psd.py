@@ -90,13 +90,14 @@ def build(cutout: Cutout, metadata: LoadedImage | None, progress: Progress) -> P
 
 
 def write(document: PSD, file: CheckedFile) -> None:
+    file.fraction = 0.5
     document.write(cast(IO[bytes], file))
 
 
 def check(path: Path, cutout: Cutout, progress: Progress) -> bool:
-    """Whether the file read back holds every pixel of both layers, the mask and the merged picture; "save" 0.6 to 1."""
+    """Whether the file read back holds every pixel of both layers, the mask and the merged picture; "save" 0.7 to 1."""
     with open(path, "rb") as stream:
-        document = patiently(lambda: PSD.read(stream), progress, "save", 0.6)
+        document = patiently(lambda: PSD.read(stream), progress, "save", 0.7)
     height, width = cutout.alpha.shape
     depth = cutout.source.dtype.itemsize * 8
     info = document._get_layer_info()

@@ -107,7 +107,7 @@ def _save_png(cutout: Cutout, temporary: Path, recipe: ExportRecipe, metadata: L
 
     chunks = png.metadata_chunks(metadata, width, height, colour=not recipe.alpha_only)
     with opened(temporary, progress, "save") as file:
-        png.write(file, rows, (height, width, channels), dtype.itemsize * 8, chunks, progress)
+        png.write(file, rows, (height, width, channels), dtype.itemsize * 8, chunks)
     _check_png(temporary, rows, (height, width, channels), progress)
 
 
