@@ -33,7 +33,10 @@ class EngineStatusLike(Protocol):
 
 
 class EngineLike(Protocol):
-    """engine.pipeline.Pipeline. Everything but `status` is called on the compute lane only, one call at a time."""
+    """engine.pipeline.Pipeline. Everything but `status` is called on the compute lane only, one call at a time.
+
+    Arrays in its answers belong to the caller from then on: the document writes strokes' patches into them.
+    """
 
     REACH: ClassVar[int]
 
