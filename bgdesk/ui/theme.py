@@ -57,7 +57,7 @@ DARK = Tokens(
     accent_hover="#6cacff",
     on_accent="#0b1a2e",
     selected="#34475f",
-    info="#4c9aff",
+    info="#6cacff",
     warning="#f0b429",
     error="#ff7b72",
 )
