@@ -34,8 +34,11 @@ REACH = 48
 PRIOR_WEIGHT = 0.003
 #: A pixel inside a stroke's ROI keeps to its old alpha only where the colours say nothing at all.
 STROKE_WEIGHT, SEAM_WEIGHT = 1e-4, 0.05
-#: Relative residual at which an alpha no longer changes visibly, with a prior and without one.
-_WITH_PRIOR, _WITHOUT = 1e-3, 1e-5
+#: With a prior: the residual at which alpha no longer changes visibly, and a ridge of about one 8-bit level (√ε · 255 ≈
+#: 0.8), so that compression blocks and noise are not taken for edges. Without one the colours are all there is to go by:
+#: the published ridge, and a solve close to the optimum.
+_WITH_PRIOR = {"tolerance": 1e-3, "epsilon": 1e-5}
+_WITHOUT = {"tolerance": 1e-5, "epsilon": 1e-7}
 _MOST_STEPS = 400
 #: A coarser level's alpha that varies less than this around a pixel has nothing finer to find there.
 _FLAT = 0.04
@@ -219,9 +222,9 @@ def _solve_tile(
         before,
         prior_part,
         weight,
-        tolerance=_WITHOUT if prior is None else _WITH_PRIOR,
         most=_MOST_STEPS,
         progress=progress,
+        **(_WITHOUT if prior is None else _WITH_PRIOR),
     )
     if not answer.converged and prior is not None:
         return False
@@ -268,7 +271,7 @@ def rematte(
             band[side] = False
     seam = SEAM_WEIGHT * np.square(distance / REACH)
     weight = np.where(distance > 0, seam, STROKE_WEIGHT).astype(np.float32)
-    answer = solver(_unit(pixels[window.slices]), band, before, before, weight, tolerance=_WITH_PRIOR, most=_MOST_STEPS, progress=progress)
+    answer = solver(_unit(pixels[window.slices]), band, before, before, weight, most=_MOST_STEPS, progress=progress, **_WITH_PRIOR)
     return window, answer.alpha, answer.converged
 
 

@@ -20,7 +20,6 @@ from bgdesk.core.arrays import Alpha, Mask
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.matting.stencil import PAD, Floats, Ints, System, solve
 
-EPSILON = 1e-7
 _SPAN = 5  # two pixels of one 3×3 window are at most two apart: a 5×5 stencil
 _ROWS = 64
 
@@ -110,7 +109,7 @@ def estimate_alpha(
     prior: Alpha | None = None,
     weight: NDArray[np.float32] | None = None,
     *,
-    epsilon: float = EPSILON,
+    epsilon: float = 1e-7,
     tolerance: float = 1e-4,
     most: int = 200,
     progress: Progress = silent,
@@ -118,7 +117,8 @@ def estimate_alpha(
     """Alpha on the band, from colours and from the known pixels around it.
 
     image: H×W×3 float32 in [0, 1]. band: bool H×W, the pixels to solve. alpha: H×W; outside the band the known
-    values, inside it the guess to start from. prior, weight: H×W, pull band pixels towards prior.
+    values, inside it the guess to start from. prior, weight: H×W, pull band pixels towards prior. epsilon: the ridge;
+    colour differences well below √epsilon are taken for noise.
     tolerance: of the relative residual. most: solver steps.
     """
     height, width = band.shape
