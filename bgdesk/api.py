@@ -29,11 +29,12 @@ def load(path: str | PathLike[str]) -> LoadedImage:
     return _load(Path(path))
 
 
-def save(cutout: Cutout, path: str | PathLike[str], recipe: ExportRecipe | None = None) -> Path:
+def save(cutout: Cutout, path: str | PathLike[str], recipe: ExportRecipe | None = None, photo: LoadedImage | None = None) -> Path:
     """Write a cutout as the suffix (or the recipe) says; returns the path. Raises SaveError.
 
-    Written beside the target, read back and compared, then put in its place in one step.
+    Written beside the target, read back and compared, then put in its place in one step. photo: where the pixels came
+    from; its EXIF, XMP and resolution travel along, and its file is never overwritten.
     """
     from bgdesk.files.save import save as _save
 
-    return _save(cutout, Path(path), recipe or ExportRecipe())
+    return _save(cutout, Path(path), recipe or ExportRecipe(), metadata=photo)

@@ -18,6 +18,17 @@ def test_from_a_photo_to_a_png_and_back(models_home: Path, sample: Path, tmp_pat
     assert again.pixels.shape == photo.pixels.shape
 
 
+def test_the_photo_itself_is_never_overwritten(tmp_path: Path, sample: Path) -> None:
+    source = tmp_path / "photo.png"
+    source.write_bytes(sample.read_bytes())
+    photo = bgdesk.load(source)
+    opaque = np.ones(photo.pixels.shape[:2], np.float32)
+    cutout = bgdesk.Cutout(photo.pixels, opaque, photo.pixels, np.full(opaque.shape, 255, np.uint8))
+    with pytest.raises(bgdesk.SaveError, match=r"photo\.png"):
+        bgdesk.save(cutout, source, photo=photo)
+    assert source.read_bytes() == sample.read_bytes()
+
+
 def test_a_missing_network_says_how_to_get_it(sample: Path) -> None:
     with pytest.raises(bgdesk.ModelError, match="bgdesk models install isnet-general"):
         bgdesk.Engine().segment(bgdesk.load(sample).pixels)

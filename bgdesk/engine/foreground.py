@@ -23,6 +23,8 @@ _EPSILON, _OMEGA = 1e-5, 1.0
 OPAQUE, CLEAR = 1 - 0.5 / 255, 0.5 / 255
 _TILE, _HALO = 512, 8
 _SMALL = 32
+#: Levels up to this many pixels are relaxed as a whole; above it the band alone.
+_EVERYWHERE = 1 << 18
 
 Colours = NDArray[np.float32]
 
@@ -94,9 +96,8 @@ def _coarse(image: Colours, alpha: Alpha, progress: Progress) -> tuple[Colours, 
         progress("foreground", 0.5 * done / len(levels))
         size = Size(level_alpha.shape[1], level_alpha.shape[0])
         f, b = linear(f, size), linear(b, size)
-        small = max(size) <= _SMALL
-        _relax(level_image, level_alpha, f, b, 10 if small else 2, True)
         _pin(level_image, level_alpha, f, b)
+        _relax(level_image, level_alpha, f, b, 10 if max(size) <= _SMALL else 2, size.area <= _EVERYWHERE)
     return f, b
 
 
