@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 import bgdesk
 from bgdesk.app import settings as settings_file
 from bgdesk.app.events import Message, Severity
-from bgdesk.app.jobs import Jobs
+from bgdesk.app.jobs import Jobs, Lane
 from bgdesk.app.models import ModelStore, default_store
 from bgdesk.app.session import Session
 from bgdesk.core.errors import BgdeskError
@@ -33,8 +33,14 @@ def build(store: ModelStore, bridge: Bridge, ask: Ask) -> MainWindow:
     # Asked whenever a network is loaded, so that another choice in the window is followed; a network that was removed is not.
     pipeline = Pipeline(lambda: store.weights(_wanted(store, session.settings.model)), settings.device, settings.precision)
     jobs = Jobs(bridge.post)
+    jobs.submit(Lane.IO, lambda _progress: _import_decoders())
     session = Session(pipeline, store, settings, jobs, bridge.post)
     return MainWindow(Rooms(session, store, jobs, ask, pipeline.close, settings_file.save))
+
+
+def _import_decoders() -> None:
+    """So that the first photo need not wait for them."""
+    import bgdesk.files.load  # noqa: F401
 
 
 def _wanted(store: ModelStore, id: str) -> str | None:

@@ -61,6 +61,7 @@ class ModelsDialog(QDialog):
         work.addWidget(self._cancel)
         self._verify = QPushButton("Check installed networks")
         named(self._verify, "models.verify", "Check installed networks", "Compare every file with its recorded checksum")
+        self._verify.setAutoDefault(False)
         self._verify.clicked.connect(self._check)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.addButton(self._verify, QDialogButtonBox.ButtonRole.ActionRole)
@@ -92,6 +93,7 @@ class ModelsDialog(QDialog):
                 widget.deleteLater()
         for status in self._store.statuses():
             self._cards.addWidget(self._card(status))
+        self._verify.setVisible(any(status.installed for status in self._store.statuses()))
 
     def show_busy(self) -> None:
         """Show the session's work here too, since this dialog covers the window's own line."""
