@@ -63,7 +63,7 @@ class Ask:
         box.setWindowTitle("bgdesk")
         which = f"{names[0]} has" if len(names) == 1 else f"{len(names)} photos have"
         box.setText(f"{which} changes that were not exported.")
-        box.setInformativeText("They are lost when the window closes." + ("" if len(names) == 1 else "\n\n" + "\n".join(names[:8])))
+        box.setInformativeText("Without an export they are lost." + ("" if len(names) == 1 else "\n\n" + "\n".join(names[:8])))
         export = box.addButton("Export…", QMessageBox.ButtonRole.AcceptRole) if can_export else None
         discard = box.addButton("Discard", QMessageBox.ButtonRole.DestructiveRole)
         cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)

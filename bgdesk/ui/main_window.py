@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from PySide6.QtCore import QByteArray, QEvent, Qt
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QMenu, QSplitter, QToolButton, QVBoxLayout, QWidget
 
@@ -19,6 +19,7 @@ from bgdesk.app.events import (
     Message,
     Offer,
     PhotosChanged,
+    Severity,
     TrimapChanged,
 )
 from bgdesk.app.photos import PhotoState
@@ -275,7 +276,10 @@ class MainWindow(QMainWindow):
     def _show_stage(self) -> None:
         """The canvas as soon as a photo is on its way, so that the invitation to drop one does not flash up again."""
         on_its_way = any(photo.state in (PhotoState.LOADING, PhotoState.WAITING) for photo in self._session.photos)
-        self.stage.show_photo(self._session.document is not None or on_its_way)
+        shown = self._session.document is not None or on_its_way
+        if not shown and self.empty.isHidden():
+            self.empty.show_network(self._rooms.store.statuses(), self._session.busy is not None)
+        self.stage.show_photo(shown)
 
     def _show_photos(self) -> None:
         current = self._session.current
@@ -315,13 +319,13 @@ class MainWindow(QMainWindow):
     def _show_busy(self) -> None:
         busy = self._session.busy
         self.stage.progress.show_busy(busy)
-        self.empty.show_network(self._rooms.store.statuses() if not self.empty.isHidden() else [], busy is not None)
+        if not self.empty.isHidden():
+            self.empty.show_network(self._rooms.store.statuses(), busy is not None)
         if self.commands.models_dialog is not None:
             self.commands.models_dialog.show_busy()
         self._show_state()
-        if busy is None and self._leaving:
-            self._leaving = False
-            self.close()
+        if busy is None:
+            QTimer.singleShot(0, self._leave_if_written)
 
     def _show_engine(self) -> None:
         statuses = self._rooms.store.statuses()
@@ -415,10 +419,25 @@ class MainWindow(QMainWindow):
             if answer is not Closing.DISCARD:
                 event.ignore()
                 return
+        elif self.commands.unsaved.writing and self._session.busy is not None:
+            self._leaving = True
+            self.tell(Message(Severity.INFO, "bgdesk closes as soon as the file is written."))
+            event.ignore()
+            return
         self._unsubscribe()
         self._remember()
         self._session.close()
         event.accept()
+
+    def _leave_if_written(self) -> None:
+        """Nothing runs any more. If the window waited for an export, it closes now; after one that failed it stays, with the message."""
+        if self._session.busy is not None:
+            return
+        written = not self.commands.unsaved.writing
+        self.commands.unsaved.give_up_exports()
+        leaving, self._leaving = self._leaving, False
+        if leaving and written:
+            self.close()
 
     def _remember(self) -> None:
         self.commands.configure(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from bgdesk.app.events import Message, Offer, Severity
@@ -119,6 +120,7 @@ class MessageBar(QFrame):
             self._icon.setPixmap(self._icons.pixmap(name, SIZE, self.devicePixelRatioF(), getattr(self._icons.tokens, name)))
         if message.severity is Severity.INFO:
             self._leave.start()
+        QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))  # read out at once
         self._changed()
 
     def _changed(self) -> None:

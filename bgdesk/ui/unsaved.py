@@ -29,6 +29,15 @@ class Unsaved:
             key, revision = self._exporting.pop(path)
             self._exported[key] = revision
 
+    @property
+    def writing(self) -> bool:
+        """An export was begun, and nothing has said yet that it was written."""
+        return bool(self._exporting)
+
+    def give_up_exports(self) -> None:
+        """No work runs any more: what was being written was not."""
+        self._exporting.clear()
+
     def among(self, photos: Sequence[Photo]) -> list[Photo]:
         """Those with strokes that no file holds."""
         return [photo for photo in photos if self.holds(photo)]

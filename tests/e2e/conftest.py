@@ -20,6 +20,7 @@ from bgdesk.app.catalog import CatalogEntry, Source
 from bgdesk.app.document import Document
 from bgdesk.app.jobs import Jobs
 from bgdesk.app.models import ModelStatus
+from bgdesk.app.ports import DiskFiles
 from bgdesk.app.session import Session
 from bgdesk.app.settings import Settings
 from bgdesk.core.cutout import Cutout
@@ -154,6 +155,18 @@ class Store:
         self.installed.discard(id)
 
 
+class Files(DiskFiles):
+    """The real disk; writing waits while `gate` is closed."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def save(self, *args: Any) -> Path:
+        self.gate.wait(10)
+        return super().save(*args)
+
+
 @dataclass
 class Answers(Ask):
     """Answers instead of dialogs; `asked` says what was asked."""
@@ -197,7 +210,8 @@ class Desk:
         self.remembered: list[Settings] = []
         self.bridge = Bridge()
         jobs = Jobs(self.bridge.post)
-        self.session = Session(self.engine, self.store, settings, jobs, self.bridge.post)
+        self.files = Files()
+        self.session = Session(self.engine, self.store, settings, jobs, self.bridge.post, self.files)
         rooms = Rooms(self.session, self.store, jobs, self.ask, self.engine.close, self.remembered.append)
         self.window = MainWindow(rooms)
         self.window.show()
@@ -208,6 +222,7 @@ class Desk:
         for stage in list(self.engine._gates):
             self.engine.release(stage)
         self.store.gate.set()
+        self.files.gate.set()
         self.ask.close = Closing.DISCARD
         self.window.close()
         self.bridge.close()

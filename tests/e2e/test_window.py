@@ -318,6 +318,40 @@ def test_closing_with_changes_asks_once(desk: Any, photo: Path, tmp_path: Path) 
     desk.window.close()
     desk.until(lambda: not desk.window.isVisible())
     assert (tmp_path / "out.png").exists()
+    assert desk.ask.asked == ["closing disc.png", "closing disc.png", "export disc_cutout.png png"]
+
+
+def test_closing_waits_for_a_file_being_written(desk: Any, photo: Path, tmp_path: Path) -> None:
+    desk.open(photo)
+    desk.files.gate.clear()
+    desk.ask.target = tmp_path / "out.png"
+    desk.window.actions_["action.export"].trigger()
+    assert not desk.window.close()
+    assert "closes as soon as" in desk.window.stage.messages.message.text
+    desk.files.gate.set()
+    desk.until(lambda: not desk.window.isVisible())
+    assert (tmp_path / "out.png").exists()
+
+
+def test_a_failed_export_keeps_the_window(desk: Any, photo: Path, tmp_path: Path) -> None:
+    desk.open(photo)
+    desk.stroke((30, 30), (60, 30))
+    desk.settle()
+    desk.ask.close, desk.ask.target = Closing.EXPORT, tmp_path / "missing" / "out.png"
+    desk.window.close()
+    desk.until(lambda: desk.window.stage.messages.message is not None)
+    desk.settle()
+    assert desk.window.isVisible()
+    assert "out.png" in desk.window.stage.messages.message.text
+    assert desk.window.isWindowModified()
+
+
+def test_the_last_photo_closed_shows_the_way_in_again(desk: Any, photo: Path) -> None:
+    desk.open(photo)
+    assert desk.control("empty").isHidden()
+    desk.key(Qt.Key.Key_W, CTRL)
+    desk.until(lambda: not desk.control("empty").isHidden())
+    assert desk.control("empty.network").text() == "Ready: Fake-Net, general use"
 
 
 def test_closing_after_an_export_does_not_ask(desk: Any, photo: Path, tmp_path: Path) -> None:
