@@ -1,4 +1,4 @@
-"""The window: lays the parts out, sends gestures to the session, and shows what the session says."""
+"""The window: lays the parts out, sends gestures to the session, takes drops, and closes with care."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,26 +7,11 @@ from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QMenu, QSplitter, QToolButton, QVBoxLayout, QWidget
 
-from bgdesk.app.events import (
-    AlphaChanged,
-    BusyChanged,
-    DocumentReplaced,
-    EngineChanged,
-    Event,
-    Exported,
-    ForegroundChanged,
-    HistoryChanged,
-    Message,
-    Offer,
-    PhotosChanged,
-    Severity,
-    TrimapChanged,
-)
-from bgdesk.app.photos import PhotoState
+from bgdesk.app.events import Message, Severity
 from bgdesk.app.settings import Settings
 from bgdesk.core.recipe import Format
 from bgdesk.core.trimap import Label
-from bgdesk.ui import intake, system, words
+from bgdesk.ui import intake, system
 from bgdesk.ui.actions import Actions
 from bgdesk.ui.ask import Closing
 from bgdesk.ui.canvas import Canvas, Hand
@@ -37,17 +22,15 @@ from bgdesk.ui.film_strip import FilmStrip
 from bgdesk.ui.icons import Icons
 from bgdesk.ui.message_bar import Overlay
 from bgdesk.ui.panels import Inspector, ToolStrip
+from bgdesk.ui.presenter import LABELS, Parts, Presenter
 from bgdesk.ui.render import View
 from bgdesk.ui.status_bar import StatusBar
 from bgdesk.ui.theme import DARK, INSPECTOR_WIDTH, Tokens, choose, palette, style_sheet
 from bgdesk.ui.tools import Brush
 
-_LABELS = {"tool.foreground": Label.FOREGROUND, "tool.background": Label.BACKGROUND, "tool.unknown": Label.UNKNOWN}
-_NO_NETWORK = "No network is installed: paint what to keep by hand, or install one in Help, Networks."
-
 
 class MainWindow(QMainWindow):
-    """Views hold no truth: every event makes them read the session again."""
+    """Views hold no truth: they show the session (see Presenter), and gestures go to it."""
 
     def __init__(self, rooms: Rooms) -> None:
         super().__init__()
@@ -71,12 +54,17 @@ class MainWindow(QMainWindow):
         self._leaving = False
         self._tokens: Tokens | None = None
         self._lay_out(settings)
+        parts = Parts(
+            self, self.actions_, self.brush, self.canvas, self.stage, self.empty, self.inspector, self.film, self.status,
+            self._view_chip, self._zoom_chip,
+        )  # fmt: skip
+        self._presenter = Presenter(rooms, self.commands, parts, lambda: QTimer.singleShot(0, self._leave_if_written))
         self._connect()
         self.setAcceptDrops(True)
         self.setMinimumSize(960, 600)
         self.apply_theme()
-        self._unsubscribe = self._session.subscribe(self._on_event)
-        self._show_all()
+        self._unsubscribe = self._session.subscribe(self._presenter.on_event)
+        self._presenter.show_all()
 
     # Building.
 
@@ -111,11 +99,11 @@ class MainWindow(QMainWindow):
             "action.inspector": lambda: self.inspector.setVisible(self.actions_["action.inspector"].isChecked()),
             "action.photo.next": lambda: commands.step_photo(1),
             "action.photo.previous": lambda: commands.step_photo(-1),
-            "action.models": lambda: commands.models(self._show_engine),
+            "action.models": lambda: commands.models(self._presenter.show_engine),
             "action.shortcuts": commands.shortcuts,
             "action.about": commands.about,
         }
-        for id, label in _LABELS.items():
+        for id, label in LABELS.items():
             handlers[id] = lambda label=label: self._use(Hand.BRUSH, label)  # type: ignore[misc]
         for view in View:
             handlers["view." + view.value] = lambda view=view: self._use_view(view)  # type: ignore[misc]
@@ -171,9 +159,9 @@ class MainWindow(QMainWindow):
             self.actions_[id].setChecked(True)
 
     def _connect(self) -> None:
-        self.canvas.zoomed.connect(self._show_zoom)
-        self.canvas.peeked.connect(lambda _on: self._show_view())
-        self.brush.changed.connect(self._show_tool)
+        self.canvas.zoomed.connect(self._presenter.show_zoom)
+        self.canvas.peeked.connect(lambda _on: self._presenter.show_view())
+        self.brush.changed.connect(self._presenter.show_tool)
         self.film.chosen.connect(self._session.select)
         self.film.removed.connect(lambda _key: self.commands.close_photo())
         self.stage.progress.cancelled.connect(self._session.cancel)
@@ -222,138 +210,8 @@ class MainWindow(QMainWindow):
         self.canvas.set_strength(settings.overlay)
         self.apply_theme()
 
-    # What the session says.
-
-    def _on_event(self, event: Event) -> None:
-        pending = tuple(self._session.pending_rects)
-        self.commands.unsaved.seen(self._session.current, self._session.document)
-        match event:
-            case AlphaChanged(rect, first):
-                self.canvas.alpha_changed(rect, pending, first)
-                self.canvas.settle_paint(pending)
-                self._show_state()
-            case TrimapChanged(rect):
-                self.canvas.trimap_changed(rect)
-            case ForegroundChanged(rect):
-                self.canvas.foreground_changed(rect)
-            case DocumentReplaced():
-                self._show_document()
-            case PhotosChanged():
-                self._show_photos()
-            case HistoryChanged():
-                self.canvas.settle_paint(pending)
-                self._show_state()
-            case BusyChanged():
-                self.canvas.settle_paint(pending)
-                self._show_busy()
-            case EngineChanged():
-                self._show_engine()
-            case Message():
-                self.tell(event)
-            case Exported(path):
-                self.commands.unsaved.exported(path)
-                self.inspector.show_format(Format(self._session.settings.export_format))
-                self._show_photos()
-
     def tell(self, message: Message) -> None:
         self.stage.messages.tell(message)
-
-    def _show_all(self) -> None:
-        self._show_document()
-        self._show_photos()
-        self._show_engine()
-        self._show_busy()
-        self._show_tool()
-        self._show_view()
-
-    def _show_document(self) -> None:
-        self.canvas.show_document(self._session.document)
-        self._show_stage()
-        self._show_state()
-        if self._session.document is not None:
-            self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
-
-    def _show_stage(self) -> None:
-        """The canvas as soon as a photo is on its way, so that the invitation to drop one does not flash up again."""
-        on_its_way = any(photo.state in (PhotoState.LOADING, PhotoState.WAITING) for photo in self._session.photos)
-        shown = self._session.document is not None or on_its_way
-        if not shown and self.empty.isHidden():
-            self.empty.show_network(self._rooms.store.statuses(), self._session.busy is not None)
-        self.stage.show_photo(shown)
-
-    def _show_photos(self) -> None:
-        current = self._session.current
-        self.film.show_photos(self._session.photos, current)
-        self.setWindowTitle(f"{current.name}[*] — bgdesk" if current else "bgdesk")
-        self.setWindowModified(current is not None and self.commands.unsaved.holds(current))
-        self._show_stage()
-        self._show_state()
-
-    def _show_state(self) -> None:
-        """What can be done now, and the figures of the current photo."""
-        session, document = self._session, self._session.document
-        cut = document is not None and document.has_alpha
-        several = len(session.photos) > 1
-        for id, possible in (
-            ("action.export", cut),
-            ("action.export.png", cut),
-            ("action.export.psd", cut),
-            ("action.close_photo", session.current is not None),
-            ("action.undo", session.can_undo),
-            ("action.redo", session.can_redo),
-            ("action.cut_again", document is not None),
-            ("action.photo.next", several),
-            ("action.photo.previous", several),
-        ):
-            self.actions_[id].setEnabled(possible)
-        self.inspector.set_working(cut)
-        self.status.show_photo(document.size if document is not None else None)
-        self.status.show_timings(session.timings)
-        if document is None:
-            self.canvas.setAccessibleDescription("No photo is open")
-        else:
-            name = session.current.name if session.current else "Photo"
-            state = "cut out" if document.has_alpha else "not cut out yet"
-            self.canvas.setAccessibleDescription(f"{name}, {words.size(document.size)} pixels, {state}")
-
-    def _show_busy(self) -> None:
-        busy = self._session.busy
-        self.stage.progress.show_busy(busy)
-        if not self.empty.isHidden():
-            self.empty.show_network(self._rooms.store.statuses(), busy is not None)
-        if self.commands.models_dialog is not None:
-            self.commands.models_dialog.show_busy()
-        self._show_state()
-        if busy is None:
-            QTimer.singleShot(0, self._leave_if_written)
-
-    def _show_engine(self) -> None:
-        statuses = self._rooms.store.statuses()
-        installed = [status for status in statuses if status.installed and not status.damaged]
-        wanted = self._session.settings.model or self._rooms.store.default_id() or ""
-        status = self._session.engine_status
-        self.status.show_engine(status.device, status.precision, status.model or wanted, status.notes)
-        self.inspector.show_models([(each.entry.id, each.entry.title) for each in installed], wanted)
-        self.inspector.show_note("\n".join(status.notes) if installed else _NO_NETWORK)
-        self.empty.show_network(statuses, self._session.busy is not None)
-        if installed:
-            self.stage.messages.withdraw(Offer.INSTALL_MODEL)
-        if self.commands.models_dialog is not None:
-            self.commands.models_dialog.refresh()
-
-    def _show_zoom(self) -> None:
-        viewport = self.canvas.viewport
-        self.status.show_zoom(viewport.scale if viewport else None)
-        self._zoom_chip.setText(words.percent(viewport.scale) if viewport else "")
-        self.stage.arrange()
-
-    def _show_view(self) -> None:
-        self._view_chip.setText(self.actions_["view." + self.canvas.view.value].text())
-        self.stage.arrange()
-
-    def _show_tool(self) -> None:
-        id = "tool.pan" if self.canvas.hand is Hand.PAN else next(i for i, label in _LABELS.items() if label is self.brush.label)
-        self.actions_[id].setChecked(True)
 
     # What a person does.
 
@@ -361,11 +219,11 @@ class MainWindow(QMainWindow):
         if label is not None:
             self.brush.set_label(label)
         self.canvas.set_hand(hand)
-        self._show_tool()
+        self._presenter.show_tool()
 
     def _use_view(self, view: View) -> None:
         self.canvas.set_view(view)
-        self._show_view()
+        self._presenter.show_view()
 
     def _swap(self) -> None:
         self.brush.swap()
