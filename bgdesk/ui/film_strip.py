@@ -1,6 +1,6 @@
 """The open photos in a row; shown from the second one on."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPen, QPixmap
@@ -21,6 +21,7 @@ _STATES = {
 }
 _PHOTO = Qt.ItemDataRole.UserRole + 1
 _PIXMAP = Qt.ItemDataRole.UserRole + 2
+_UNSAVED = Qt.ItemDataRole.UserRole + 3
 
 
 class FilmStrip(QFrame):
@@ -51,7 +52,8 @@ class FilmStrip(QFrame):
         layout.addWidget(self.list)
         self.hide()
 
-    def show_photos(self, photos: Sequence[Photo], current: Photo | None) -> None:
+    def show_photos(self, photos: Sequence[Photo], current: Photo | None, unsaved: Collection[int]) -> None:
+        """unsaved: keys of the photos whose strokes no file holds."""
         blocked = self.list.blockSignals(True)
         known = {self.list.item(row).data(_PHOTO).key: row for row in range(self.list.count())}
         if list(known) != [photo.key for photo in photos]:
@@ -64,9 +66,10 @@ class FilmStrip(QFrame):
             if before is None or before.thumbnail is not photo.thumbnail:
                 item.setData(_PIXMAP, _pixmap(photo))
             item.setData(_PHOTO, photo)
+            item.setData(_UNSAVED, photo.key in unsaved)
             state = photo.error or _STATES[photo.state]
             item.setToolTip(f"{photo.name}\n{photo.error}" if photo.error else photo.name)
-            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{photo.name}, {state}" + (", edited" if photo.edited else ""))
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{photo.name}, {state}" + (", not exported" if photo.key in unsaved else ""))
             if current is not None and photo.key == current.key and self.list.currentRow() != row:
                 self.list.setCurrentRow(row)
                 self.list.scrollToItem(item)
@@ -149,7 +152,7 @@ class _Delegate(QStyledItemDelegate):
             self._icon(painter, "warning", frame.right() - 18, frame.top(), tokens.warning)
         if photo.state in (PhotoState.LOADING, PhotoState.MATTING):
             self._icon(painter, "again", frame.center().x() - 10, frame.center().y() - 10, tokens.text)
-        if photo.edited:
+        if index.data(_UNSAVED):
             painter.setPen(QPen(QColor(tokens.panel), 1.5))
             painter.setBrush(QColor(tokens.accent))
             painter.drawEllipse(cell.right() - 11, cell.top() + 4, 8, 8)

@@ -117,9 +117,10 @@ class Presenter:
 
     def show_photos(self) -> None:
         current = self._session.current
-        self._parts.film.show_photos(self._session.photos, current)
+        photos, unsaved = self._session.photos, self._commands.unsaved
+        self._parts.film.show_photos(photos, current, {photo.key for photo in unsaved.among(photos)})
         self._parts.window.setWindowTitle(f"{current.name}[*] — bgdesk" if current else "bgdesk")
-        self._parts.window.setWindowModified(current is not None and self._commands.unsaved.holds(current))
+        self._parts.window.setWindowModified(current is not None and unsaved.holds(current))
         self.show_stage()
         self.show_state()
 

@@ -358,9 +358,12 @@ def test_closing_after_an_export_does_not_ask(desk: Any, photo: Path, tmp_path: 
     desk.open(photo)
     desk.stroke((30, 30), (60, 30))
     desk.settle()
+    item = desk.window.film.list.item(0)
+    assert item.data(Qt.ItemDataRole.AccessibleTextRole) == "disc.png, ready, not exported"
     desk.ask.target = tmp_path / "out.png"
     desk.window.actions_["action.export"].trigger()
     desk.until(lambda: not desk.window.isWindowModified())
+    assert item.data(Qt.ItemDataRole.AccessibleTextRole) == "disc.png, ready"
     assert desk.window.close()
     assert not [asked for asked in desk.ask.asked if asked.startswith("closing")]
 
