@@ -52,9 +52,19 @@ ACTIONS: tuple[Spec, ...] = (
     Spec("action.cut_again", "Cut out again", "-Edit", ("Ctrl+R",), "again", hint="Run the network anew on this photo; one undo step"),
     Spec("action.cancel", "Cancel", "Edit", ("Esc",), "", hint="Drop the stroke being drawn, or stop the work that runs"),
     Spec("action.settings", "Settings…", "-Edit", ("Ctrl+,",), "settings"),
-    Spec("tool.foreground", "Foreground brush", "Tools", ("1",), "foreground", "tools", True, hint="Paint what to keep", short="Keep"),
     Spec(
-        "tool.background", "Background brush", "Tools", ("2",), "background", "tools", True, hint="Paint what to take away", short="Remove"
+        "tool.foreground", "Foreground brush", "Tools", ("1",), "foreground", "tools", True, hint="Paint what to keep", short="Foreground"
+    ),
+    Spec(
+        "tool.background",
+        "Background brush",
+        "Tools",
+        ("2",),
+        "background",
+        "tools",
+        True,
+        hint="Paint what to take away",
+        short="Background",
     ),
     Spec(
         "tool.unknown",
@@ -65,7 +75,7 @@ ACTIONS: tuple[Spec, ...] = (
         "tools",
         True,
         hint="Paint hair and soft edges: the machine decides",
-        short="Unsure",
+        short="Unknown",
     ),
     Spec("tool.pan", "Pan", "Tools", ("H",), "pan", "tools", True, hint="Move the photo; or hold Space"),
     Spec("action.brush", "Back to the brush", "-Tools", ("B",), "brush"),

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
-    QComboBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -19,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from bgdesk.core.recipe import Format
 from bgdesk.ui.actions import ACTIONS, Actions
-from bgdesk.ui.controls import NumberSlider, Section, action_button, hint_label, named, role
+from bgdesk.ui.controls import Combo, NumberSlider, Section, action_button, hint_label, named, role
 from bgdesk.ui.icons import SIZE, Icons
 from bgdesk.ui.theme import INSPECTOR_WIDTH, TOOL_STRIP_WIDTH
 from bgdesk.ui.tools import LARGEST, SMALLEST, STANDARD, Brush
@@ -53,6 +52,21 @@ def _square(actions: Actions, id: str) -> QToolButton:
     button.setObjectName("strip." + id)
     button.setFixedSize(34, 34)
     return button
+
+
+def _button_grid(actions: Actions, ids: Sequence[str]) -> QGridLayout:
+    """The actions' buttons, two in a row."""
+    grid = QGridLayout()
+    grid.setSpacing(4)
+    for number, id in enumerate(ids):
+        button = action_button(actions[id], text=True)
+        button.setObjectName("panel." + id)
+        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        button.setIconSize(QSize(18, 18))
+        grid.addWidget(button, number // 2, number % 2)
+    for column in (0, 1):
+        grid.setColumnStretch(column, 1)
+    return grid
 
 
 class Inspector(QFrame):
@@ -98,15 +112,7 @@ class Inspector(QFrame):
 
     def _brush_section(self, actions: Actions) -> Section:
         section = Section("panel.brush", "Brush", lambda: self._brush.set_diameter(STANDARD))
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        for id in TOOLS[:3]:
-            button = action_button(actions[id], text=True)
-            button.setObjectName("panel." + id)
-            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-            button.setIconSize(QSize(18, 18))
-            row.addWidget(button)
-        section.body.addLayout(row)
+        section.body.addLayout(_button_grid(actions, TOOLS[:3]))
         self.brush_size = NumberSlider(
             "panel.brush.size", "Size", SMALLEST, LARGEST, STANDARD, "px", curved=True, hint="Diameter in photo pixels ([ and ])"
         )
@@ -118,15 +124,7 @@ class Inspector(QFrame):
     def _view_section(self, actions: Actions) -> Section:
         section = Section("panel.view", "View", self._reset_view)
         self._overlay_action = actions["view.overlay"]
-        grid = QGridLayout()
-        grid.setSpacing(4)
-        for number, id in enumerate(VIEWS):
-            button = action_button(actions[id], text=True)
-            button.setObjectName("panel." + id)
-            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-            button.setIconSize(QSize(18, 18))
-            grid.addWidget(button, number // 2, number % 2)
-        section.body.addLayout(grid)
+        section.body.addLayout(_button_grid(actions, VIEWS))
         self.strength = NumberSlider(
             "panel.view.strength", "Tint strength", 0, 100, STANDARD_STRENGTH, "%", hint="How strongly labels tint the photo"
         )
@@ -144,7 +142,7 @@ class Inspector(QFrame):
         again.setObjectName("panel.cutout.again")
         again.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         section.body.addWidget(again)
-        self.model = QComboBox()
+        self.model = Combo()
         named(self.model, "panel.cutout.model", "Network", "The network that finds the subject")
         self.model.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.model.activated.connect(lambda index: self.model_chosen.emit(self.model.itemData(index)))

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from PySide6.QtWidgets import QComboBox, QDialog, QDialogButtonBox, QFormLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QVBoxLayout, QWidget
 
 from bgdesk.app.settings import Settings
-from bgdesk.ui.controls import NumberSlider, hint_label, named
+from bgdesk.ui.controls import Combo, NumberSlider, hint_label, named
 from bgdesk.ui.panels import STANDARD_STRENGTH
 
 _THEMES = (("system", "As the system"), ("dark", "Dark"), ("light", "Light"), ("contrast", "High contrast"))
@@ -41,8 +41,8 @@ class SettingsDialog(QDialog):
         layout.addWidget(buttons)
         self.setMinimumWidth(420)
 
-    def _combo(self, name: str, accessible: str, choices: tuple[tuple[str, str], ...], field: str) -> QComboBox:
-        combo = QComboBox()
+    def _combo(self, name: str, accessible: str, choices: tuple[tuple[str, str], ...], field: str) -> Combo:
+        combo = Combo()
         named(combo, name, accessible)
         for value, text in choices:
             combo.addItem(text, value)
