@@ -40,6 +40,7 @@ class Colours:
         first = document.foreground is None
         rect = document.rect if first else document.stale[0]
         document.stale = () if first else document.stale[1:]
+        document.colouring = rect
         request = ColourRequest.of(document.source, document.alpha, rect)
         work = self._activity.submit(
             Lane.COMPUTE,
@@ -58,7 +59,7 @@ class Colours:
     def _done(self, request: ColourRequest, colours: Pixels) -> None:
         # Alpha may have changed there meanwhile: then the rectangle is stale again, and these colours serve until then.
         if self._running is not None and self._running[1] is request:
-            self._running = None
+            self._running = self._document.colouring = None
             self._document.patch_foreground(request.rect, colours)
             self._emit(ForegroundChanged(request.rect))
             self._changed()
@@ -67,7 +68,7 @@ class Colours:
     def _not_done(self, request: ColourRequest, again: bool) -> None:
         """Colours that failed stay as they are until something changes; an export tries anew."""
         if self._running is not None and self._running[1] is request:
-            self._running = None
+            self._running = self._document.colouring = None
             self._document.stale = join(self._document.stale, request.rect)
             if again:
                 self.pump()
@@ -76,7 +77,7 @@ class Colours:
         """Cancel for good: another cut-out brings its own colours."""
         if self._running is not None:
             self._running[0].cancel()
-            self._running = None
+            self._running = self._document.colouring = None
 
     def close(self) -> None:
         """The document is let go of."""

@@ -65,7 +65,9 @@ class Cutter:
 
     def cut_again(self, entry: Entry) -> None:
         """See Session.cut_again."""
-        if entry.cutting is None and entry.editor is not None:
+        if entry.cutting is not None:
+            entry.again = entry.cutting.cancelled
+        elif entry.editor is not None:
             if self._models.default_id() is None:
                 self._emit(Message(Severity.WARNING, "No network is installed. Install one first.", MODEL_OFFERS))
             else:
@@ -128,6 +130,10 @@ class Cutter:
     def _stopped(self, entry: Entry, editor: Editor, by_person: bool) -> None:
         entry.cutting = None
         if entry.editor is not editor:  # gone from the strip or from memory
+            return
+        if entry.again:
+            entry.again = False
+            self.cut(entry)
             return
         entry.state = PhotoState.READY if editor.document.has_alpha or by_person else PhotoState.WAITING
         if by_person:

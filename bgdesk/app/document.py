@@ -45,7 +45,7 @@ class Document:
     has_alpha: whether alpha is a cut-out (the network's, or one begun by hand).
     revision: grows with every change of trimap or alpha.
     lineage: grows whenever the state jumps (undo, redo, a new cut-out): answers computed before are stale then.
-    debt, stale: see Snapshot.
+    debt, stale: see Snapshot. colouring: taken out of stale, because it is being worked out.
     timings: stage -> seconds of the last cut-out; "rematte" of the last stroke.
     """
 
@@ -59,6 +59,7 @@ class Document:
     lineage: int = 0
     debt: tuple[Rect, ...] = ()
     stale: tuple[Rect, ...] = ()
+    colouring: Rect | None = None
     timings: dict[str, float] = field(default_factory=dict)
     _frozen: list[Snapshot] = field(default_factory=list, repr=False)
 
@@ -138,7 +139,8 @@ class Document:
 
         Give it back with `release` when it is done with; forgetting to costs one copy, not correctness.
         """
-        snapshot = Snapshot(self.source, self.trimap, self.alpha, self.foreground, self.debt, self.stale)
+        stale = self.stale if self.colouring is None else (*self.stale, self.colouring)
+        snapshot = Snapshot(self.source, self.trimap, self.alpha, self.foreground, self.debt, stale)
         self._frozen.append(snapshot)
         return snapshot
 

@@ -1,20 +1,16 @@
-"""From a document's snapshot to a file: the one way out, for the window and for the command line."""
+"""From a document's snapshot to a finished cutout, and a name for its file; writing is files.save's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bgdesk.app.document import Snapshot
 from bgdesk.app.patches import AlphaRequest, ColourRequest, join
-from bgdesk.app.ports import DiskFiles, EngineLike, FilesLike
+from bgdesk.app.ports import EngineLike
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.recipe import ExportRecipe, Format
 from bgdesk.core.tasks import Progress, silent
-
-if TYPE_CHECKING:
-    from bgdesk.files.load import LoadedImage
 
 
 def needs_engine(snapshot: Snapshot, recipe: ExportRecipe) -> bool:
@@ -48,29 +44,6 @@ def prepare(snapshot: Snapshot, recipe: ExportRecipe, engine: EngineLike | None,
                 for rect in stale:
                     foreground[rect.slices] = ColourRequest.of(source, alpha, rect).compute(engine, progress)
     return Cutout(source, alpha, source if foreground is None else foreground, trimap)
-
-
-def export(
-    snapshot: Snapshot,
-    recipe: ExportRecipe,
-    engine: EngineLike | None,
-    metadata: LoadedImage | None,
-    path: Path,
-    progress: Progress = silent,
-    protect: Collection[Path] = (),
-    files: FilesLike | None = None,
-) -> Path:
-    """`prepare`, then write to `path`: complete and checked, or not at all. Never onto the source or a file of `protect`.
-
-    Raises SaveError, other BgdeskError from the engine, and Cancelled.
-    """
-    cutout = prepare(snapshot, recipe, engine, progress)
-    return (files or DiskFiles()).save(cutout, path, recipe, metadata, protect, progress)
-
-
-def snapshot_of(cutout: Cutout) -> Snapshot:
-    """A finished cut-out as a snapshot that owes nothing."""
-    return Snapshot(cutout.source, cutout.trimap, cutout.alpha, cutout.foreground, (), ())
 
 
 def free_name(folder: Path, stem: str, recipe: ExportRecipe, taken: Callable[[Path], bool] = Path.exists) -> Path:

@@ -32,6 +32,7 @@ class Entry:
 
     editor: while it is in memory. parked: its cut-out while it is not. pixels: of a pasted picture, which has no file.
     loading, cutting, parking, previewing: the work under way. declined: the person stopped the network for it.
+    again: and asked for it once more before it had come to a stop.
     skipped: it was read ahead of time, and there was no room for it.
     used: grows with every time it is shown; the least used leaves memory first.
     """
@@ -51,6 +52,7 @@ class Entry:
     parking: Work | None = None
     previewing: Work | None = None
     declined: bool = False
+    again: bool = False
     skipped: bool = False
     used: int = 0
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from bgdesk.app.document import Document
-from bgdesk.app.export import export, free_name, needs_engine, prepare, snapshot_of
+from bgdesk.app.export import free_name, needs_engine, prepare
 from bgdesk.app.patches import AlphaRequest, ColourRequest, join
 from bgdesk.core.errors import LoadError, SaveError
 from bgdesk.core.geometry import Rect
@@ -174,7 +174,13 @@ def test_what_is_up_to_date_needs_no_engine(fake_engine: Any, dtype: Any) -> Non
     assert cutout.alpha is snapshot.alpha
     assert cutout.foreground is snapshot.foreground
     assert cutout.source is document.source
-    assert snapshot_of(cutout).alpha is snapshot.alpha
+
+
+def test_colours_being_worked_out_count_as_stale(cut: Document) -> None:
+    """An export that begins while a rectangle's colours are under way must not write the old ones."""
+    cut.colouring = Rect(10, 10, 50, 50)
+    assert cut.freeze().stale == (Rect(10, 10, 50, 50),)
+    assert needs_engine(cut.freeze(), ExportRecipe())
 
 
 def test_owed_alpha_and_stale_colours_are_computed_on_the_snapshot(cut: Document, fake_engine: Any) -> None:
@@ -208,22 +214,12 @@ def test_opacity_alone_needs_no_colours(cut: Document, fake_engine: Any) -> None
     assert (cutout.foreground == fake_engine.colours_of(cut.source, cut.alpha)).all()
 
 
-def test_export_writes_and_protects(cut: Document, fake_engine: Any, fake_files: Any, tmp_path: Path) -> None:
-    target = tmp_path / "out.png"
-    recipe = ExportRecipe(Format.PNG)
-    assert export(cut.freeze(), recipe, fake_engine, None, target, files=fake_files) == target
-    assert (fake_files.saved[target][0].alpha == cut.alpha).all()
-    with pytest.raises(SaveError):
-        export(cut.freeze(), recipe, fake_engine, None, target, protect=[target], files=fake_files)
-
-
-def test_export_can_be_cancelled(cut: Document, fake_engine: Any, fake_files: Any, tmp_path: Path) -> None:
+def test_preparing_can_be_cancelled(cut: Document, fake_engine: Any) -> None:
     cut.debt = (Rect(0, 0, 9, 9),)
     token = CancelToken()
     token.cancel()
     with pytest.raises(Cancelled):
-        export(cut.freeze(), ExportRecipe(), fake_engine, None, tmp_path / "x.png", cancellable(token), files=fake_files)
-    assert fake_files.saved == {}
+        prepare(cut.freeze(), ExportRecipe(), fake_engine, cancellable(token))
 
 
 def test_free_names_do_not_look_twice(tmp_path: Path) -> None:
@@ -243,7 +239,10 @@ def test_the_real_files_are_reached(sample: Path, tmp_path: Path, fake_engine: A
     document = Document.awaiting(image.pixels, sample)
     document.adopt(fake_engine.auto(document.source))
     assert max(files.preview(sample, 100).shape) == 100
-    target = export(document.freeze(), ExportRecipe(Format.PNG), fake_engine, image, tmp_path / "out.png")
-    assert target.is_file()
+    recipe = ExportRecipe(Format.PNG)
+    cutout = prepare(document.freeze(), recipe, None)
+    assert files.save(cutout, tmp_path / "out.png", recipe, image, (), silent).is_file()
+    with pytest.raises(SaveError):
+        files.save(cutout, sample, recipe, image, (), silent)
     with pytest.raises(LoadError, match=r"gone\.png"):
         files.load(tmp_path / "gone.png")

@@ -19,7 +19,7 @@ from pytestqt.qtbot import QtBot
 from bgdesk.app.catalog import CatalogEntry, Source
 from bgdesk.app.document import Document
 from bgdesk.app.jobs import Jobs
-from bgdesk.app.models import ModelStatus
+from bgdesk.app.models import ModelStatus, ModelStore
 from bgdesk.app.ports import DiskFiles
 from bgdesk.app.session import Session
 from bgdesk.app.settings import Settings
@@ -29,6 +29,7 @@ from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import Format, MatteRecipe
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
+from bgdesk.engine.pipeline import Pipeline
 from bgdesk.ui.ask import Ask, Closing
 from bgdesk.ui.bridge import Bridge
 from bgdesk.ui.commands import Rooms
@@ -201,11 +202,12 @@ class Answers(Ask):
 class Desk:
     """The window under test, and the hands on it. Coordinates are photo coordinates."""
 
-    def __init__(self, qtbot: QtBot, installed: bool, settings: Settings) -> None:
+    def __init__(self, qtbot: QtBot, installed: bool, settings: Settings, real: ModelStore | None = None) -> None:
+        """real: use the real engine with a network of this store."""
         self.qtbot = qtbot
-        self.engine = Engine()
+        self.engine: Any = Engine() if real is None else Pipeline(real.weights)
         self.engine.network = installed
-        self.store = Store(installed)
+        self.store: Any = real or Store(installed)
         self.ask = Answers()
         self.remembered: list[Settings] = []
         self.bridge = Bridge()
@@ -219,9 +221,10 @@ class Desk:
         self.closed = False
 
     def close(self) -> None:
-        for stage in list(self.engine._gates):
-            self.engine.release(stage)
-        self.store.gate.set()
+        if isinstance(self.engine, Engine):
+            for stage in list(self.engine._gates):
+                self.engine.release(stage)
+            self.store.gate.set()
         self.files.gate.set()
         self.ask.close = Closing.DISCARD
         self.window.close()
@@ -305,8 +308,8 @@ class Desk:
 def make_desk(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Desk]]:
     desks: list[Desk] = []
 
-    def make(installed: bool = True, settings: Settings | None = None) -> Desk:
-        desks.append(Desk(qtbot, installed, settings or Settings(theme="dark", precut=False)))
+    def make(installed: bool = True, settings: Settings | None = None, real: ModelStore | None = None) -> Desk:
+        desks.append(Desk(qtbot, installed, settings or Settings(theme="dark", precut=False), real))
         return desks[-1]
 
     yield make

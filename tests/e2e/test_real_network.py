@@ -1,0 +1,92 @@
+"""The main job once more, with nothing faked: a real photo, the real network, the real solver, real files."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+
+from bgdesk.app.models import default_store
+from bgdesk.core.geometry import Rect
+from bgdesk.engine.pipeline import Pipeline
+from bgdesk.files.load import load
+
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+
+
+def real_desk(make_desk: Callable[..., Any]) -> Any:
+    return make_desk(real=default_store())
+
+
+@pytest.mark.parametrize("suffix", ["png", "psd"])
+def test_from_a_dropped_photo_to_a_file(
+    make_desk: Callable[..., Any], models_home: Path, sample: Path, tmp_path: Path, suffix: str
+) -> None:
+    photo = tmp_path / "astronaut.png"
+    photo.write_bytes(sample.read_bytes())
+    desk = real_desk(make_desk)
+    desk.drop(photo)
+    desk.until(lambda: desk.session.document is not None)
+    # The photo is there, and the window answers, while the network still works.
+    assert np.array_equal(desk.document.source, load(sample).pixels)
+    desk.qtbot.waitUntil(lambda: desk.document.has_alpha, timeout=60_000)
+    desk.settle()
+    alpha, trimap = desk.document.alpha.copy(), desk.document.trimap.copy()
+    assert alpha[120, 220] == 1  # her face
+    assert alpha[20, 480] == 0  # the wall
+
+    # Paint 'unknown' over her hair, then undo, then redo.
+    desk.window.brush.set_diameter(24)
+    desk.key(Qt.Key.Key_3)
+    desk.stroke((150, 60), (160, 40), (180, 25))
+    desk.settle()
+    painted = Rect.bounding(desk.document.trimap != trimap)
+    changed = Rect.bounding(desk.document.alpha != alpha)
+    assert not changed.empty
+    assert painted.grow(Pipeline.REACH + 13).contains(changed)
+    after_alpha, after_trimap = desk.document.alpha.copy(), desk.document.trimap.copy()
+    desk.key(Qt.Key.Key_Z, CTRL)
+    desk.settle()
+    assert np.array_equal(desk.document.alpha, alpha)
+    assert np.array_equal(desk.document.trimap, trimap)
+    desk.key(Qt.Key.Key_Z, CTRL | SHIFT)
+    desk.settle()
+    assert np.array_equal(desk.document.alpha, after_alpha)
+    assert np.array_equal(desk.document.trimap, after_trimap)
+
+    # Straight after the stroke: the colours of its region may still be under way, and the file must have them all the same.
+    target = tmp_path / f"out.{suffix}"
+    desk.ask.target = target
+    desk.window.actions_[f"action.export.{suffix}"].trigger()
+    desk.until(target.exists)
+    desk.settle()
+    desk.until(lambda: not desk.document.stale and desk.document.colouring is None)
+    assert photo.read_bytes() == sample.read_bytes()
+    if suffix == "png":
+        saved = cv2.cvtColor(cv2.imread(str(target), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
+        assert np.array_equal(saved[..., 3], np.rint(desk.document.alpha * 255).astype(np.uint8))
+        assert np.array_equal(saved[..., :3], desk.document.foreground)
+    else:
+        from psd_tools import PSDImage
+
+        source, cutout = PSDImage.open(target)
+        assert (source.name, source.visible) == ("Source", False)
+        assert (cutout.name, cutout.visible) == ("Cutout", True)
+        assert np.array_equal(np.asarray(source.topil())[..., :3], desk.document.source)
+        assert np.array_equal(np.asarray(cutout.mask.topil()), np.rint(desk.document.alpha * 255).astype(np.uint8))
+        assert np.array_equal(np.asarray(cutout.topil())[..., :3], desk.document.foreground)
+
+
+def test_cancelling_the_real_network_leaves_the_photo(make_desk: Callable[..., Any], models_home: Path, sample: Path) -> None:
+    desk = real_desk(make_desk)
+    desk.drop(sample)
+    desk.until(lambda: desk.session.document is not None)
+    desk.until(lambda: desk.session.busy is not None)
+    desk.key(Qt.Key.Key_Escape)
+    desk.qtbot.waitUntil(lambda: desk.session.busy is None, timeout=30_000)
+    assert not desk.document.has_alpha
+    desk.session.cut_again()  # at once, though the network cannot stop in the middle of its one long step
+    desk.qtbot.waitUntil(lambda: desk.document.has_alpha, timeout=60_000)
