@@ -42,7 +42,7 @@ def test_wheel_carries_the_program_its_data_and_its_licence_and_nothing_else(whe
         f"bgdesk/_data/{path.relative_to(ROOT).as_posix()}"
         for top in ("models", "resources")
         for path in (ROOT / top).rglob("*")
-        if path.is_file()
+        if path.is_file() and path.parent.name != "screenshots"  # the README's, of no use to the program
     }
     code = {
         path.relative_to(ROOT).as_posix() for path in (ROOT / "bgdesk").rglob("*") if path.is_file() and "__pycache__" not in path.parts
