@@ -217,6 +217,8 @@ class Strip:
             failed(entry, error)
 
         def stopped(_: bool) -> None:
+            if entry.loading is not loading:  # it was asked for again before this reading had come to a stop
+                return
             entry.loading = None
             entry.state = PhotoState.WAITING
             self._changed()
@@ -224,7 +226,7 @@ class Strip:
 
         entry.state = PhotoState.LOADING
         self._changed()
-        entry.loading = self._activity.submit(
+        loading = entry.loading = self._activity.submit(
             Lane.IO,
             work,
             doing=f"reading {entry.name}",
@@ -323,9 +325,10 @@ class Strip:
             self._let_go(entry, editor)
 
         def ended(_: object) -> None:
-            entry.parking = None
+            if entry.parking is parking:  # not another one, begun before this one had come to a stop
+                entry.parking = None
 
-        entry.parking = self._activity.submit(
+        parking = entry.parking = self._activity.submit(
             Lane.IO,
             parked.pack,
             doing=f"making room for other photos beside {entry.name}",

@@ -9,10 +9,11 @@ import pytest
 
 from bgdesk.app.events import DocumentReplaced, PhotosChanged
 from bgdesk.app.jobs import Lane, Priority
-from bgdesk.app.parking import shrink
+from bgdesk.app.parking import Parked, shrink
 from bgdesk.app.photos import PhotoState
 from bgdesk.core.errors import MattingError
 from bgdesk.core.recipe import ExportRecipe
+from bgdesk.core.tasks import Progress
 from bgdesk.core.trimap import Label
 
 STROKE = (50, 20)
@@ -80,6 +81,19 @@ def test_going_back_while_another_photo_is_read(desk: Any) -> None:
     desk.settle()
     assert desk.session.current.name == "0.jpg"
     assert states(desk)[1] is PhotoState.WAITING
+
+
+def test_there_and_back_while_the_first_photo_is_still_read(desk: Any) -> None:
+    open_many(desk)
+    desk.files.gate = threading.Event()
+    select(desk, 1, wait=False)
+    desk.pump.until(lambda: len(desk.files.loads) == 2)
+    select(desk, 2, wait=False)
+    select(desk, 1, wait=False)  # the first reading of it is only stopping
+    desk.files.gate.set()
+    desk.settle()
+    assert desk.session.current.name == "1.jpg"
+    assert states(desk) == [PhotoState.READY, PhotoState.READY, PhotoState.WAITING]
 
 
 def test_cancelling_a_load_keeps_what_is_shown(desk: Any) -> None:
@@ -215,6 +229,34 @@ def test_edits_survive_leaving_memory(desk: Any) -> None:
     assert desk.engine.count("auto") == 3
     document = desk.session.document
     assert (document.foreground == desk.engine.colours_of(document.source, document.alpha)).all()
+
+
+def test_a_photo_shown_again_while_it_leaves_memory_stays_there(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    gates = [threading.Event(), threading.Event()]
+    packing: list[Parked] = []
+    pack = Parked.pack
+
+    def held(parked: Parked, progress: Progress) -> None:
+        packing.append(parked)
+        assert len(packing) > len(gates) or gates[len(packing) - 1].wait(10)
+        pack(parked, progress)
+
+    open_many(desk, 2)
+    select(desk, 1)
+    monkeypatch.setattr(Parked, "pack", held)
+    limit_to(desk, 1.5)
+    desk.pump.until(lambda: len(packing) == 1)  # the first photo is on its way out of memory
+    select(desk, 0, wait=False)
+    select(desk, 1, wait=False)
+    desk.pump.once()  # and again, before the first attempt has come to a stop
+    gates[0].set()
+    desk.pump.until(lambda: len(packing) == 2)
+    select(desk, 0, wait=False)
+    desk.stroke(STROKE)
+    gates[1].set()
+    desk.settle()
+    assert desk.session.document is not None
+    assert desk.session.can_undo
 
 
 def test_untouched_photos_leave_memory_and_come_back(desk: Any) -> None:
