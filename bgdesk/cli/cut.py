@@ -1,6 +1,7 @@
 """bgdesk cut INPUT… -o OUT: photos in, cutouts out."""
 
 import argparse
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,12 @@ from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import BgdeskError, SaveError, UsageError
 from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe
-from bgdesk.core.tasks import Progress, silent
+from bgdesk.core.tasks import Cancelled, Progress, silent
 from bgdesk.engine.pipeline import EngineStatus
 from bgdesk.files.load import SUFFIXES, load, load_trimap
 from bgdesk.files.save import save
+
+log = logging.getLogger(__name__)
 
 
 class Cutter(Protocol):
@@ -64,6 +67,8 @@ def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str,
 
     for folder in inputs.empty:
         fail(folder, f"{folder} holds no photo that bgdesk can read. Name a folder with {', '.join(SUFFIXES)} files.")
+    for folder, reason in inputs.closed:
+        fail(folder, f"{folder} could not be opened: {reason}. Check its permissions and the disk.")
     if not tasks:
         return 1
     _make_folders(tasks)
@@ -78,6 +83,17 @@ def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str,
             output, cutout, timings = _cut_one(task, args, pipeline, recipe, protect, progress)
         except BgdeskError as error:
             fail(task.source, str(error))
+            continue
+        except (Cancelled, BrokenPipeError):
+            raise
+        except MemoryError:
+            fail(task.source, f"{task.source.name} does not fit into this computer's memory. Close other programs, or make it smaller.")
+            continue
+        except Exception as error:  # whatever it is, it must not cost the other photos
+            log.error("an unforeseen failure", exc_info=error)
+            said = next(iter(str(error).splitlines()), "") or type(error).__name__
+            advice = "If memory is short, close other programs or make it smaller; else leave this photo out."
+            fail(task.source, f"{task.source.name} could not be cut out, something unforeseen went wrong: {said.rstrip('.')}. {advice}")
             continue
         for note in cutout.notes:
             console.say(f"{task.source.name}: {note}")

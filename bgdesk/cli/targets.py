@@ -22,12 +22,14 @@ class Inputs:
     """What INPUT… stands for.
 
     photos: in order, none twice. folders: those that were named. empty: those of them without a photo.
+    closed: those that could not be looked into, with the system's reason.
     several: more than one photo was, or could have been, meant.
     """
 
     photos: tuple[Path, ...]
     folders: tuple[Path, ...]
     empty: tuple[Path, ...]
+    closed: tuple[tuple[Path, str], ...]
     several: bool
 
 
@@ -36,20 +38,25 @@ def find_photos(inputs: Sequence[str], suffixes: Collection[str]) -> Inputs:
 
     A file is taken as named, whether it exists or not: loading it gives the reason if it cannot be read.
     """
-    photos: dict[Path, Path] = {}
-    folders, empty = [], []
+    photos: dict[str, Path] = {}
+    folders, empty, closed = [], [], []
     for name in inputs:
         path = Path(name)
-        if not path.is_dir():
-            photos.setdefault(path.resolve(), path)
+        # os.path rather than pathlib, here and below: a name that is too long or a ring of links is loading's to explain.
+        if not os.path.isdir(path):
+            photos.setdefault(os.path.realpath(path), path)
             continue
         folders.append(path)
-        found = [p for p in sorted(path.iterdir()) if p.suffix.lower() in suffixes and not p.name.startswith(".") and p.is_file()]
+        try:
+            found = [p for p in sorted(path.iterdir()) if p.suffix.lower() in suffixes and not p.name.startswith(".") and os.path.isfile(p)]
+        except OSError as error:
+            closed.append((path, error.strerror or str(error)))
+            continue
         if not found:
             empty.append(path)
         for photo in found:
-            photos.setdefault(photo.resolve(), photo)
-    return Inputs(tuple(photos.values()), tuple(folders), tuple(empty), len(inputs) > 1 or bool(folders))
+            photos.setdefault(os.path.realpath(photo), photo)
+    return Inputs(tuple(photos.values()), tuple(folders), tuple(empty), tuple(closed), len(inputs) > 1 or bool(folders))
 
 
 def plan(inputs: Inputs, output: str, format: Format | None) -> list[Task]:
@@ -61,16 +68,17 @@ def plan(inputs: Inputs, output: str, format: Format | None) -> list[Task]:
     """
     out = Path(output)
     ends_as_folder = output.endswith(tuple(filter(None, ("/", os.sep, os.altsep))))
-    if inputs.several or ends_as_folder or out.is_dir():
-        if inputs.several and not ends_as_folder and not out.is_dir() and (out.exists() or _format_of(out) is not None):
+    is_folder = os.path.isdir(out)
+    if inputs.several or ends_as_folder or is_folder:
+        if inputs.several and not ends_as_folder and not is_folder and (os.path.exists(out) or _format_of(out) is not None):
             raise UsageError(f"several photos need a folder to go to, and {output} is a file: use -o {out.with_suffix('')}{os.sep}")
-        if any(folder.resolve() == out.resolve() for folder in inputs.folders):
+        if any(os.path.realpath(folder) == os.path.realpath(out) for folder in inputs.folders):
             raise UsageError(f"{output} is the folder that the photos come from: choose another one")
         return _into_folder(inputs.photos, out, (format or Format.PNG).suffix)
     tasks = [Task(photo, _file_target(out, format)) for photo in inputs.photos]
     for task in tasks:
         # Saving would refuse it too, but only after all the work.
-        if task.target.exists() and task.source.exists() and os.path.samefile(task.source, task.target):
+        if os.path.exists(task.target) and os.path.exists(task.source) and os.path.samefile(task.source, task.target):
             raise UsageError(f"{output} is the photo itself, which bgdesk never overwrites: choose another name")
     return tasks
 
@@ -110,4 +118,4 @@ def _into_folder(photos: Sequence[Path], folder: Path, suffix: str) -> list[Task
 
 
 def _key(path: Path) -> str:
-    return str(path.resolve()).casefold()
+    return os.path.realpath(path).casefold()

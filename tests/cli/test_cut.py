@@ -199,6 +199,59 @@ def test_the_others_are_done_when_one_fails(fake_engine: FakeEngine, photo: Phot
     assert "bad.jpg could not be read" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (MemoryError(), "a.png does not fit into this computer's memory"),
+        (ZeroDivisionError("by zero.\nmore"), "a.png could not be cut out, something unforeseen went wrong: by zero. If memory"),
+        (KeyError(), "something unforeseen went wrong: KeyError."),
+    ],
+)
+def test_the_others_are_done_whatever_goes_wrong_with_one(
+    fake_engine: FakeEngine,
+    photo: Photo,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    expect_log: Callable[[str], None],
+    failure: Exception,
+    said: str,
+) -> None:
+    photo("a.png", 21)
+    photo("b.png", 20)
+    auto = fake_engine.auto
+    if not isinstance(failure, MemoryError):
+        expect_log("an unforeseen failure")
+
+    def failing(pixels: Pixels, recipe: MatteRecipe = DEFAULT, progress: Progress = silent) -> Cutout:
+        if pixels.shape[1] == 21:
+            raise failure
+        return auto(pixels, recipe, progress)
+
+    monkeypatch.setattr(fake_engine, "auto", failing)
+    assert run_cut(fake_engine, "a.png", "b.png", "-o", "out", "--json") == 1
+    assert [path.name for path in Path("out").iterdir()] == ["b.png"]
+    heard = capsys.readouterr()
+    assert said in heard.err
+    records = [json.loads(line) for line in heard.out.splitlines()]
+    assert said in records[0]["error"]
+    assert records[1]["source"] == "b.png"
+
+
+def test_a_folder_that_cannot_be_opened_fails_alone(
+    fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo("a.png")
+    Path("locked").mkdir()
+
+    def refused(folder: Path) -> list[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    assert run_cut(fake_engine, "locked", "a.png", "-o", "out") == 1
+    assert Path("out/a.png").is_file()
+    assert "locked could not be opened: Permission denied." in capsys.readouterr().err
+
+
 def test_only_empty_folders(fake_engine: FakeEngine, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("empty").mkdir()
     assert run_cut(fake_engine, "empty", "-o", "out") == 1

@@ -1,6 +1,8 @@
 """Which photos are meant, and where each of them goes."""
 
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,30 @@ def test_folder_stands_for_its_photos(here: Path) -> None:
     assert [p.as_posix() for p in found.photos] == ["in/A.PNG", "in/b.jpg", "missing.jpg"]
     assert found.folders == (Path("in"), Path("empty"))
     assert found.empty == (Path("empty"),)
+
+
+def test_names_that_the_system_refuses_are_left_to_loading(here: Path) -> None:
+    make("photo.jpg")
+    Path("ring.jpg").symlink_to("ring.jpg")
+    long = "a" * 300
+    assert targets(["ring.jpg", f"{long}.jpg"], "out") == ["out/ring.png", f"out/{long}.png"]
+    assert targets(["photo.jpg"], f"{long}.png") == [f"{long}.png"]
+
+
+def test_folders_that_cannot_be_opened(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make("in/a.jpg", "locked/b.jpg")
+    look = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder.name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return look(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    found = find_photos(["locked", "in"], SUFFIXES)
+    assert found.photos == (Path("in/a.jpg"),)
+    assert found.closed == ((Path("locked"), "Permission denied"),)
+    assert found.empty == ()
 
 
 @pytest.mark.parametrize(
