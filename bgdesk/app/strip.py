@@ -163,7 +163,8 @@ class Strip:
                     continue
                 name = path.name or str(path)
                 try:
-                    found = sorted(file for file in path.iterdir() if file.suffix.lower() in suffixes and file.is_file())
+                    shown = (file for file in path.iterdir() if not file.name.startswith("."))  # "._photo.jpg" is no photo
+                    found = sorted(file for file in shown if file.suffix.lower() in suffixes and file.is_file())
                 except OSError as error:
                     problems.append((path, f"{name} could not be opened: {error.strerror}. Check its permissions and the disk."))
                     continue

@@ -168,7 +168,7 @@ def test_a_load_that_breaks_in_an_unforeseen_way_is_told_and_logged(desk: Any, e
 def test_folders_give_their_photos_in_order(desk: Any) -> None:
     folder = desk.folder / "shoot"
     (folder / "deeper").mkdir(parents=True)
-    for name in ("b.jpg", "a.PNG", "notes.txt", "deeper/c.jpg"):
+    for name in ("b.jpg", "a.PNG", "notes.txt", "._b.jpg", "deeper/c.jpg"):
         (folder / name).touch()
     for name in ("b.jpg", "a.PNG"):
         desk.photo(f"shoot/{name}")
