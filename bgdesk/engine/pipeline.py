@@ -58,14 +58,15 @@ class Pipeline:
         self._device, self._precision = device, precision
         self._loaded: _Loaded | None = None
         self._notes: tuple[str, ...] = ()
+        self._unsolved: tuple[str, ...] = ()
         self._lock = threading.Lock()
 
     @property
     def status(self) -> EngineStatus:
         loaded = self._loaded
         if loaded is None:
-            return EngineStatus(notes=self._notes)
-        return EngineStatus(loaded.device.name, loaded.device.precision, loaded.weights.id, self._notes)
+            return EngineStatus(notes=self._notes + self._unsolved)
+        return EngineStatus(loaded.device.name, loaded.device.precision, loaded.weights.id, self._notes + self._unsolved)
 
     def reference(self) -> "Pipeline":
         """The same network on the CPU in fp32: what every other device's answer is measured against."""
@@ -119,9 +120,11 @@ class Pipeline:
                 alpha = refined.alpha
                 if refined.failed:
                     pieces = f"{refined.failed} of {refined.solved} pieces of the edge"
-                    notes += (f"{pieces} kept the network's matte: the solver found no answer there.",)
+                    notes += (f"{pieces} kept a coarser answer: the solver found none there.",)
             else:
                 alpha = pinned(trimap, matte)
+        if alpha.max() < 0.5:
+            notes += ("The network found no subject here: the cutout is all but empty. Paint the subject by hand, or give a trimap.",)
         foreground = pixels
         if recipe.decontaminate:
             with _timed(timings, "foreground"):
@@ -136,7 +139,8 @@ class Pipeline:
     def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Alpha:
         """Alpha from a trimap (0, 128, 255), float32 H×W; exactly 0 and 1 where it is known. prior: a soft guess, H×W.
 
-        Raises MattingError when the arrays do not fit together, Cancelled.
+        What the solver could not finish is said in `status.notes`, until the next call. Raises MattingError when the
+        arrays do not fit together, Cancelled.
         """
         from bgdesk.engine.refine import refine
 
@@ -146,7 +150,10 @@ class Pipeline:
         if prior is not None:
             _check_like(pixels, prior, "prior")
             prior = np.asarray(prior, np.float32)
-        return refine(pixels, trimap, prior, progress).alpha
+        refined = refine(pixels, trimap, prior, progress)
+        unsolved = f"{refined.failed} of {refined.solved} pieces of the edge were not solved to the end: look at them before you use them."
+        self._unsolved = (unsolved,) if refined.failed else ()
+        return refined.alpha
 
     def rematte(
         self, pixels: Pixels, trimap: Trimap, alpha: Alpha, roi: tuple[int, int, int, int], progress: Progress = silent

@@ -107,7 +107,32 @@ def test_failed_pieces_are_said(card: FakeCard, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(refine_module, "refine", lambda pixels, trimap, matte, progress: Refined(matte, 2, 5))
     cutout = Pipeline(some_weights).auto(hairy(60, 80)[0])
-    assert cutout.notes == ("2 of 5 pieces of the edge kept the network's matte: the solver found no answer there.",)
+    assert cutout.notes == ("2 of 5 pieces of the edge kept a coarser answer: the solver found none there.",)
+
+
+def test_a_photo_without_a_subject_is_said(card: FakeCard) -> None:
+    white = np.full((60, 80, 3), 255, np.uint8)
+    for recipe in (MatteRecipe(), MatteRecipe(refine=False)):
+        cutout = Pipeline(some_weights).auto(white, recipe)
+        assert (cutout.alpha == 0).all()
+        assert [note.partition(":")[0] for note in cutout.notes] == ["The network found no subject here"]
+    assert Pipeline(some_weights).auto(hairy(60, 80)[0]).notes == ()
+
+
+def test_matting_that_was_not_solved_to_the_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bgdesk.engine import refine as refine_module
+    from bgdesk.engine.refine import Refined
+
+    pipeline, arrays = Pipeline(some_weights), good()
+    pipeline.matte(arrays["pixels"], arrays["trimap"])
+    assert pipeline.status.notes == ()
+    with monkeypatch.context() as patch:
+        patch.setattr(refine_module, "refine", lambda pixels, trimap, prior, progress: Refined(arrays["alpha"], 1, 4))
+        pipeline.matte(arrays["pixels"], arrays["trimap"])
+    said = "1 of 4 pieces of the edge were not solved to the end: look at them before you use them."
+    assert pipeline.status.notes == (said,)
+    pipeline.matte(arrays["pixels"], arrays["trimap"])
+    assert pipeline.status.notes == ()
 
 
 def test_matting_needs_no_network() -> None:
