@@ -3,7 +3,8 @@
 Everything that knows about CUDA, MPS or CPU features is in this file.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -89,18 +90,27 @@ def place(module: "nn.Module", device: Device) -> Run:
     import torch
 
     precision = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[device.precision]
-    try:
+    with _out_of_memory_named():
         placed = module.to(device=device.kind, dtype=precision, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    except torch.OutOfMemoryError as error:
-        raise OutOfMemory(str(error)) from error
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        try:
-            with torch.inference_mode():
-                x = torch.from_numpy(batch).to(device=device.kind, dtype=precision, memory_format=torch.channels_last)
-                answer: NDArray[np.float32] = placed(x).float().cpu().numpy()
-                return answer
-        except torch.OutOfMemoryError as error:
-            raise OutOfMemory(str(error)) from error
+        with _out_of_memory_named(), torch.inference_mode():
+            x = torch.from_numpy(batch).to(device=device.kind, dtype=precision, memory_format=torch.channels_last)
+            answer: NDArray[np.float32] = placed(x).float().cpu().numpy()
+        return answer
 
     return run
+
+
+@contextmanager
+def _out_of_memory_named() -> Iterator[None]:
+    """torch has a class for it, but Metal, and CUDA's libraries and driver, raise a plain RuntimeError that says so."""
+    import torch
+
+    try:
+        yield
+    except RuntimeError as error:
+        words = str(error).lower()
+        if isinstance(error, torch.OutOfMemoryError) or "out of memory" in words or "alloc_failed" in words:
+            raise OutOfMemory(str(error)) from error
+        raise

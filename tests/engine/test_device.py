@@ -55,9 +55,13 @@ class Grow(torch.nn.Module):
         return x[:, :1] * 2
 
 
-class Full(torch.nn.Module):
+class Failing(torch.nn.Module):
+    def __init__(self, error: RuntimeError) -> None:
+        super().__init__()
+        self.error = error
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise self.error
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
@@ -69,6 +73,20 @@ def test_a_placed_network_takes_and_gives_fp32(precision: str) -> None:
     assert answer.tolist() == (batch[:, :1] * 2).tolist()
 
 
-def test_no_room_on_the_device_has_a_name_of_its_own() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("No room"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 12.74 GB, other allocations: 4.39 GB, max allowed: 18.13 GB)."),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_no_room_on_the_device_has_a_name_of_its_own(error: RuntimeError) -> None:
     with pytest.raises(OutOfMemory):
-        place(Full(), Device("cpu", "CPU", "fp32"))(np.ones((1, 3, 2, 2), np.float32))
+        place(Failing(error), Device("cpu", "CPU", "fp32"))(np.ones((1, 3, 2, 2), np.float32))
+
+
+def test_other_failures_stay_what_they_are() -> None:
+    with pytest.raises(RuntimeError, match="illegal memory access"):
+        place(Failing(RuntimeError("an illegal memory access")), Device("cpu", "CPU", "fp32"))(np.ones((1, 3, 2, 2), np.float32))
