@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 
 from bgdesk.app.activity import Activity
@@ -114,7 +114,10 @@ class Cutter:
             editor.adopt(cutout)
         else:
             editor.replace(cutout, since)
-        self.listen(cutout.notes)
+        self.listen()
+        for note in cutout.notes:
+            if note not in self._engine.status.notes:  # about this photo, not about the engine
+                self._emit(Message(Severity.WARNING, f"{entry.name}: {note}"))
         self._changed()
 
     def _failed(self, entry: Entry, editor: Editor, error: Exception) -> None:
@@ -145,10 +148,10 @@ class Cutter:
             editor.give_up_waiting()
         self._changed()
 
-    def listen(self, notes: Sequence[str] = ()) -> None:
+    def listen(self) -> None:
         """Tell what is new about the engine: each fall-back once, and a change of the status line."""
         status = self._engine.status
-        for note in dict.fromkeys((*notes, *status.notes)):
+        for note in dict.fromkeys(status.notes):
             if note not in self._told:
                 self._told.add(note)
                 self._emit(Message(Severity.WARNING, note))

@@ -17,7 +17,7 @@ from bgdesk.core.recipe import ExportRecipe
 
 
 class Exporter:
-    """The same steps as `export.export`, each on its own lane: a slow disk must not hold up a stroke's re-matting."""
+    """`export.prepare`, then `files.save`, each on its own lane: a slow disk must not hold up a stroke's re-matting."""
 
     def __init__(self, engine: EngineLike, files: FilesLike, activity: Activity, emit: Callable[[Event], None]) -> None:
         self._engine = engine

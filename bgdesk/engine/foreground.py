@@ -9,7 +9,6 @@ over 4-neighbours, from a tiny picture up to the full one. Here the finest level
 source is the foreground, where it is 0 the coarser level's smooth extension is good enough, and nobody sees it.
 """
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from bgdesk.core.arrays import Alpha, Pixels
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.resample import by_area, linear
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.engine.compiled import kernel
 
 _EPSILON, _OMEGA = 1e-5, 1.0
 #: Below one step of an 8-bit alpha nothing shows through: such a pixel counts as opaque (or as clear).
@@ -29,7 +29,7 @@ _EVERYWHERE = 1 << 18
 Colours = NDArray[np.float32]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@kernel
 def _relax(image: Colours, alpha: Alpha, f: Colours, b: Colours, sweeps: int, everywhere: bool) -> None:
     """Gauss-Seidel sweeps over the pixels that are neither opaque nor clear (or over all), in place."""
     height, width = alpha.shape

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from bgdesk.engine.weights import Weights
 
 
+#: A subject with a larger share of broad half-transparent areas is worth a look; hair and blurred edges stay far below.
+MOST_BROAD_SOFTNESS = 0.02
+
+
 @dataclass(frozen=True)
 class EngineStatus:
     """Words for a status bar. device and precision are empty until the network is loaded; notes are fall-backs taken."""
@@ -105,7 +109,7 @@ class Pipeline:
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
         from bgdesk.core.trimap import from_matte
-        from bgdesk.engine.refine import pinned, refine
+        from bgdesk.engine.refine import broad_softness, pinned, refine
 
         timings: dict[str, float] = {}
         with _timed(timings, "network"):
@@ -125,6 +129,8 @@ class Pipeline:
                 alpha = pinned(trimap, matte)
         if alpha.max() < 0.5:
             notes += ("The network found no subject here: the cutout is all but empty. Paint the subject by hand, or give a trimap.",)
+        elif broad_softness(alpha) > MOST_BROAD_SOFTNESS:
+            notes += ("Large parts are half transparent, because the network was unsure of them. Paint Foreground or Background there.",)
         foreground = pixels
         if recipe.decontaminate:
             with _timed(timings, "foreground"):
@@ -147,6 +153,8 @@ class Pipeline:
         _check_pixels(pixels)
         _check_like(pixels, trimap, "trimap")
         _check_trimap(trimap)
+        if not (trimap != 128).any():
+            raise MattingError("The trimap marks nothing as foreground or background. Paint some white and some black into it.")
         if prior is not None:
             _check_like(pixels, prior, "prior")
             prior = np.asarray(prior, np.float32)
@@ -161,7 +169,8 @@ class Pipeline:
         """Alpha around a stroke: (rectangle, patch). roi: (left, top, right, bottom) of what was painted.
 
         The rectangle is roi grown by REACH, clipped to the photo; nothing outside it is read. A solve that does not
-        converge keeps its last step. Raises MattingError when the arrays do not fit together, Cancelled.
+        converge keeps its last step, and `status.notes` says so until the next call. Raises MattingError when the
+        arrays do not fit together, Cancelled.
         """
         from bgdesk.engine.refine import rematte
 
@@ -170,7 +179,8 @@ class Pipeline:
         rect = Rect(*roi).intersect(Rect.of_shape(trimap.shape))
         if rect.empty:
             raise MattingError(f"The region {tuple(roi)} lies outside the photo ({trimap.shape[1]}×{trimap.shape[0]}).")
-        window, patch, _ = rematte(pixels, trimap, np.asarray(alpha, np.float32), rect, progress)
+        window, patch, converged = rematte(pixels, trimap, np.asarray(alpha, np.float32), rect, progress)
+        self._unsolved = () if converged else ("The edge of a stroke was not solved to the end: look at it, or paint over it again.",)
         return window, patch
 
     def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent) -> Pixels:

@@ -21,6 +21,7 @@ from bgdesk.core.resample import by_area, linear, nearest
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import SURE_BACKGROUND, SURE_FOREGROUND, WORKING_SIDE, Label
 from bgdesk.engine.matting.closed_form import Matting, estimate_alpha
+from bgdesk.engine.matting.shared import sample_alpha
 
 Solver: TypeAlias = Callable[..., Matting]
 
@@ -34,17 +35,31 @@ REACH = 48
 PRIOR_WEIGHT = 0.003
 #: A pixel inside a stroke's ROI keeps to its old alpha only where the colours say nothing at all.
 STROKE_WEIGHT, SEAM_WEIGHT = 1e-4, 0.05
-#: With a prior: the residual at which alpha no longer changes visibly, and a ridge of about one 8-bit level (√ε · 255 ≈
-#: 0.8), so that compression blocks and noise are not taken for edges. Without one the colours are all there is to go by:
-#: the published ridge, and a solve close to the optimum.
-_WITH_PRIOR = {"tolerance": 1e-3, "epsilon": 1e-5}
-_WITHOUT = {"tolerance": 1e-5, "epsilon": 1e-7}
+#: How strongly what sampling finds pulls where it is confident: beside a matte, and alone. Chosen on photos with captured
+#: alpha; alone, three times as much or a third of it moves the error by two in a hundred.
+_SAMPLES_BESIDE, _SAMPLES_ALONE = 0.003, 3e-4
+#: Beside a matte the band's two sides are near; a ray goes this far for them, in pixels.
+_NEAR = 100
+#: The residual at which alpha no longer changes visibly, and the ridge. Led by a matte, whose place is right and whose
+#: detail is not, the ridge is about one 8-bit level (√ε · 255 ≈ 0.8), so that compression blocks and noise are not taken
+#: for edges. Alone, the colours are all there is to go by: a quarter of a level.
+_LED = {"tolerance": 1e-3, "epsilon": 1e-5}
+_ALONE = {"tolerance": 1e-3, "epsilon": 1e-6}
 _MOST_STEPS = 400
+#: Tiles solved at once. Each takes up to a hundred megabytes, so that more cores must not mean more of them without end.
+_WORKERS = min(4, os.cpu_count() or 1)
+#: A stroke's band of up to this many pixels is solved at once, a larger one in tiles, coarse to fine.
+_AT_ONCE = 300_000
+#: Around a correction that contradicts the old alpha, this many pixels are free to follow it; farther off, and where
+#: nothing was contradicted, band pixels keep to what they were unless the stroke itself asks to look again.
+_FOLLOW, _KEEP_WEIGHT = 24.0, 0.02
 #: A coarser level's alpha that varies less than this around a pixel has nothing finer to find there.
 _FLAT = 0.04
 #: A pixel this deep (in pixels of the working size) inside the soft zone is no edge: the network is unsure of a whole
 #: region, no colour line reaches across it, and the matte is the best that is known. It then pulls this strongly.
 _DEEP, _DEEP_WEIGHT = 24.0, 0.05
+#: Soft areas that are thicker than this on each side (pixels of the working size) are no edges.
+_BROAD = 8.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +95,19 @@ def deep_weight(prior: Alpha) -> NDArray[np.float32]:
     return weight
 
 
-def _sampled(small: NDArray[np.float32], window: Rect, size: Size) -> NDArray[np.float32]:
+def broad_softness(alpha: Alpha) -> float:
+    """How much of the subject (alpha above one half) is half transparent over broad areas, as a share; 0 without a subject.
+
+    Hair and edges are soft over a few pixels of the working size; an area that stays soft when it is eroded by a dozen
+    is what a network was unsure of (or glass, or a veil).
+    """
+    small = by_area(alpha, Size(alpha.shape[1], alpha.shape[0]).fit(WORKING_SIDE))
+    soft = ((small > 0.1) & (small < 0.9)).astype(np.uint8)
+    broad = cv2.distanceTransform(soft, cv2.DIST_L2, 5) > _BROAD
+    return int(np.count_nonzero(broad)) / max(1, int(np.count_nonzero(small > 0.5)))
+
+
+def _part_of(small: NDArray[np.float32], window: Rect, size: Size) -> NDArray[np.float32]:
     """The part of a reduced map that belongs to `window` of a photo of `size`, at full size."""
     sx, sy = small.shape[1] / size.width, small.shape[0] / size.height
     move = np.array([[sx, 0, (window.left + 0.5) * sx - 0.5], [0, sy, (window.top + 0.5) * sy - 0.5]])
@@ -116,63 +143,90 @@ def refine(
     """Alpha of a whole photo from its trimap and, if there is one, the network's matte as a soft prior.
 
     pixels: H×W×3 uint8 or uint16. trimap, prior: H×W. deep: the prior's `deep_weight`, if it is known already. A tile
-    whose solve does not converge keeps the prior (without one: the solver's last step) and is counted in `failed`.
+    whose solve does not converge keeps what it began with (the matte, what sampling found, or the coarser level's
+    alpha) and is counted in `failed`.
     """
     size = Size(trimap.shape[1], trimap.shape[0])
     band = trimap == Label.UNKNOWN
-    if prior is not None and deep is None:
-        deep = deep_weight(prior)
-    failed = solved = 0
-    guess = prior
-    if size.area > WHOLE and band.any():
-        half = _halved(size)
-        coarse = refine(
-            by_area(pixels, half),
-            _half_trimap(trimap, half),
-            None if prior is None else by_area(prior, half),
-            progress,
-            solver,
-            deep,
+    if not band.any():
+        return Refined(pinned(trimap, np.zeros(band.shape, np.float32)), 0, 0)
+    if deep is None:
+        deep = np.zeros((1, 1), np.float32) if prior is None else deep_weight(prior)
+    if size.area <= WHOLE:
+        guess, weight = _sampled_prior(pixels, trimap, prior, deep, progress)
+        # Without a prior nothing ties a tile to what lies beyond it: solve it in one piece.
+        side = max(size) if prior is None or size.area <= WHOLE // 2 else TILE
+        level = _Level(
+            pixels, band, lambda window: (guess[window.slices], weight[window.slices]), solver, _ALONE if prior is None else _LED
         )
-        failed, solved = coarse.failed, coarse.solved
-        guess = linear(coarse.alpha, size)
-        # Full size is worth its cost only where the coarser alpha has structure: edges and hair, not plateaus.
-        around = np.ones((5, 5), np.uint8)
-        structure = (cv2.dilate(coarse.alpha, around) - cv2.erode(coarse.alpha, around) > _FLAT).astype(np.uint8)
-        band &= nearest(structure, size) > 0
-        if deep is None:
-            deep = np.zeros((1, 1), np.float32)
-    if guess is None:
-        start = pinned(trimap, np.full(band.shape, 0.5, np.float32))
-        alpha, more_failed, more_solved = _solve_tiles(pixels, band, start, None, None, progress, solver)
-    else:
-        start = pinned(trimap, guess)
-        alpha, more_failed, more_solved = _solve_tiles(pixels, band, start, start, deep, progress, solver)
-    return Refined(alpha, failed + more_failed, solved + more_solved)
+        return _solve_tiles(level, pinned(trimap, guess if prior is None else prior), side, progress)
+    half = _halved(size)
+    coarse = refine(
+        by_area(pixels, half),
+        _half_trimap(trimap, half),
+        None if prior is None else by_area(prior, half),
+        progress,
+        solver,
+        deep,
+    )
+    start = pinned(trimap, linear(coarse.alpha, size))
+    band &= nearest(_structure(coarse.alpha), size) > 0
+    lifted = start.copy()
+
+    def pull(window: Rect) -> tuple[Alpha, NDArray[np.float32]]:
+        part = lifted[window.slices]
+        return part, certainty_weight(part) + _part_of(deep, window, size)
+
+    fine = _solve_tiles(_Level(pixels, band, pull, solver, _LED), start, TILE, progress)
+    return Refined(fine.alpha, coarse.failed + fine.failed, coarse.solved + fine.solved)
 
 
-def _solve_tiles(
-    pixels: Pixels,
-    band: Mask,
-    alpha: Alpha,
-    prior: Alpha | None,
-    deep: NDArray[np.float32] | None,
-    progress: Progress,
-    solver: Solver,
-) -> tuple[Alpha, int, int]:
-    """Solve every tile that holds band pixels; returns (alpha, tiles failed, tiles solved)."""
-    whole = Rect.of_shape(band.shape)
-    side = TILE
-    if prior is None or whole.area <= WHOLE // 2:
-        side = max(whole.width, whole.height)  # without a prior nothing ties a tile to what lies beyond it
+def _structure(coarse: Alpha) -> NDArray[np.uint8]:
+    """1 where full size is worth its cost: where the coarser alpha has edges or hair, not on plateaus."""
+    around = np.ones((5, 5), np.uint8)
+    return (cv2.dilate(coarse, around) - cv2.erode(coarse, around) > _FLAT).astype(np.uint8)
+
+
+def _sampled_prior(
+    pixels: Pixels, trimap: Trimap, prior: Alpha | None, deep: NDArray[np.float32], progress: Progress
+) -> tuple[Alpha, NDArray[np.float32]]:
+    """What alpha is pulled to, and how strongly: what sampling finds, and the matte if there is one."""
+    samples = sample_alpha(_unit(pixels), trimap, max(trimap.shape) if prior is None else _NEAR, progress)
+    if prior is None:
+        return samples.alpha, samples.confidence * np.float32(_SAMPLES_ALONE)
+    whole = Rect.of_shape(trimap.shape)
+    broad = _part_of(deep, whole, whole.size)
+    by_matte = certainty_weight(prior) + broad
+    # Inside a broad soft region the nearest sure colours are far away, and say nothing about what is there.
+    by_samples = samples.confidence * (np.float32(_SAMPLES_BESIDE) * (1 - broad / np.float32(_DEEP_WEIGHT)))
+    weight = by_matte + by_samples
+    mixed = (by_matte * prior + by_samples * samples.alpha) / np.maximum(weight, np.float32(1e-12))
+    return mixed.astype(np.float32, copy=False), weight.astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True, eq=False)
+class _Level:
+    """One resolution of the solve. pull: window -> (prior, weight) there. settings: of the solver."""
+
+    pixels: Pixels
+    band: Mask
+    pull: Callable[[Rect], tuple[Alpha, NDArray[np.float32]]]
+    solver: Solver
+    settings: dict[str, float]
+
+    @property
+    def whole(self) -> Rect:
+        return Rect.of_shape(self.band.shape)
+
+
+def _solve_tiles(level: _Level, alpha: Alpha, side: int, progress: Progress) -> Refined:
+    """Solve every side×side tile that holds band pixels, in place in `alpha`."""
     colours: list[list[Rect]] = [[], [], [], []]
-    for tile in whole.tiles(side):
-        if band[tile.slices].any():
+    for tile in level.whole.tiles(side):
+        if level.band[tile.slices].any():
             colours[tile.top // side % 2 * 2 + tile.left // side % 2].append(tile)
     total = sum(map(len, colours))
-    alpha = alpha.copy()
     done = failed = 0
-
     lock = threading.Lock()
 
     def report(stage: str, fraction: float) -> None:
@@ -180,9 +234,9 @@ def _solve_tiles(
         with lock:
             progress("alpha", min(1.0, (done + (fraction if total == 1 else 0.0)) / max(1, total)))
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(_WORKERS) as pool:
         for tiles in colours:
-            jobs = [pool.submit(_solve_tile, pixels, band, alpha, prior, deep, tile, whole, report, solver) for tile in tiles]
+            jobs = [pool.submit(_solve_tile, level, alpha, tile, report) for tile in tiles]
             try:
                 for job in jobs:
                     failed += not job.result()
@@ -192,43 +246,27 @@ def _solve_tiles(
                 for job in jobs:
                     job.cancel()
                 raise
-    return alpha, failed, total
+    return Refined(alpha, failed, total)
 
 
-def _solve_tile(
-    pixels: Pixels,
-    band: Mask,
-    alpha: Alpha,
-    prior: Alpha | None,
-    deep: NDArray[np.float32] | None,
-    tile: Rect,
-    whole: Rect,
-    progress: Progress,
-    solver: Solver,
-) -> bool:
+def _solve_tile(level: _Level, alpha: Alpha, tile: Rect, progress: Progress) -> bool:
     """Solve one tile and its surroundings, and blend the answer into `alpha`; False when the solver did not converge."""
-    window = tile.grow(OVERLAP).intersect(whole)
-    open_ = band[window.slices].copy()
-    ramp = _ramp(window, tile, whole)
-    open_ &= ramp > 0
+    window = tile.grow(OVERLAP).intersect(level.whole)
+    ramp = _ramp(window, tile, level.whole)
     before = alpha[window.slices]
-    prior_part = weight = None
-    if prior is not None and deep is not None:
-        prior_part = prior[window.slices]
-        weight = certainty_weight(prior_part) + _sampled(deep, window, whole.size)
-    answer = solver(
-        _unit(pixels[window.slices]),
-        open_,
+    prior, weight = level.pull(window)
+    answer = level.solver(
+        _unit(level.pixels[window.slices]),
+        level.band[window.slices] & (ramp > 0),
         before,
-        prior_part,
+        prior,
         weight,
         most=_MOST_STEPS,
         progress=progress,
-        **(_WITHOUT if prior is None else _WITH_PRIOR),
+        **level.settings,
     )
-    if not answer.converged and prior is not None:
-        return False
-    before += ramp * (answer.alpha - before)
+    if answer.converged:
+        before += ramp * (answer.alpha - before)
     return answer.converged
 
 
@@ -261,18 +299,51 @@ def rematte(
     size = Size(trimap.shape[1], trimap.shape[0])
     window = roi.grow(REACH).clip(size)
     labels = trimap[window.slices]
-    before = pinned(labels, alpha[window.slices])
+    old = alpha[window.slices]
+    before = pinned(labels, old)
     band = labels == Label.UNKNOWN
     # A side is the photo's own edge if the window was cut short there; a caller that passes just this window sees the same.
     free = (roi.left < REACH, roi.top < REACH, size.width - roi.right < REACH, size.height - roi.bottom < REACH)
-    distance = _distance_outside(window, roi)
     for side, at_edge in zip((np.s_[:, :1], np.s_[:1], np.s_[:, -1:], np.s_[-1:]), free, strict=True):
         if not at_edge:
             band[side] = False
-    seam = SEAM_WEIGHT * np.square(distance / REACH)
-    weight = np.where(distance > 0, seam, STROKE_WEIGHT).astype(np.float32)
-    answer = solver(_unit(pixels[window.slices]), band, before, before, weight, most=_MOST_STEPS, progress=progress, **_WITH_PRIOR)
-    return window, answer.alpha, answer.converged
+    weight = _stroke_weight(_distance_outside(window, roi), old, before)
+    answer, converged = _solve_region(pixels[window.slices], band, before, weight, progress, solver)
+    return window, answer, converged
+
+
+def _stroke_weight(outside: NDArray[np.float32], old: Alpha, before: Alpha) -> NDArray[np.float32]:
+    """How strongly band pixels keep to their old alpha. outside: distance from the ROI."""
+    weight = np.where(outside > 0, SEAM_WEIGHT * np.square(outside / REACH), STROKE_WEIGHT).astype(np.float32)
+    contradicted = (np.abs(old - before) > 0.5 / 255).astype(np.uint8)
+    if contradicted.any():
+        away = cv2.distanceTransform(1 - contradicted, cv2.DIST_L2, 5)
+        keep = np.float32(_KEEP_WEIGHT) * np.square(np.minimum(away / np.float32(_FOLLOW), 1))
+        np.maximum(weight, keep, out=weight)
+    return weight
+
+
+def _solve_region(
+    pixels: Pixels, band: Mask, before: Alpha, weight: NDArray[np.float32], progress: Progress, solver: Solver
+) -> tuple[Alpha, bool]:
+    """Alpha on the band of one region, pulled to `before`; large bands coarse to fine in tiles, in bounded memory."""
+    if np.count_nonzero(band) <= _AT_ONCE:
+        answer = solver(_unit(pixels), band, before, before, weight, most=_MOST_STEPS, progress=progress, **_LED)
+        return answer.alpha, answer.converged
+    size = Size(band.shape[1], band.shape[0])
+    half = _halved(size)
+    progress("alpha", 0.0)
+    half_band = by_area(band.astype(np.float32), half) > 0
+    coarse, converged = _solve_region(by_area(pixels, half), half_band, by_area(before, half), by_area(weight, half), progress, solver)
+    guess = np.where(band, linear(coarse, size), before)
+    fine_band = band & (nearest(_structure(coarse), size) > 0)
+    lifted = guess.copy()
+
+    def pull(part: Rect) -> tuple[Alpha, NDArray[np.float32]]:
+        return lifted[part.slices], certainty_weight(lifted[part.slices])
+
+    fine = _solve_tiles(_Level(pixels, fine_band, pull, solver, _LED), guess, TILE, progress)
+    return fine.alpha, converged and not fine.failed
 
 
 def _distance_outside(window: Rect, roi: Rect) -> NDArray[np.float32]:

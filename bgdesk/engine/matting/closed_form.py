@@ -12,19 +12,19 @@ adds Σ w (α - p)².
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Mask
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.engine.compiled import kernel
 from bgdesk.engine.matting.stencil import PAD, Floats, Ints, System, solve
 
 _SPAN = 5  # two pixels of one 3×3 window are at most two apart: a 5×5 stencil
 _ROWS = 64
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@kernel
 def _assemble(image: NDArray[np.float32], index: Ints, epsilon: float, first: int, last: int, coefficients: Floats) -> None:
     """Add the term of every window centred in rows first to last - 1. `index`: padded grid, unknown number or -1."""
     width = image.shape[1]
@@ -82,7 +82,7 @@ def _assemble(image: NDArray[np.float32], index: Ints, epsilon: float, first: in
                 coefficients[k, 12] += 1.0
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@kernel
 def _eliminate(coefficients: Floats, offsets: Ints, places: Ints, index: Ints, known: NDArray[np.float32], b: Floats) -> None:
     """Move the known neighbours' share to the right-hand side and cut their coefficients out."""
     for k in range(places.shape[0]):
@@ -139,6 +139,7 @@ def estimate_alpha(
     known = np.zeros(shape, np.float32)
     known[inner] = alpha
     b = np.zeros(n)
+    progress("alpha", 0.0)
     _eliminate(coefficients, offsets, places, index.ravel(), known.ravel(), b)
     start = alpha[band].astype(np.float64)
     # A pixel in a corner of the picture, or one that only flat windows reach, may have no tie to anything known: a

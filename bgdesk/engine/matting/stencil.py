@@ -11,11 +11,11 @@ The kernels are compiled by numba, hold no interpreter lock, and are cached on d
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.engine.compiled import kernel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -39,7 +39,7 @@ class System:
     shape: tuple[int, int]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@kernel
 def _multiply(coefficients: Floats, offsets: Ints, places: Ints, grid: Floats, out: Floats) -> float:
     """out = A·x for x held on the grid; returns xᵀA·x."""
     total = 0.0
@@ -54,7 +54,7 @@ def _multiply(coefficients: Floats, offsets: Ints, places: Ints, grid: Floats, o
     return total
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@kernel
 def _smooth(coefficients: Floats, offsets: Ints, places: Ints, b: Floats, grid: Floats, backward: bool) -> None:
     """One Gauss-Seidel sweep on A·x = b, x on the grid, forwards or backwards."""
     n = places.shape[0]
@@ -69,7 +69,7 @@ def _smooth(coefficients: Floats, offsets: Ints, places: Ints, b: Floats, grid: 
         grid[place] += value / coefficients[k, middle]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@kernel
 def _restrict(coefficients: Floats, offsets: Ints, places: Ints, b: Floats, grid: Floats, parents: Ints, coarse: Floats) -> None:
     """coarse = sum over each aggregate of the residual b - A·x."""
     coarse[:] = 0.0
@@ -82,14 +82,14 @@ def _restrict(coefficients: Floats, offsets: Ints, places: Ints, b: Floats, grid
         coarse[parents[k]] += value
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@kernel
 def _prolong(places: Ints, parents: Ints, coarse_places: Ints, coarse_grid: Floats, weight: float, grid: Floats) -> None:
     """x += weight · the coarse answer of each unknown's aggregate."""
     for k in range(places.shape[0]):
         grid[places[k]] += weight * coarse_grid[coarse_places[parents[k]]]
 
 
-@numba.njit(cache=True, nogil=True, boundscheck=False)
+@kernel
 def _aggregate(
     coefficients: Floats,
     offsets: Ints,
