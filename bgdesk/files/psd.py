@@ -1,15 +1,16 @@
 """Layered Photoshop documents, built from psd-tools' file structures.
 
-Layers from the bottom: "Source", the untouched photo, hidden; "Cutout", the subject's colours, opaque, under a real layer
-mask that holds the alpha. The merged picture is ours rather than psd-tools' own compositing, which would take longer than
-all the rest: as Photoshop does, its colours are laid over white, with the alpha as its transparency. In 16-bit documents
-the layers stand in an "Lr16" block, where Photoshop puts them.
+Layers from the bottom: "Source", the untouched photo, hidden; "Cutout", the subject's colours (the photo's where nothing of
+the subject shows), opaque, under a real layer mask that holds the alpha. The merged picture is ours rather than psd-tools'
+own compositing, which would take longer than all the rest: as Photoshop does, its colours are laid over white, with the
+alpha as its transparency. In 16-bit documents the layers stand in an "Lr16" block, where Photoshop puts them.
 """
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from psd_tools.compression import decode_rle, encode_rle
@@ -50,6 +51,7 @@ Rows = Callable[[int, int], Pixels]
 #: step(rows): so many rows of one channel are done.
 Step = Callable[[int], None]
 
+_BEYOND = 8  # pixels
 _SOURCE, _CUTOUT = "Source", "Cutout"
 _CHANNELS = (ChannelID.CHANNEL_0, ChannelID.CHANNEL_1, ChannelID.CHANNEL_2, ChannelID.TRANSPARENCY_MASK)
 
@@ -65,7 +67,7 @@ def build(cutout: Cutout, metadata: LoadedImage | None, progress: Progress) -> P
     opaque = _packed_constant(height, width, depth)
     *merged, mask = _packed(_merged(cutout), 4, height, step)
     source = [*_packed(_rows(cutout.source), 3, height, step), opaque]
-    subject = [*_packed(_rows(cutout.foreground), 3, height, step), opaque, mask]
+    subject = [*_packed(_subject(cutout), 3, height, step), opaque, mask]
     preview = [*merged, mask]
     if sum(len(table) + len(rows) for table, rows in source + subject + preview) > MAX_BYTES:
         raise Unwritable("it would be larger than the 2 GB that a PSD can have. Export PNG instead.")
@@ -119,13 +121,27 @@ def check(path: Path, cutout: Cutout, progress: Progress) -> bool:
         opaque == (constant, constant)
         and found[6] == merged[3]  # the layer mask and the merged picture's transparency are the same alpha
         and _same(found[0:3], _rows(cutout.source), height, width, step)
-        and _same(found[3:6], _rows(cutout.foreground), height, width, step)
+        and _same(found[3:6], _subject(cutout), height, width, step)
         and _same(merged, _merged(cutout), height, width, step)
     )
 
 
 def _rows(pixels: Pixels) -> Rows:
     return lambda top, bottom: pixels[top:bottom]
+
+
+def _subject(cutout: Cutout) -> Rows:
+    """Rows of the subject's layer: its own colours where it shows and a little beyond, for resizing and soft brushes; the
+    photo elsewhere, so that painting the mask white brings back what was there."""
+    kernel = np.ones((2 * _BEYOND + 1, 2 * _BEYOND + 1), np.uint8)
+
+    def rows(top: int, bottom: int) -> Pixels:
+        first, last = max(0, top - _BEYOND), bottom + _BEYOND
+        shows = (quantise(cutout.alpha[first:last], cutout.source.dtype) > 0).astype(np.uint8)
+        near = cv2.dilate(shows, kernel)[top - first : bottom - first] > 0
+        return np.where(near[:, :, None], cutout.foreground[top:bottom], cutout.source[top:bottom])
+
+    return rows
 
 
 def _merged(cutout: Cutout) -> Rows:

@@ -139,6 +139,8 @@ class MainWindow(QMainWindow):
         for chip in (self._view_chip, self._zoom_chip):
             self.stage.add_chip(chip)
         views, zooms = QMenu(self._view_chip), QMenu(self._zoom_chip)
+        for menu in (views, zooms):
+            menu.setLayoutDirection(self.layoutDirection())  # not the chip's own, which only puts its arrow last
         for view in View:
             views.addAction(self.actions_["view." + view.value])
         for id in ("action.zoom.fit", "action.zoom.actual", "action.zoom.in", "action.zoom.out"):

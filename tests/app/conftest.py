@@ -49,7 +49,8 @@ class FakeEngine:
         self.calls: list[tuple[str, Any]] = []
         self.threads: set[str] = set()
         self.failures: dict[str, Exception] = {}
-        self.notes: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()  # about the engine
+        self.photo_notes: tuple[str, ...] = ()
         self.closed = False
         self.deaf = False  # while held, does not listen to cancelling
         self._gates: dict[str, threading.Event] = {}
@@ -97,7 +98,9 @@ class FakeEngine:
         self.status = replace(self.status, device="cpu", precision="fp32")
         trimap = self.trimap_of(pixels)
         alpha = self.alpha_of(pixels, trimap)
-        return Cutout(pixels, alpha, self.colours_of(pixels, alpha), trimap, alpha, {"network": 0.5, "alpha": 0.25}, notes=self.notes)
+        self.status = replace(self.status, notes=self.notes)
+        notes = self.notes + self.photo_notes
+        return Cutout(pixels, alpha, self.colours_of(pixels, alpha), trimap, alpha, {"network": 0.5, "alpha": 0.25}, notes=notes)
 
     def rematte(self, pixels: Any, trimap: Any, alpha: Any, roi: Rect, progress: Progress = silent) -> tuple[Rect, Any]:
         self._enter("rematte", roi, progress)

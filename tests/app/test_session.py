@@ -119,6 +119,14 @@ def test_fall_backs_are_told_once(desk: Any) -> None:
     assert [(m.severity, m.text) for m in desk.messages] == [(Severity.WARNING, desk.engine.notes[0])]
 
 
+def test_what_concerns_a_photo_is_told_for_each(desk: Any) -> None:
+    desk.engine.photo_notes = ("Large parts are half transparent.",)
+    desk.open(desk.photo("a.jpg"), desk.photo("b.jpg"))
+    desk.session.select(desk.session.photos[1].key)
+    desk.settle()
+    assert sorted(m.text for m in desk.messages) == [f"{name}: Large parts are half transparent." for name in ("a.jpg", "b.jpg")]
+
+
 def test_a_failed_load_keeps_what_is_shown(desk: Any) -> None:
     desk.open()
     before = desk.session.document

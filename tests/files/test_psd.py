@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -42,6 +43,13 @@ def merged(path: Path, dtype: type) -> np.ndarray:
     return np.stack(planes, axis=-1).reshape(document.header.height, document.header.width, 4)
 
 
+def layer_colours(cutout: Cutout) -> np.ndarray:
+    """What the subject's layer is to hold: its colours within eight pixels of what shows, the photo elsewhere."""
+    shows = (quantise(cutout.alpha, cutout.source.dtype) > 0).astype(np.uint8)
+    near = cv2.dilate(shows, np.ones((17, 17), np.uint8)) > 0
+    return np.where(near[:, :, None], cutout.foreground, cutout.source)
+
+
 @pytest.mark.parametrize("dtype", DEPTHS)
 def test_what_psd_tools_reads(tmp_path: Path, dtype: type) -> None:
     cutout = pictures.cutout(dtype=dtype)
@@ -59,13 +67,28 @@ def test_what_psd_tools_reads(tmp_path: Path, dtype: type) -> None:
     assert (mask.bbox, mask.background_color, mask.disabled) == ((0, 0, 40, 30), 0, False)
     for index, id_ in enumerate((ChannelID.CHANNEL_0, ChannelID.CHANNEL_1, ChannelID.CHANNEL_2)):
         assert np.array_equal(channel(source, id_, dtype), cutout.source[:, :, index])
-        assert np.array_equal(channel(subject, id_, dtype), cutout.foreground[:, :, index])
+        assert np.array_equal(channel(subject, id_, dtype), layer_colours(cutout)[:, :, index])
     for layer in (source, subject):  # the alpha is in the mask: the colours themselves are opaque
         assert (channel(layer, ChannelID.TRANSPARENCY_MASK, dtype) == np.iinfo(dtype).max).all()
     assert np.array_equal(channel(subject, ChannelID.USER_LAYER_MASK, dtype), alpha)
     found = merged(tmp_path / "a.psd", dtype)
     assert np.array_equal(found[:, :, 3], alpha)
     assert np.array_equal(found[:, :, :3], colour.on_white(cutout.foreground, alpha))
+
+
+@pytest.mark.parametrize("dtype", DEPTHS)
+def test_painting_the_mask_white_brings_the_photo_back(tmp_path: Path, dtype: type) -> None:
+    random = np.random.default_rng(8)
+    source = random.integers(0, np.iinfo(dtype).max + 1, (90, 120, 3)).astype(dtype)
+    alpha = np.zeros((90, 120), np.float32)
+    alpha[40:50, 50:70] = 0.5
+    cutout = Cutout(source, alpha, np.full_like(source, 7), np.full(alpha.shape, 128, np.uint8))
+    _, subject = PSDImage.open(save(cutout, tmp_path / "a.psd"))
+    found = np.stack([channel(subject, id_, dtype) for id_ in (ChannelID.CHANNEL_0, ChannelID.CHANNEL_1, ChannelID.CHANNEL_2)], axis=-1)
+    near = np.zeros(alpha.shape, bool)
+    near[32:58, 42:78] = True  # the subject and eight pixels around it
+    assert (found[near] == 7).all()
+    assert np.array_equal(found[~near], source[~near])
 
 
 def test_psd_tools_composes_what_we_merged(tmp_path: Path) -> None:
@@ -129,7 +152,7 @@ def test_any_pixels_round_trip(tmp_path_factory: pytest.TempPathFactory, pixels:
     cutout = Cutout(colours[::-1].copy(), alpha, colours, np.zeros(alpha.shape, np.uint8))
     source, subject = PSDImage.open(save(cutout, tmp_path_factory.getbasetemp() / "any.psd"))
     assert np.array_equal(channel(source, ChannelID.CHANNEL_1, dtype), cutout.source[:, :, 1])
-    assert np.array_equal(channel(subject, ChannelID.CHANNEL_2, dtype), colours[:, :, 2])
+    assert np.array_equal(channel(subject, ChannelID.CHANNEL_2, dtype), layer_colours(cutout)[:, :, 2])
     assert np.array_equal(channel(subject, ChannelID.USER_LAYER_MASK, dtype), pixels[:, :, 3])
 
 
