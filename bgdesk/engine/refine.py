@@ -52,7 +52,7 @@ _WORKERS = min(4, os.cpu_count() or 1)
 _AT_ONCE = 300_000
 #: Around a correction that contradicts the old alpha, this many pixels are free to follow it; farther off, and where
 #: nothing was contradicted, band pixels keep to what they were unless the stroke itself asks to look again.
-_FOLLOW, _KEEP_WEIGHT = 24.0, 0.02
+_FOLLOW, _KEEP_WEIGHT = 40.0, 0.005
 #: A coarser level's alpha that varies less than this around a pixel has nothing finer to find there.
 _FLAT = 0.04
 #: A pixel this deep (in pixels of the working size) inside the soft zone is no edge: the network is unsure of a whole
