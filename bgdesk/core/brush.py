@@ -4,6 +4,12 @@ import numpy as np
 
 from bgdesk.core.arrays import Trimap
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.trimap import Label
+
+#: Where a stroke of a known label meets the opposite one, so many pixels around it become unknown: the edge between the
+#: two is then solved, and follows the picture, instead of having the brush's own hard stairs.
+RIM = 2
+_OPPOSITE = {int(Label.FOREGROUND): Label.BACKGROUND, int(Label.BACKGROUND): Label.FOREGROUND}
 
 
 def stretch_rect(start: tuple[float, float], end: tuple[float, float], radius: float, size: Size) -> Rect:
@@ -12,19 +18,21 @@ def stretch_rect(start: tuple[float, float], end: tuple[float, float], radius: f
     Points are (x, y) in image coordinates: pixel (column, row) covers [column, column + 1) × [row, row + 1).
     """
     (x0, y0), (x1, y1) = start, end
+    reach = radius + RIM
     return Rect(
-        int(np.floor(min(x0, x1) - radius)),
-        int(np.floor(min(y0, y1) - radius)),
-        int(np.ceil(max(x0, x1) + radius)) + 1,
-        int(np.ceil(max(y0, y1) + radius)) + 1,
+        int(np.floor(min(x0, x1) - reach)),
+        int(np.floor(min(y0, y1) - reach)),
+        int(np.ceil(max(x0, x1) + reach)) + 1,
+        int(np.ceil(max(y0, y1) + reach)) + 1,
     ).clip(size)
 
 
 def paint(trimap: Trimap, start: tuple[float, float], end: tuple[float, float], radius: float, label: int) -> Rect:
     """Set every pixel of `trimap` whose centre lies within `radius` of the segment start–end to `label`, in place.
 
-    radius in pixels, at least 0.5: the pixel under the point is always painted. Returns the rectangle it may have
-    changed (empty outside the photo). Cost follows the stretch, not the photo: only its own rectangle is touched.
+    radius in pixels, at least 0.5: the pixel under the point is always painted. Pixels of the opposite known label up to
+    RIM farther out become unknown. Returns the rectangle it may have changed (empty outside the photo). Cost follows the
+    stretch, not the photo: only its own rectangle is touched.
     """
     radius = max(0.5, radius)
     height, width = trimap.shape
@@ -38,11 +46,14 @@ def paint(trimap: Trimap, start: tuple[float, float], end: tuple[float, float], 
     length2 = dx * dx + dy * dy
     if length2 > 1e-6:  # distance to the segment: project, clamp to its ends, measure
         t = np.clip((xs * np.float32(dx) + ys * np.float32(dy)) / np.float32(length2), 0, 1)
-        inside = (xs - t * np.float32(dx)) ** 2 + (ys - t * np.float32(dy)) ** 2 <= radius * radius
+        distance2 = (xs - t * np.float32(dx)) ** 2 + (ys - t * np.float32(dy)) ** 2
     else:
-        inside = xs**2 + ys**2 <= radius * radius
+        distance2 = xs**2 + ys**2
+    part = trimap[rect.slices]
+    if label in _OPPOSITE:
+        part[(part == _OPPOSITE[label]) & (distance2 <= (radius + RIM) ** 2)] = Label.UNKNOWN
+    part[distance2 <= radius * radius] = label
     column, row = int(np.floor(x0)), int(np.floor(y0))
     if 0 <= column < width and 0 <= row < height:
         trimap[row, column] = label
-    trimap[rect.slices][inside] = label
     return rect

@@ -6,6 +6,7 @@ import numpy as np
 
 from bgdesk.app.events import AlphaChanged, ForegroundChanged, HistoryChanged, Offer, Severity, TrimapChanged
 from bgdesk.app.photos import PhotoState
+from bgdesk.core.brush import RIM
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe, Format
@@ -27,14 +28,14 @@ def test_a_stroke_changes_its_region_alone(desk: Any) -> None:
     assert document.trimap[20, 60] == Label.FOREGROUND
     assert (document.alpha == alpha).all()
     desk.session.stroke_extend((80, 24))
-    assert desk.session.pending_rects == (Rect(52, 12, 89, 33),)
-    assert [event.rect for event in desk.heard(TrimapChanged)] == [Rect(52, 12, 69, 29), Rect(52, 12, 89, 33)]
+    assert desk.session.pending_rects == (Rect(52, 12, 89, 33).grow(RIM),)
+    assert [event.rect for event in desk.heard(TrimapChanged)] == [Rect(52, 12, 69, 29).grow(RIM), Rect(52, 12, 89, 33).grow(RIM)]
     desk.session.stroke_end()
-    assert desk.session.pending_rects == (Rect(52, 12, 89, 33),)
+    assert desk.session.pending_rects == (Rect(52, 12, 89, 33).grow(RIM),)
     assert desk.session.can_undo
     desk.settle()
 
-    roi = Rect(52, 12, 89, 33)
+    roi = Rect(52, 12, 89, 33).grow(RIM)
     assert desk.session.pending_rects == ()
     assert desk.heard(AlphaChanged) == [AlphaChanged(roi.grow(5))]
     assert document.alpha[20, 60] == 1
@@ -55,9 +56,9 @@ def test_the_engine_is_given_crops(desk: Any) -> None:
     desk.stroke((1000, 700), radius=10)
     desk.settle()
     (roi,) = [what for name, what in desk.engine.calls if name == "rematte"]
-    assert roi == Rect(16, 16, 37, 37)
+    assert roi == Rect(0, 0, 21 + 2 * RIM, 21 + 2 * RIM).shift(16, 16)
     (shape,) = [what for name, what in desk.engine.calls if name == "foreground"]
-    assert shape == (21 + 2 * 5 + 2 * 64, 21 + 2 * 5 + 2 * 64, 3)
+    assert shape == (21 + 2 * (RIM + 5 + 64), 21 + 2 * (RIM + 5 + 64), 3)
 
 
 def test_a_stroke_beside_the_photo_is_no_step(desk: Any) -> None:
@@ -142,7 +143,7 @@ def test_pending_strokes_in_one_place_are_solved_together(desk: Any) -> None:
     desk.engine.release("rematte")
     desk.settle()
     rois = [what for name, what in desk.engine.calls if name == "rematte"]
-    assert [roi.width for roi in rois] == [31, 41]
+    assert [roi.width for roi in rois] == [31 + 2 * RIM, 41 + 2 * RIM]
     assert desk.session.document.alpha[100, 50] == 1
     assert desk.session.document.alpha[100, 70] == 1
     assert desk.session.pending_rects == ()
@@ -159,7 +160,10 @@ def test_a_running_re_matting_elsewhere_goes_on(desk: Any) -> None:
     assert len(desk.session.pending_rects) == 2
     desk.engine.release("rematte")
     desk.settle()
-    assert [what.size for name, what in desk.engine.calls if name == "rematte"] == [(21, 21), (41, 21)]
+    assert [what.size for name, what in desk.engine.calls if name == "rematte"] == [
+        (21 + 2 * RIM, 21 + 2 * RIM),
+        (41 + 2 * RIM, 21 + 2 * RIM),
+    ]
 
 
 def test_undo_while_a_re_matting_runs_drops_its_answer(desk: Any) -> None:

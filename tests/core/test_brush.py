@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgdesk.core.brush import paint, stretch_rect
+from bgdesk.core.brush import RIM, paint, stretch_rect
 from bgdesk.core.geometry import Size
 
 places = st.floats(-20, 60, allow_nan=False)
@@ -18,21 +18,27 @@ def brute_force(shape: tuple[int, int], start: tuple[float, float], end: tuple[f
     return np.hypot(xs - a[0] - t * span[0], ys - a[1] - t * span[1])
 
 
-@given(points, points, st.floats(0.5, 15))
-def test_paints_what_lies_within_the_radius(start: tuple[float, float], end: tuple[float, float], radius: float) -> None:
-    trimap = np.full((40, 50), 128, np.uint8)
-    rect = paint(trimap, start, end, radius, 255)
+@given(points, points, st.floats(0.5, 15), st.sampled_from([(255, 0), (0, 255), (255, 128), (0, 128), (128, 0), (128, 255)]))
+def test_paints_what_lies_within_the_radius(
+    start: tuple[float, float], end: tuple[float, float], radius: float, labels: tuple[int, int]
+) -> None:
+    label, ground = labels
+    trimap = np.full((40, 50), ground, np.uint8)
+    rect = paint(trimap, start, end, radius, label)
     distance = brute_force(trimap.shape, start, end, radius)
-    painted = trimap == 255
-    assert painted[distance < radius - 1e-3].all()
+    assert (trimap[distance < radius - 1e-3] == label).all()
     column, row = int(np.floor(start[0])), int(np.floor(start[1]))
     if 0 <= column < 50 and 0 <= row < 40:
-        assert painted[row, column]
-        painted[row, column] = False
-    assert not painted[distance > radius + 1e-3].any()
+        assert trimap[row, column] == label
+        trimap[row, column] = ground
+        distance[row, column] = np.inf
+    # Against the opposite label the stroke gets a rim of unknown pixels; otherwise nothing outside it changes.
+    rim = RIM if 128 not in labels else 0
+    assert (trimap[(distance > radius + 1e-3) & (distance < radius + rim - 1e-3)] == 128).all()
+    assert (trimap[distance > radius + rim + 1e-3] == ground).all()
     outside = np.ones(trimap.shape, bool)
     outside[rect.slices] = False
-    assert (trimap[outside] == 128).all()
+    assert (trimap[outside] == ground).all()
     assert rect == stretch_rect(start, end, radius, Size(50, 40))
 
 
@@ -40,6 +46,7 @@ def test_a_click_with_the_smallest_brush_paints_the_pixel_under_it() -> None:
     trimap = np.zeros((5, 5), np.uint8)
     paint(trimap, (2.9, 1.1), (2.9, 1.1), 0.1, 255)
     assert np.argwhere(trimap == 255).tolist() == [[1, 2]]
+    assert (trimap[0, 2], trimap[1, 3], trimap[4, 4]) == (128, 128, 0)
 
 
 def test_outside_the_photo_nothing_happens() -> None:

@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtCore import Qt
 
 from bgdesk.app.models import default_store
+from bgdesk.core.brush import RIM
 from bgdesk.core.geometry import Rect
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.files.load import load
@@ -46,7 +47,7 @@ def test_from_a_dropped_photo_to_a_file(
     painted = Rect.bounding(desk.document.trimap != trimap)
     changed = Rect.bounding(desk.document.alpha != alpha)
     assert not changed.empty
-    assert painted.grow(Pipeline.REACH + 13).contains(changed)
+    assert painted.grow(Pipeline.REACH + 13 + RIM).contains(changed)
     after_alpha, after_trimap = desk.document.alpha.copy(), desk.document.trimap.copy()
     desk.key(Qt.Key.Key_Z, CTRL)
     desk.settle()

@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from bgdesk.core.brush import RIM
 from bgdesk.core.geometry import Rect
 from bgdesk.core.trimap import Label
 from bgdesk.ui.render import LABEL_COLOURS
@@ -49,10 +50,10 @@ def test_drop_paint_undo_redo_export(desk: Any, photo: Path, tmp_path: Path) -> 
     # Only the stroke's region changed, and inside it what was painted is opaque.
     changed = desk.document.alpha != alpha
     touched = Rect.bounding(desk.document.trimap != trimap)
-    assert touched == Rect(20, 20, 70, 42)
+    assert touched == Rect(20, 20, 70, 42).grow(RIM)
     assert changed.any()
     assert touched.grow(desk.engine.REACH).contains(Rect.bounding(changed))
-    assert (desk.document.alpha[desk.document.trimap != trimap] == 1).all()
+    assert (desk.document.alpha[(desk.document.trimap != trimap) & (desk.document.trimap == Label.FOREGROUND)] == 1).all()
     assert near(desk.colour(45, 30), tuple(source[30, 45]))
     assert desk.engine.calls.count("network") == 1
 
