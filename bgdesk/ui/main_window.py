@@ -286,6 +286,7 @@ class MainWindow(QMainWindow):
             return
         self._unsubscribe()
         self._remember()
+        self.hide()  # at once: what is being computed may take a moment to come to a stop
         self._session.close()
         event.accept()
 

@@ -221,6 +221,7 @@ QSpinBox, QDoubleSpinBox, QLineEdit, QComboBox {
 QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus, QComboBox:focus { border: 1px solid $accent; }
 QSpinBox:disabled, QComboBox:disabled { color: $disabled; }
 QSpinBox QLineEdit { border: none; padding: 0 8px; min-height: 0; background: transparent; }
+QSpinBox { padding-right: 10px; }
 QSpinBox::up-button, QSpinBox::down-button { width: 0; height: 0; border: none; }
 QComboBox::drop-down { border: none; width: 24px; }
 QComboBox QAbstractItemView { background: $panel; color: $text; border: 1px solid $edge; selection-background-color: $accent;
