@@ -65,11 +65,14 @@ class Document:
 
     @classmethod
     def awaiting(cls, source: Pixels, path: Path | None = None) -> Document:
-        """A photo just loaded: shown as it is until alpha comes. May be called on any thread; takes a while for a large photo."""
+        """A photo just loaded: shown as it is until alpha comes. May be called on any thread."""
         source = source.view()
         source.flags.writeable = False
         shape = source.shape[:2]
-        return cls(source, path, np.full(shape, Label.UNKNOWN, np.uint8), np.ones(shape, np.float32))
+        # One value each, however large the photo: filling a hundred megabytes would keep its first pixels off the screen.
+        # `own` makes real arrays of them when something is painted.
+        trimap = np.broadcast_to(np.uint8(Label.UNKNOWN), shape)
+        return cls(source, path, trimap, np.broadcast_to(np.float32(1), shape))
 
     @property
     def size(self) -> Size:
