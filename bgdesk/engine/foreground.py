@@ -86,6 +86,7 @@ def _coarse(image: Colours, alpha: Alpha, progress: Progress) -> tuple[Colours, 
     levels = [(image, alpha)]
     while max(levels[-1][1].shape) > 2:
         last_image, last_alpha = levels[-1]
+        progress("foreground", 0.0)
         size = Size((last_alpha.shape[1] + 1) // 2, (last_alpha.shape[0] + 1) // 2)
         levels.append((by_area(last_image, size), by_area(last_alpha, size)))
     smallest, opacity = levels[-1]
@@ -111,9 +112,12 @@ def foreground(pixels: Pixels, alpha: Alpha, progress: Progress = silent) -> Pix
     progress("foreground", 0.0)
     top = np.float32(np.iinfo(pixels.dtype).max)
     half = Size((width + 1) // 2, (height + 1) // 2)
+    small_alpha = by_area(alpha, half)
+    progress("foreground", 0.0)
     reduced = by_area(pixels, half).astype(np.float32)
+    progress("foreground", 0.0)
     reduced /= top
-    f_half, b_half = _coarse(reduced, by_area(alpha, half), progress)
+    f_half, b_half = _coarse(reduced, small_alpha, progress)
     del reduced
     answer = np.empty_like(pixels)
     whole = Rect(0, 0, width, height)
