@@ -28,15 +28,9 @@ def models_folder() -> Path:
 
 
 def settings_folder() -> Path:
-    """Where settings.toml and the like lie."""
+    """Where the settings lie."""
     home = _home()
     return home / "settings" if home else Path(platformdirs.user_config_dir("bgdesk", appauthor=False))
-
-
-def cache_folder() -> Path:
-    """What may be deleted at any time and is made again."""
-    home = _home()
-    return home / "cache" if home else Path(platformdirs.user_cache_dir("bgdesk", appauthor=False))
 
 
 def _shipped(name: str) -> Path:

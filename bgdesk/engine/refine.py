@@ -98,13 +98,14 @@ def deep_weight(prior: Alpha) -> NDArray[np.float32]:
 def broad_softness(alpha: Alpha) -> float:
     """How much of the subject (alpha above one half) is half transparent over broad areas, as a share; 0 without a subject.
 
-    Hair and edges are soft over a few pixels of the working size; an area that stays soft when it is eroded by a dozen
+    Hair and edges are soft over a few pixels of the working size; an area with more than _BROAD soft pixels on every side
     is what a network was unsure of (or glass, or a veil).
     """
     small = by_area(alpha, Size(alpha.shape[1], alpha.shape[0]).fit(WORKING_SIDE))
     soft = ((small > 0.1) & (small < 0.9)).astype(np.uint8)
     broad = cv2.distanceTransform(soft, cv2.DIST_L2, 5) > _BROAD
-    return int(np.count_nonzero(broad)) / max(1, int(np.count_nonzero(small > 0.5)))
+    subject = int(np.count_nonzero(small > 0.5))
+    return int(np.count_nonzero(broad)) / subject if subject else 0.0
 
 
 def _part_of(small: NDArray[np.float32], window: Rect, size: Size) -> NDArray[np.float32]:

@@ -12,7 +12,6 @@ def test_home_holds_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert paths.data_folder() == tmp_path
     assert paths.models_folder() == tmp_path / "models"
     assert paths.settings_folder() == tmp_path / "settings"
-    assert paths.cache_folder() == tmp_path / "cache"
 
 
 def test_home_may_be_relative(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -23,7 +22,7 @@ def test_home_may_be_relative(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 def test_without_home_the_system_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BGDESK_HOME")
-    folders = [paths.data_folder(), paths.settings_folder(), paths.cache_folder()]
+    folders = [paths.data_folder(), paths.settings_folder()]
     assert all(folder.is_absolute() for folder in folders)
     assert all("bgdesk" in folder.parts for folder in folders)
 

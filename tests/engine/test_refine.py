@@ -2,6 +2,7 @@ import sys
 import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,8 +13,8 @@ from bgdesk.core.tasks import Cancelled
 from bgdesk.core.trimap import Label, from_matte
 from bgdesk.engine import refine as module
 from bgdesk.engine.matting.closed_form import Matting
-from bgdesk.engine.pipeline import Pipeline
-from bgdesk.engine.refine import REACH, deep_weight, pinned, refine, rematte
+from bgdesk.engine.pipeline import MOST_BROAD_SOFTNESS, Pipeline
+from bgdesk.engine.refine import REACH, broad_softness, deep_weight, pinned, refine, rematte
 
 sys.path.insert(0, str(Path(__file__).parent))
 from scenes import coarse, hairy, trimap_of
@@ -158,3 +159,15 @@ def test_a_crop_gives_the_same_answer_bit_for_bit(x: int, y: int, width: int, he
 
 def test_the_reach_that_callers_see_is_the_one_that_is_used() -> None:
     assert Pipeline.REACH == REACH
+
+
+@pytest.mark.parametrize(("blur", "plateau", "soft"), [(0, 0.0, False), (4, 0.0, False), (0, 0.5, True), (4, 0.6, True)])
+def test_broad_half_transparency_is_told_from_edges(blur: float, plateau: float, soft: bool) -> None:
+    alpha = np.zeros((300, 400), np.float32)
+    alpha[50:250, 50:350] = 1
+    if plateau:
+        alpha[100:200, 100:200] = plateau
+    if blur:
+        alpha = cv2.GaussianBlur(alpha, (0, 0), blur)
+    assert (broad_softness(alpha) > MOST_BROAD_SOFTNESS) is soft
+    assert broad_softness(np.full((50, 50), 0.3, np.float32)) == 0
