@@ -109,7 +109,8 @@ class Pipeline:
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
         from bgdesk.core.trimap import from_matte
-        from bgdesk.engine.refine import broad_softness, pinned, refine
+        from bgdesk.engine.refine import broad_softness, refine
+        from bgdesk.engine.tiles import pinned
 
         timings: dict[str, float] = {}
         with _timed(timings, "network"):
@@ -172,7 +173,7 @@ class Pipeline:
         converge keeps its last step, and `status.notes` says so until the next call. Raises MattingError when the
         arrays do not fit together, Cancelled.
         """
-        from bgdesk.engine.refine import rematte
+        from bgdesk.engine.stroke import rematte
 
         _check_like(pixels, trimap, "trimap")
         _check_like(pixels, alpha, "alpha")

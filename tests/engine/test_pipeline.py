@@ -103,7 +103,7 @@ def test_without_refining_and_decontaminating(card: FakeCard) -> None:
 
 def test_failed_pieces_are_said(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
     from bgdesk.engine import refine as refine_module
-    from bgdesk.engine.refine import Refined
+    from bgdesk.engine.tiles import Refined
 
     monkeypatch.setattr(refine_module, "refine", lambda pixels, trimap, matte, progress: Refined(matte, 2, 5))
     cutout = Pipeline(some_weights).auto(hairy(60, 80)[0])
@@ -121,7 +121,7 @@ def test_a_photo_without_a_subject_is_said(card: FakeCard) -> None:
 
 def test_matting_that_was_not_solved_to_the_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     from bgdesk.engine import refine as refine_module
-    from bgdesk.engine.refine import Refined
+    from bgdesk.engine.tiles import Refined
 
     pipeline, arrays = Pipeline(some_weights), good()
     pipeline.matte(arrays["pixels"], arrays["trimap"])

@@ -1,0 +1,149 @@
+"""Matting in bounded tiles: memory depends on the tile, never on the photo.
+
+Tiles of one colour of a 2×2 pattern do not touch, so they are solved at the same time on all cores; the answer does not
+depend on which finishes first.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
+from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.tasks import Progress
+from bgdesk.core.trimap import Label
+from bgdesk.engine.matting.closed_form import Matting
+
+Solver: TypeAlias = Callable[..., Matting]
+
+TILE, OVERLAP = 512, 40
+#: The residual at which alpha no longer changes visibly, and the ridge. Led by a matte, whose place is right and whose
+#: detail is not, the ridge is about one 8-bit level (√ε · 255 ≈ 0.8), so that compression blocks and noise are not taken
+#: for edges. Alone, the colours are all there is to go by: a quarter of a level.
+LED = {"tolerance": 1e-3, "epsilon": 1e-5}
+ALONE = {"tolerance": 1e-3, "epsilon": 1e-6}
+MOST_STEPS = 400
+#: Tiles solved at once. Each takes up to a hundred megabytes, so that more cores must not mean more of them without end.
+_WORKERS = min(4, os.cpu_count() or 1)
+#: A coarser level's alpha that varies less than this around a pixel has nothing finer to find there.
+_FLAT = 0.04
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """alpha: float32 H×W, exactly 0 and 1 where the trimap is known. failed, solved: tiles that kept their prior, tiles in all."""
+
+    alpha: Alpha
+    failed: int
+    solved: int
+
+
+def pinned(trimap: Trimap, inside: Alpha) -> Alpha:
+    """`inside` on the band, exactly 0 and 1 on known pixels."""
+    alpha = np.where(trimap == Label.FOREGROUND, np.float32(1), inside)
+    alpha[trimap == Label.BACKGROUND] = 0
+    return alpha
+
+
+def unit(pixels: Pixels) -> NDArray[np.float32]:
+    return pixels.astype(np.float32) * np.float32(1 / np.iinfo(pixels.dtype).max)
+
+
+def halved(size: Size) -> Size:
+    return Size((size.width + 1) // 2, (size.height + 1) // 2)
+
+
+def structure(coarse: Alpha) -> NDArray[np.uint8]:
+    """1 where full size is worth its cost: where the coarser alpha has edges or hair, not on plateaus."""
+    around = np.ones((5, 5), np.uint8)
+    return (cv2.dilate(coarse, around) - cv2.erode(coarse, around) > _FLAT).astype(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One resolution of the solve. pull: window -> (prior, weight) there. settings: of the solver."""
+
+    pixels: Pixels
+    band: Mask
+    pull: Callable[[Rect], tuple[Alpha, NDArray[np.float32]]]
+    solver: Solver
+    settings: dict[str, float]
+
+    @property
+    def whole(self) -> Rect:
+        return Rect.of_shape(self.band.shape)
+
+
+def solve_tiles(level: Level, alpha: Alpha, side: int, progress: Progress) -> Refined:
+    """Solve every side×side tile that holds band pixels, in place in `alpha`."""
+    colours: list[list[Rect]] = [[], [], [], []]
+    for tile in level.whole.tiles(side):
+        if level.band[tile.slices].any():
+            colours[tile.top // side % 2 * 2 + tile.left // side % 2].append(tile)
+    total = sum(map(len, colours))
+    done = failed = 0
+    lock = threading.Lock()
+
+    def report(stage: str, fraction: float) -> None:
+        # Called from all cores; whoever listens is promised one call at a time.
+        with lock:
+            progress("alpha", min(1.0, (done + (fraction if total == 1 else 0.0)) / max(1, total)))
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for tiles in colours:
+            jobs = [pool.submit(_solve_tile, level, alpha, tile, report) for tile in tiles]
+            try:
+                for job in jobs:
+                    failed += not job.result()
+                    done += 1
+                    report("alpha", 0.0)
+            except BaseException:
+                for job in jobs:
+                    job.cancel()
+                raise
+    return Refined(alpha, failed, total)
+
+
+def _solve_tile(level: Level, alpha: Alpha, tile: Rect, progress: Progress) -> bool:
+    """Solve one tile and its surroundings, and blend the answer into `alpha`; False when the solver did not converge."""
+    window = tile.grow(OVERLAP).intersect(level.whole)
+    ramp = _ramp(window, tile, level.whole)
+    before = alpha[window.slices]
+    prior, weight = level.pull(window)
+    answer = level.solver(
+        unit(level.pixels[window.slices]),
+        level.band[window.slices] & (ramp > 0),
+        before,
+        prior,
+        weight,
+        most=MOST_STEPS,
+        progress=progress,
+        **level.settings,
+    )
+    if answer.converged:
+        before += ramp * (answer.alpha - before)
+    return answer.converged
+
+
+def _ramp(window: Rect, tile: Rect, whole: Rect) -> NDArray[np.float32]:
+    """1 on the tile, falling to 0 at the window's border; flat where the window ends with the photo."""
+
+    def axis(low: int, high: int, inner_low: int, inner_high: int, end: int) -> NDArray[np.float32]:
+        places = np.arange(low, high, dtype=np.float32)
+        ramp = np.ones(high - low, np.float32)
+        if low > 0:
+            ramp = np.minimum(ramp, (places - low) / max(1, inner_low - low))
+        if high < end:
+            ramp = np.minimum(ramp, (high - 1 - places) / max(1, high - inner_high))
+        return ramp
+
+    x = axis(window.left, window.right, tile.left, tile.right, whole.right)
+    y = axis(window.top, window.bottom, tile.top, tile.bottom, whole.bottom)
+    return np.minimum(y[:, None], x[None, :])
