@@ -29,7 +29,7 @@ class Cutter(Protocol):
     def status(self) -> EngineStatus: ...
     def auto(self, pixels: Pixels, recipe: MatteRecipe = ..., progress: Progress = silent) -> Cutout: ...
     def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Alpha: ...
-    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent) -> Pixels: ...
+    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = ...) -> Pixels: ...
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--alpha-only", action="store_true", help="write the opacity as a grey picture, not the cut-out photo")
     parser.add_argument("--no-refine", action="store_true", help="take the network's matte as it is, without solving the edges")
     parser.add_argument("--no-decontaminate", action="store_true", help="keep the photo's colours at the edges, background and all")
+    parser.add_argument(
+        "--decontaminate-strength",
+        type=float,
+        default=1.0,
+        metavar="0..1",
+        help="how much of the backdrop's colour is taken out of soft edges: 1 all of it (the default), 0 none",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON record a photo on stdout")
 
 
@@ -72,6 +79,7 @@ def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str,
     if not tasks:
         return 1
     _make_folders(tasks)
+    matte_recipe = recipe_of(args)
     pipeline = open_pipeline(args.model, args.device, args.precision, args.trimap is None)
     recipe = ExportRecipe(format, args.alpha_only)
     protect = [task.source for task in tasks] + ([Path(args.trimap)] if args.trimap else [])
@@ -80,7 +88,7 @@ def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str,
         progress = console.progress(name)
         begun = time.perf_counter()
         try:
-            output, cutout, timings = _cut_one(task, args, pipeline, recipe, protect, progress)
+            output, cutout, timings = _cut_one(task, args, pipeline, matte_recipe, recipe, protect, progress)
         except BgdeskError as error:
             fail(task.source, str(error))
             continue
@@ -115,6 +123,12 @@ def _check_combinations(args: argparse.Namespace, tasks: Sequence[Task]) -> None
         raise UsageError("--alpha-only writes PNG: end OUT with .png")
 
 
+def recipe_of(args: argparse.Namespace) -> MatteRecipe:
+    """What the options say about alpha and colours. Raises UsageError."""
+    # Nobody sees the foreground of an alpha-only export.
+    return MatteRecipe(not args.no_refine, not (args.no_decontaminate or args.alpha_only), args.decontaminate_strength)
+
+
 def _make_folders(tasks: Sequence[Task]) -> None:
     for folder in {task.target.parent for task in tasks}:
         try:
@@ -124,7 +138,13 @@ def _make_folders(tasks: Sequence[Task]) -> None:
 
 
 def _cut_one(
-    task: Task, args: argparse.Namespace, pipeline: Cutter, recipe: ExportRecipe, protect: Sequence[Path], progress: Progress
+    task: Task,
+    args: argparse.Namespace,
+    pipeline: Cutter,
+    matte_recipe: MatteRecipe,
+    recipe: ExportRecipe,
+    protect: Sequence[Path],
+    progress: Progress,
 ) -> tuple[Path, Cutout, dict[str, float]]:
     """Load, cut, save one photo: the file written, the cutout, seconds by stage."""
     clock = Clock()
@@ -134,10 +154,9 @@ def _cut_one(
     if args.trimap:
         trimap = load_trimap(Path(args.trimap), photo.size)
         clock.lap("load")
-        cutout = from_trimap(pipeline, photo.pixels, trimap, not args.no_decontaminate and not args.alpha_only, clock, progress)
+        cutout = from_trimap(pipeline, photo.pixels, trimap, matte_recipe, clock, progress)
     else:
-        # Nobody sees the foreground of an alpha-only export.
-        cutout = pipeline.auto(photo.pixels, MatteRecipe(not args.no_refine, not (args.no_decontaminate or args.alpha_only)), progress)
+        cutout = pipeline.auto(photo.pixels, matte_recipe, progress)
         clock.add(cutout.timings)
     progress("save", 0.0)
     output = save(cutout, task.target, recipe, metadata=photo, protect=protect, progress=progress)
@@ -164,13 +183,13 @@ class Clock:
         self._since = time.perf_counter()
 
 
-def from_trimap(pipeline: Cutter, pixels: Pixels, trimap: Trimap, decontaminate: bool, clock: Clock, progress: Progress = silent) -> Cutout:
-    """A cutout whose alpha comes from a trimap alone; no network is used."""
+def from_trimap(pipeline: Cutter, pixels: Pixels, trimap: Trimap, recipe: MatteRecipe, clock: Clock, progress: Progress = silent) -> Cutout:
+    """A cutout whose alpha comes from a trimap alone; no network is used. recipe: for the colours."""
     alpha = pipeline.matte(pixels, trimap, progress=progress)
     clock.lap("alpha")
     foreground = pixels
-    if decontaminate:
-        foreground = pipeline.foreground(pixels, alpha, progress)
+    if recipe.recolours:
+        foreground = pipeline.foreground(pixels, alpha, progress, recipe)
         clock.lap("foreground")
     # Without a network no device was chosen: these stages always run on the CPU.
     return Cutout(pixels, alpha, foreground, trimap, None, dict(clock.timings), "CPU", "fp32", None, pipeline.status.notes)

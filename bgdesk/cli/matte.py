@@ -8,7 +8,7 @@ from bgdesk.cli import engine, record
 from bgdesk.cli.console import Console
 from bgdesk.cli.cut import Clock, Cutter, from_trimap
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe
 from bgdesk.files.load import load, load_trimap
 from bgdesk.files.save import save
 
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str,
     trimap = load_trimap(Path(args.trimap), photo.size)
     clock.lap("load")
     pipeline = open_pipeline(None, "auto", "auto", False)
-    cutout = from_trimap(pipeline, photo.pixels, trimap, False, clock, progress)
+    cutout = from_trimap(pipeline, photo.pixels, trimap, MatteRecipe(decontaminate=False), clock, progress)
     progress("save", 0.0)
     output = save(cutout, target, ExportRecipe(Format.PNG, True), metadata=photo, protect=[source, Path(args.trimap)], progress=progress)
     clock.lap("save")

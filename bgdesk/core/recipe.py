@@ -1,7 +1,27 @@
 """Recipes: every choice that turns a source into a cutout, frozen, so that a job is a pure function of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeAlias
+
+from bgdesk.core.errors import UsageError
+
+#: Red, green, blue, each 0 to 255, sRGB.
+Colour: TypeAlias = tuple[int, int, int]
+
+#: In place of a backdrop's colour: find out what it is.
+AUTO = "auto"
+
+
+def colour_of(text: str) -> Colour:
+    """The colour written as #rgb or #rrggbb, with or without the #. Raises UsageError."""
+    digits = text.strip().removeprefix("#")
+    if len(digits) == 3:
+        digits = "".join(digit * 2 for digit in digits)
+    if len(digits) != 6 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
+        raise UsageError(f"{text!r} is no colour. Write it like #00b140.")
+    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
 
 
 class Format(Enum):
@@ -15,16 +35,45 @@ class Format(Enum):
         return "." + self.value
 
 
+def _in_range(parts: Sequence[int]) -> bool:
+    return len(parts) == 3 and all(0 <= part <= 255 for part in parts)
+
+
 @dataclass(frozen=True)
 class MatteRecipe:
     """How alpha is made from a source.
 
     refine: solve the band with the matting Laplacian; off, alpha is the network's matte as it came.
     decontaminate: estimate the subject's own colours under partial opacity; off, foreground is the source.
+    strength: how much of that estimate is used, in [0, 1]; the rest is the source's colour.
+    spill: the backdrop whose light is taken off the subject's rim: a Colour, "#00b140", "auto" to find out which it is,
+    None to leave the rim as it is. Kept as a Colour, AUTO or None.
+
+    Raises UsageError when a value makes no sense.
     """
 
     refine: bool = True
     decontaminate: bool = True
+    strength: float = 1.0
+    spill: Colour | str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.strength <= 1.0:
+            raise UsageError(f"The strength of decontamination is a number from 0 to 1, not {self.strength:g}.")
+        if isinstance(self.spill, str) and self.spill != AUTO:
+            object.__setattr__(self, "spill", colour_of(self.spill))
+        elif isinstance(self.spill, tuple) and not _in_range(self.spill):
+            raise UsageError(f"A backdrop's colour is red, green and blue, each 0 to 255, not {self.spill}.")
+
+    @property
+    def amount(self) -> float:
+        """How much of the estimated colours is used: 0 where decontamination is off."""
+        return self.strength if self.decontaminate else 0.0
+
+    @property
+    def recolours(self) -> bool:
+        """Whether the foreground is anything else than the source."""
+        return self.amount > 0.0 or self.spill is not None
 
 
 @dataclass(frozen=True)

@@ -102,14 +102,17 @@ def _coarse(image: Colours, alpha: Alpha, progress: Progress) -> tuple[Colours, 
     return f, b
 
 
-def foreground(pixels: Pixels, alpha: Alpha, progress: Progress = silent) -> Pixels:
+def foreground(pixels: Pixels, alpha: Alpha, progress: Progress = silent, strength: float = 1.0) -> Pixels:
     """The subject's colours, H×W×3 of the source's type.
 
-    pixels: H×W×3 uint8 or uint16. alpha: float32 H×W in [0, 1]. Equal to the source wherever alpha rounds to opaque in
+    pixels: H×W×3 uint8 or uint16. alpha: float32 H×W in [0, 1]. strength: 1 gives the estimate, 0 the source, values
+    between a mixture of the two. Equal to the source wherever alpha rounds to opaque in
     8 bits; smoothly extended outwards where it is 0, so that resizing the cutout draws in no dark or foreign rim.
     """
     height, width = alpha.shape
     progress("foreground", 0.0)
+    if strength == 0.0:
+        return pixels.copy()
     top = np.float32(np.iinfo(pixels.dtype).max)
     half = Size((width + 1) // 2, (height + 1) // 2)
     small_alpha = by_area(alpha, half)
@@ -124,13 +127,21 @@ def foreground(pixels: Pixels, alpha: Alpha, progress: Progress = silent) -> Pix
     tiles = list(whole.tiles(_TILE))
     for done, tile in enumerate(tiles):
         progress("foreground", 0.5 + 0.5 * done / len(tiles))
-        _finish(pixels, alpha, f_half, b_half, top, tile, tile.grow(_HALO).intersect(whole), answer)
+        _finish(pixels, alpha, f_half, b_half, top, tile, tile.grow(_HALO).intersect(whole), strength, answer)
     progress("foreground", 1.0)
     return answer
 
 
 def _finish(
-    pixels: Pixels, alpha: Alpha, f_half: Colours, b_half: Colours, top: np.float32, tile: Rect, window: Rect, answer: Pixels
+    pixels: Pixels,
+    alpha: Alpha,
+    f_half: Colours,
+    b_half: Colours,
+    top: np.float32,
+    tile: Rect,
+    window: Rect,
+    strength: float,
+    answer: Pixels,
 ) -> None:
     """Full resolution for one tile: lift the half-size colours, relax the band, keep the source where it is opaque."""
     a = alpha[window.slices]
@@ -156,6 +167,8 @@ def _finish(
         a = np.ascontiguousarray(a)
         _pin(image, a, f, b)
         _relax(image, a, f, b, 3, False)
+    if strength < 1.0:
+        f = np.float32(strength) * f + np.float32(1 - strength) * (source.astype(np.float32) / top)
     colours = np.rint(f * top).astype(pixels.dtype)
     colours[opaque] = source[opaque]
     answer[tile.slices] = colours[inner]

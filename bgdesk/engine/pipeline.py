@@ -133,9 +133,9 @@ class Pipeline:
         elif broad_softness(alpha) > MOST_BROAD_SOFTNESS:
             notes += ("Large parts are half transparent, because the network was unsure of them. Paint Foreground or Background there.",)
         foreground = pixels
-        if recipe.decontaminate:
+        if recipe.recolours:
             with _timed(timings, "foreground"):
-                foreground = self.foreground(pixels, alpha, progress)
+                foreground = self.foreground(pixels, alpha, progress, recipe)
         status = self.status
         return Cutout(pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, notes)
 
@@ -184,13 +184,13 @@ class Pipeline:
         self._unsolved = () if converged else ("The edge of a stroke was not solved to the end: look at it, or paint over it again.",)
         return window, patch
 
-    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent) -> Pixels:
-        """The subject's own colours, the source's shape and type. Raises MattingError, Cancelled."""
+    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Pixels:
+        """The subject's own colours as `recipe` wants them, the source's shape and type. Raises MattingError, Cancelled."""
         from bgdesk.engine.foreground import foreground
 
         _check_pixels(pixels)
         _check_like(pixels, alpha, "alpha")
-        return foreground(pixels, np.ascontiguousarray(alpha, np.float32), progress)
+        return foreground(pixels, np.ascontiguousarray(alpha, np.float32), progress, recipe.amount)
 
     def _load(self) -> _Loaded:
         with self._lock:

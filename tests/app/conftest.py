@@ -113,7 +113,7 @@ class FakeEngine:
         patch[~inside[rect.slices]] = alpha[rect.slices][~inside[rect.slices]]
         return rect, patch
 
-    def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent) -> Any:
+    def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Any:
         self._enter("foreground", pixels.shape, progress)
         return self.colours_of(pixels, alpha)
 

@@ -58,7 +58,8 @@ class FakeEngine:
         self.asked.append("matte")
         return np.where(trimap == 128, np.float32(0.5), (trimap / 255).astype(np.float32)).astype(np.float32)
 
-    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent) -> Pixels:
+    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = DEFAULT) -> Pixels:
+        self.recipes.append(recipe)
         self.asked.append("foreground")
         return np.where(alpha[:, :, None] == 1, pixels, pixels // 2).astype(pixels.dtype)
 
@@ -139,6 +140,22 @@ def test_choices_reach_the_engine(fake_engine: FakeEngine, photo: Photo) -> None
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choices) == 0
     assert fake_engine.asked == [("u2netp", "cpu", "fp32", True)]
     assert fake_engine.recipes == [MatteRecipe(False, False)]
+
+
+def test_the_strength_of_decontamination(fake_engine: FakeEngine, photo: Photo) -> None:
+    photo("photo.png")
+    assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--decontaminate-strength", "0.25") == 0
+    assert run_cut(fake_engine, "photo.png", "-o", "out.png") == 0
+    write_trimap("trimap.png")
+    assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--trimap", "trimap.png", "--decontaminate-strength", "0.5") == 0
+    assert [recipe.strength for recipe in fake_engine.recipes] == [0.25, 1.0, 0.5]
+
+
+@pytest.mark.parametrize("strength", ["1.5", "-0.1", "nan"])
+def test_a_senseless_strength(fake_engine: FakeEngine, photo: Photo, strength: str) -> None:
+    photo("photo.png")
+    with pytest.raises(UsageError, match="from 0 to 1"):
+        run_cut(fake_engine, "photo.png", "-o", "out.png", f"--decontaminate-strength={strength}")
 
 
 def test_alpha_only(fake_engine: FakeEngine, photo: Photo) -> None:

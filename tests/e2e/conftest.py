@@ -99,7 +99,7 @@ class Engine:
         solved[roi.slices] = self._solve(grey, trimap)[roi.slices]
         return rect, solved[rect.slices]
 
-    def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent) -> Any:
+    def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Any:
         return pixels.copy()
 
     def close(self) -> None:

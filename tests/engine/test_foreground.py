@@ -56,6 +56,14 @@ def test_a_constant_alpha(value: float) -> None:
     assert np.abs(foreground(source, np.full((20, 30), value, np.float32)).astype(int) - 77).max() <= 1
 
 
+def test_strength_mixes_source_and_estimate() -> None:
+    source, alpha, _ = hairy(200, 260)
+    full, half = foreground(source, alpha).astype(float), foreground(source, alpha, strength=0.5).astype(float)
+    assert np.array_equal(foreground(source, alpha, strength=0.0), source)
+    assert np.abs(half - (full + source) / 2).max() <= 1
+    assert np.abs(full - source).max() > 50
+
+
 def test_can_be_cancelled() -> None:
     def progress(stage: str, fraction: float) -> None:
         assert stage == "foreground"
