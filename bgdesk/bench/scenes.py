@@ -120,7 +120,7 @@ def _hard(size: Size, random: np.random.Generator) -> tuple[Alpha, Colours]:
     corners = np.concatenate([np.linspace(a, b, 8, endpoint=False) for a, b in zip(plate, np.roll(plate, -1, 0), strict=True)])
     hole = (silhouette(size, random, 2, 0.05) - middle) * 0.25 + middle
     bar = filled(corners, size)
-    alpha = np.maximum(body, bar) * (1 - filled(hole, size))
+    alpha = np.asarray(np.maximum(body, bar) * (1 - filled(hole, size)), np.float32)
     colours = np.where((bar > 0)[..., None], texture(size, random, hue + 0.4), texture(size, random, hue))
     return lens(alpha), colours.astype(np.float32)
 
@@ -192,7 +192,7 @@ def _semi(size: Size, random: np.random.Generator) -> tuple[Alpha, Colours]:
         shine = np.clip(cloud(size, random, 3) * 5 - 3.6, 0, 1)
         body = np.maximum(0.9 * (1 - rim), 0.15 + 0.6 * shine)
     alpha = whole * np.maximum(body, core)
-    return lens(np.asarray(alpha, np.float32)), texture(size, random, hue)
+    return lens(alpha.astype(np.float32, copy=False)), texture(size, random, hue)
 
 
 def _blur(size: Size, random: np.random.Generator) -> tuple[Alpha, Colours]:
