@@ -142,7 +142,7 @@ def _hair(size: Size, random: np.random.Generator) -> tuple[Alpha, Colours]:
             points = _strand(outline[random.integers(len(outline))], centre, scale, random)
             _draw(mask, points, scale * random.uniform(0.0004, 0.0016))
             _colour(colours, points, scale, hue, random)
-        clear *= 1 - lens(mask.astype(np.float32) / 255, 0.5)
+        clear *= 1 - lens(np.asarray(mask / np.float32(255), np.float32), 0.5)
     alpha = 1 - clear
     alpha[alpha > 0.995], alpha[alpha < 0.004] = 1, 0
     return np.asarray(alpha, np.float32), cv2.GaussianBlur(colours, (0, 0), 0.7).astype(np.float32) / np.float32(255)
