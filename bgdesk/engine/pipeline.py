@@ -22,6 +22,8 @@ from bgdesk.core.tasks import Progress, silent
 if TYPE_CHECKING:
     from bgdesk.engine.device import Device, Run
     from bgdesk.engine.nets import Net
+    from bgdesk.engine.onnx_net import OnnxNet, OnnxNetwork, Opened
+    from bgdesk.engine.tiles import Refined
     from bgdesk.engine.weights import Weights
 
 
@@ -41,8 +43,8 @@ class EngineStatus:
 
 @dataclass(frozen=True, eq=False)
 class _Loaded:
-    weights: "Weights"
-    net: "Net"
+    weights: "Weights | OnnxNetwork"
+    net: "Net | OnnxNet"
     device: "Device"
     run: "Run"
 
@@ -52,13 +54,22 @@ class Pipeline:
 
     weights: gives the verified weights, or raises ModelError; asked at the first `segment`.
     device: auto, cpu, cuda or mps. precision: auto, fp32, bf16 or fp16.
+    matting: gives the network that works out whole bands in place of our solver, or None for our solver; asked like weights.
     """
 
     #: `rematte` reads nothing farther from its ROI than this, in pixels.
     REACH: ClassVar[int] = 48
 
-    def __init__(self, weights: "Callable[[], Weights]", device: str = "auto", precision: str = "auto") -> None:
+    def __init__(
+        self,
+        weights: "Callable[[], Weights | OnnxNetwork]",
+        device: str = "auto",
+        precision: str = "auto",
+        matting: "Callable[[], OnnxNetwork | None] | None" = None,
+    ) -> None:
         self._weights = weights
+        self._matting = matting
+        self._matter: tuple[OnnxNetwork, Opened] | None = None
         self._device, self._precision = device, precision
         self._loaded: _Loaded | None = None
         self._notes: tuple[str, ...] = ()
@@ -67,18 +78,19 @@ class Pipeline:
 
     @property
     def status(self) -> EngineStatus:
-        loaded = self._loaded
+        loaded, matter = self._loaded, self._matter
         if loaded is None:
             return EngineStatus(notes=self._notes + self._unsolved)
-        return EngineStatus(loaded.device.name, loaded.device.precision, loaded.weights.id, self._notes + self._unsolved)
+        model = loaded.weights.id + (f" + {matter[0].id}" if matter else "")
+        return EngineStatus(loaded.device.name, loaded.device.precision, model, self._notes + self._unsolved)
 
     def reference(self) -> "Pipeline":
         """The same network on the CPU in fp32: what every other device's answer is measured against."""
         return Pipeline(self._weights, "cpu", "fp32")
 
     def close(self) -> None:
-        """Let go of the network; the next call that needs it asks for the weights again."""
-        self._loaded = None
+        """Let go of the networks; the next call that needs one asks for it again."""
+        self._loaded = self._matter = None
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
         """Load the network and compile the kernels ahead of the first photo. Raises ModelError, DeviceError, Cancelled."""
@@ -86,7 +98,9 @@ class Pipeline:
         sample[:, 24:] = 255
         trimap = np.zeros((48, 48), np.uint8)
         trimap[:, 16:32], trimap[:, 32:] = 128, 255
-        self.foreground(sample, self.matte(sample, trimap))
+        from bgdesk.engine.refine import refine
+
+        self.foreground(sample, refine(sample, trimap, None).alpha)
         progress("network", 0.5)
         self._load()
         progress("network", 1.0)
@@ -109,7 +123,7 @@ class Pipeline:
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
         from bgdesk.core.trimap import from_matte
-        from bgdesk.engine.refine import broad_softness, refine
+        from bgdesk.engine.refine import broad_softness
         from bgdesk.engine.tiles import pinned
 
         timings: dict[str, float] = {}
@@ -121,7 +135,7 @@ class Pipeline:
             trimap = from_matte(matte)
         with _timed(timings, "alpha"):
             if recipe.refine:
-                refined = refine(pixels, trimap, matte, progress)
+                refined = self._refine(pixels, trimap, matte, progress)
                 alpha = refined.alpha
                 if refined.failed:
                     pieces = f"{refined.failed} of {refined.solved} pieces of the edge"
@@ -149,8 +163,6 @@ class Pipeline:
         What the solver could not finish is said in `status.notes`, until the next call. Raises MattingError when the
         arrays do not fit together, Cancelled.
         """
-        from bgdesk.engine.refine import refine
-
         _check_pixels(pixels)
         _check_like(pixels, trimap, "trimap")
         _check_trimap(trimap)
@@ -159,7 +171,7 @@ class Pipeline:
         if prior is not None:
             _check_like(pixels, prior, "prior")
             prior = np.asarray(prior, np.float32)
-        refined = refine(pixels, trimap, prior, progress)
+        refined = self._refine(pixels, trimap, prior, progress)
         unsolved = f"{refined.failed} of {refined.solved} pieces of the edge were not solved to the end: look at them before you use them."
         self._unsolved = (unsolved,) if refined.failed else ()
         return refined.alpha
@@ -192,33 +204,79 @@ class Pipeline:
         _check_like(pixels, alpha, "alpha")
         return foreground(pixels, np.ascontiguousarray(alpha, np.float32), progress, recipe.amount)
 
+    def _refine(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> "Refined":
+        """Alpha of a whole photo: by the matting network that was chosen, else by our solver."""
+        network = self._matting() if self._matting is not None else None
+        if network is None:
+            from bgdesk.engine.refine import refine
+
+            return refine(pixels, trimap, prior, progress)
+        from bgdesk.engine.device import OutOfMemory
+        from bgdesk.engine.matting_net import matte
+        from bgdesk.engine.onnx_net import open_network
+        from bgdesk.engine.tiles import Refined
+
+        if self._matter is None or self._matter[0] != network:
+            self._matter = network, open_network(network, self._device, self._precision)
+            self._note(*self._matter[1].notes)
+        opened = self._matter[1]
+        try:
+            return Refined(matte(pixels, trimap, opened.net, opened.run, progress), 0, 0)
+        except OutOfMemory:
+            self._note(f"{opened.device.name} ran out of memory; the CPU is used until the program is started again.")
+            self._matter = None
+            self._matter = network, open_network(network, "cpu", self._precision)
+            return Refined(matte(pixels, trimap, self._matter[1].net, self._matter[1].run, progress), 0, 0)
+
+    def _note(self, *notes: str) -> None:
+        self._notes += tuple(note for note in notes if note not in self._notes)
+
     def _load(self) -> _Loaded:
         with self._lock:
             if self._loaded is None:
                 weights = self._weights()
-                from bgdesk.engine.device import OutOfMemory, choose, place, probe
-                from bgdesk.engine.nets import NETS
-                from bgdesk.engine.weights import load
+                from bgdesk.engine.onnx_net import OnnxNetwork
 
-                net = NETS[weights.net]
-                device = choose(probe(), self._device, self._precision, net.reduced)
-                try:
-                    self._loaded = _Loaded(weights, net, device, place(load(weights), device))
-                except OutOfMemory:
-                    self._loaded = self._on_cpu(weights, net, device)
+                self._loaded = self._open(weights, self._device) if isinstance(weights, OnnxNetwork) else self._place(weights)
             return self._loaded
+
+    def _place(self, weights: "Weights") -> _Loaded:
+        """One of our own networks, by torch."""
+        from bgdesk.engine.device import OutOfMemory, choose, place, probe
+        from bgdesk.engine.nets import NETS
+        from bgdesk.engine.weights import load
+
+        net = NETS[weights.net]
+        device = choose(probe(), self._device, self._precision, net.reduced)
+        try:
+            return _Loaded(weights, net, device, place(load(weights), device))
+        except OutOfMemory:
+            return self._on_cpu(weights, device)
+
+    def _open(self, network: "OnnxNetwork", device: str) -> _Loaded:
+        """One that somebody brought, by ONNX Runtime."""
+        from bgdesk.engine.onnx_net import open_network
+
+        opened = open_network(network, device, self._precision)
+        self._note(*opened.notes)
+        return _Loaded(network, opened.net, opened.device, opened.run)
 
     def _fall_back(self, loaded: _Loaded) -> _Loaded:
         with self._lock:
             self._loaded = None  # frees the accelerator before the CPU takes over
-            self._loaded = self._on_cpu(loaded.weights, loaded.net, loaded.device)
+            self._loaded = self._on_cpu(loaded.weights, loaded.device)
             return self._loaded
 
-    def _on_cpu(self, weights: "Weights", net: "Net", device: "Device") -> _Loaded:
+    def _on_cpu(self, weights: "Weights | OnnxNetwork", device: "Device") -> _Loaded:
         from bgdesk.engine.device import choose, place, probe
+        from bgdesk.engine.nets import NETS
+        from bgdesk.engine.onnx_net import OnnxNetwork
         from bgdesk.engine.weights import load
 
-        self._notes += (f"{device.name} ran out of memory; the CPU is used until the program is started again.",)
+        self._note(f"{device.name} ran out of memory; the CPU is used until the program is started again.")
+        if isinstance(weights, OnnxNetwork):
+            return self._open(weights, "cpu")
+        net = NETS[weights.net]
         cpu = choose(probe(), "cpu", "auto", net.reduced)
         return _Loaded(weights, net, cpu, place(load(weights), cpu))
 

@@ -8,13 +8,14 @@ from bgdesk.core.resample import by_area, cubic, linear
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.device import Run
 from bgdesk.engine.nets import Net, stretch
+from bgdesk.engine.onnx_net import OnnxNet
 
 
-def segment(pixels: Pixels, net: Net, run: Run, progress: Progress = silent) -> Alpha:
+def segment(pixels: Pixels, net: Net | OnnxNet, run: Run, progress: Progress = silent) -> Alpha:
     """The matte of `pixels` (H×W×3 uint8 or uint16), float32 H×W in [0, 1]."""
     progress("network", 0.0)
     height, width = pixels.shape[:2]
-    side = Size(net.side, net.side)
+    side = net.size_for(Size(width, height))
     small = by_area(pixels, side) if height * width > side.area else linear(pixels, side)
     values = small.astype(np.float32)
     if pixels.dtype == np.uint16:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha
+from bgdesk.core.geometry import Size
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,6 +30,10 @@ class Net:
     normalise: Callable[[NDArray[np.float32]], NDArray[np.float32]]
     stretch: bool
     reduced: bool
+
+    def size_for(self, photo: Size) -> Size:
+        """The size that a photo of this size is given to the network in."""
+        return Size(self.side, self.side)
 
 
 def stretch(matte: Alpha) -> Alpha:
