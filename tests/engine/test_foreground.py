@@ -5,11 +5,14 @@ import numpy as np
 import pymatting
 import pytest
 
-from bgdesk.core.tasks import Cancelled
+from bgdesk.bench.metrics import delta_e2000, lab
+from bgdesk.core.tasks import Cancelled, silent
+from bgdesk.engine import foreground as foreground_module
 from bgdesk.engine.foreground import foreground
+from bgdesk.engine.refine import refine
 
 sys.path.insert(0, str(Path(__file__).parent))
-from scenes import hairy
+from scenes import BACKDROPS, hairy, strands, trimap_of
 
 
 def error(found: np.ndarray, front: np.ndarray, alpha: np.ndarray) -> float:
@@ -25,11 +28,55 @@ def test_removes_the_backdrop_from_soft_edges(dtype: type) -> None:
     assert error(found, front, alpha) < 0.4 * error(source, front, alpha)
 
 
-def test_no_worse_than_the_published_method() -> None:
-    source, alpha, front = hairy(400, 500)
+@pytest.mark.parametrize("blur", [0.0, 1.5, 5.0])
+@pytest.mark.parametrize("backdrop", BACKDROPS.values(), ids=BACKDROPS)
+def test_better_than_the_published_method(backdrop: tuple[float, float, float], blur: float) -> None:
+    source, alpha, front = strands(400, 500, backdrop, blur=blur)
     published = pymatting.estimate_foreground_ml(source / 255.0, alpha.astype(np.float64))
     published = np.rint(np.clip(published, 0, 1) * 255).astype(np.uint8)
-    assert error(foreground(source, alpha), front, alpha) < 1.1 * error(published, front, alpha)
+    assert error(foreground(source, alpha), front, alpha) < 0.95 * error(published, front, alpha)
+
+
+def composite_error(found: np.ndarray, alpha: np.ndarray, front: np.ndarray, truth: np.ndarray) -> float:
+    """Mean ΔE2000 in the true band, over a light, a middle and a dark new background."""
+    band = (truth > 0.02) & (truth < 0.98)
+    a, t = alpha[band][:, None], truth[band][:, None]
+    errors = []
+    for grey in (0.1, 0.5, 0.9):
+        made, right = a * found[band] / 255 + (1 - a) * grey, t * front[band] / 255 + (1 - t) * grey
+        errors.append(delta_e2000(lab(made), lab(right)).mean())
+    return float(np.mean(errors))
+
+
+@pytest.mark.parametrize("backdrop", BACKDROPS.values(), ids=BACKDROPS)
+def test_thin_hair_loses_the_backdrops_colour(backdrop: tuple[float, float, float]) -> None:
+    source, alpha, front = strands(500, 600, backdrop)
+    before, after = composite_error(source, alpha, front, alpha), composite_error(foreground(source, alpha), alpha, front, alpha)
+    assert after < 0.2 * before
+
+
+@pytest.mark.parametrize("backdrop", BACKDROPS.values(), ids=BACKDROPS)
+def test_thin_hair_loses_the_backdrops_colour_with_the_alpha_that_we_find(backdrop: tuple[float, float, float]) -> None:
+    source, truth, front = strands(400, 480, backdrop, hairs=40)
+    alpha = refine(source, trimap_of(truth), None, silent).alpha
+    before, after = composite_error(source, alpha, front, truth), composite_error(foreground(source, alpha), alpha, front, truth)
+    assert after < 0.6 * before
+
+
+@pytest.mark.parametrize("cells", [1 << 15, 1 << 13])
+def test_tiles_leave_no_seams(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    source, alpha, _ = strands(900, 1100, BACKDROPS["green"])
+    whole = foreground(source, alpha).astype(float)
+    monkeypatch.setattr(foreground_module, "_COARSE", cells)
+    tiled = foreground(source, alpha).astype(float)
+    assert np.array_equal(foreground(source, alpha), tiled)  # whatever thread had which tile
+    band = (alpha > 0.02) & (alpha < 0.98)
+    across, along = np.zeros(alpha.shape, bool), np.zeros(alpha.shape, bool)
+    across[:, 510:514], along[510:514] = True, True
+    away = np.abs(tiled - whole).mean(axis=2) * alpha
+    assert away[band].mean() < 2
+    for seam in (across, along):
+        assert away[band & seam].mean() < 2 * away[band].mean()
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (2, 3), (33, 31), (513, 520)])
