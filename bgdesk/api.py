@@ -15,13 +15,15 @@ class Engine(Pipeline):
     """The engine with an installed network.
 
     model: id of an installed network (None: the default one). device: auto, cpu, cuda or mps. precision: auto, fp32,
-    bf16 or fp16. Cheap to make; the network is loaded at the first photo, and a missing one is said then (ModelError),
-    so that matting with a trimap works without any.
+    bf16 or fp16. matting: id of an installed matting network, such as ViTMatte, to work out edges (None: bgdesk's solver).
+    Cheap to make; the networks are loaded at the first photo, and a missing one is said then (ModelError), so that matting
+    with a trimap works without any.
     """
 
-    def __init__(self, model: str | None = None, device: str = "auto", precision: str = "auto") -> None:
+    def __init__(self, model: str | None = None, device: str = "auto", precision: str = "auto", matting: str | None = None) -> None:
         store = default_store()
-        super().__init__(lambda: store.weights(model), device, precision)
+        edges = None if matting is None else lambda: store.matting(matting)
+        super().__init__(lambda: store.weights(model), device, precision, edges)
 
 
 def load(path: str | PathLike[str]) -> LoadedImage:

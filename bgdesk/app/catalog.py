@@ -52,7 +52,8 @@ class Source:
 class CatalogEntry:
     """One network that can be installed.
 
-    id: what a person types. net: the architecture, a key of engine.nets. commercial: the licence allows commercial use.
+    id: what a person types. net: the architecture, a key of engine.nets. commercial: the licence allows commercial use;
+    None, for a network that somebody brought, where nobody knows.
     default: used when nobody names a network; exactly one entry of a catalogue is it.
     """
 
@@ -61,10 +62,22 @@ class CatalogEntry:
     net: str
     licence: str
     licence_url: str
-    commercial: bool
+    commercial: bool | None
     homepage: str
     sources: tuple[Source, ...]
     default: bool = False
+
+    @property
+    def use(self) -> str:
+        """Words for what the licence says about commercial use."""
+        if self.commercial is None:
+            return "commercial use not known"
+        return "commercial use allowed" if self.commercial else "no commercial use"
+
+    @property
+    def terms(self) -> str:
+        """Words for the licence and for what it allows."""
+        return f"{self.licence or 'not stated'}, {self.use}"
 
     @property
     def download_size(self) -> int:
@@ -97,6 +110,8 @@ def _entry(model: Mapping[str, Any]) -> CatalogEntry:
         raise ValueError(f"{name} has no source")
     entry = CatalogEntry(**plain, sources=sources)
     _check_types(str(name), entry)
+    if type(entry.commercial) is not bool:
+        raise TypeError(f"{name}: commercial must be of type bool")
     # The id becomes a file name.
     if not entry.id or not all(c.isascii() and (c.isalnum() or c in "-_") for c in entry.id):
         raise ValueError(f"the id {entry.id!r} may only have letters, digits, - and _")

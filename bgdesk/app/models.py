@@ -8,9 +8,7 @@ them, so that putting the result in place is a rename, and is done under a lock 
 import json
 import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,18 +16,18 @@ from typing import TYPE_CHECKING, TypeAlias
 from bgdesk.app import paths
 from bgdesk.app.catalog import CatalogEntry, load_catalog
 from bgdesk.app.fetch import FETCHERS, Fetch, check, sha256_of
-from bgdesk.app.filelock import locked
+from bgdesk.app.model_files import ModelFiles, ModelStatus, reason, refuse_foreign
+from bgdesk.app.own import Imported, OwnNetworks
+from bgdesk.app.presets import Description
 from bgdesk.core.errors import ModelError
 from bgdesk.core.tasks import Progress, silent
 
 if TYPE_CHECKING:
+    from bgdesk.engine.onnx_net import OnnxNetwork
     from bgdesk.engine.weights import Weights
 
 #: convert(onnx, net, target, progress): ONNX file to safetensors, every name and shape checked; raises ModelError.
 Convert: TypeAlias = Callable[[Path, str, Path, Progress], None]
-
-_WORK_PREFIX = ".incoming-"
-_PICKLES = frozenset({".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle"})
 
 
 @dataclass(frozen=True)
@@ -45,23 +43,6 @@ class Record:
     installed_from: str
 
 
-@dataclass(frozen=True)
-class ModelStatus:
-    """One line of a list of networks.
-
-    installed: it is there, whole or not. size: bytes on disk; before it is installed, bytes to download.
-    damaged: it is there and cannot be used; problem says why, as a sentence.
-    installed_from: where the installed file came from, in words.
-    """
-
-    entry: CatalogEntry
-    installed: bool
-    size: int
-    damaged: bool = False
-    problem: str = ""
-    installed_from: str = ""
-
-
 class ModelStore:
     """The networks in one folder. Safe to use from several threads and processes."""
 
@@ -70,19 +51,21 @@ class ModelStore:
     ) -> None:
         self.folder = folder
         self.catalog = tuple(catalog)
+        self._files = ModelFiles(folder)
+        self._own = OwnNetworks(self._files, frozenset(entry.id for entry in catalog))
         self._fetchers = fetchers
         self._convert = convert or _engine_convert
-        #: Files whose sha256 was computed in this process: path -> ((mtime, size), sha256).
-        self._hashed: dict[Path, tuple[tuple[int, int], str]] = {}
 
     # --- look ---
 
     def entry(self, id: str) -> CatalogEntry:
-        """The catalogue's entry of this id; ModelError if there is none."""
+        """The entry of this id, the catalogue's or that of a network somebody brought; ModelError if there is none."""
         for entry in self.catalog:
             if entry.id == id:
                 return entry
-        known = ", ".join(entry.id for entry in self.catalog)
+        if self._own.has(id):
+            return self._own.status(id).entry
+        known = ", ".join([entry.id for entry in self.catalog] + self._own.ids())
         raise ModelError(f"There is no network called {id!r}. The networks are: {known}.")
 
     @property
@@ -91,16 +74,16 @@ class ModelStore:
         return next(entry for entry in self.catalog if entry.default)
 
     def statuses(self) -> list[ModelStatus]:
-        """Every network of the catalogue, in its order. Quick: sizes are compared, contents are not."""
-        return [self._status(entry) for entry in self.catalog]
+        """Every network of the catalogue, in its order, then those that were brought. Quick: sizes are compared, contents are not."""
+        return [self._status(entry) for entry in self.catalog] + [self._own.status(id) for id in self._own.ids()]
 
     def default_id(self) -> str | None:
-        """The catalogue's default if it is installed, else the first installed one, else None."""
-        installed = [status.entry for status in self.statuses() if status.installed]
+        """The catalogue's default if it is installed, else the first installed one that segments, else None."""
+        installed = [status.entry for status in self.statuses() if status.installed and status.kind == "segment"]
         return next((entry.id for entry in (*(e for e in installed if e.default), *installed)), None)
 
-    def weights(self, id: str | None = None) -> "Weights":
-        """A verified network: `id`, or the default one.
+    def weights(self, id: str | None = None) -> "Weights | OnnxNetwork":
+        """A verified network that segments: `id`, or the default one.
 
         The sha256 is computed before the first use in a process and again when the file has changed.
         Raises ModelError if it is not installed or not whole.
@@ -110,29 +93,48 @@ class ModelStore:
         chosen = id or self.default_id()
         if chosen is None:
             raise ModelError(f"No network is installed. Install one with: bgdesk models install {self.default_entry.id}")
+        if self._own.has(chosen):
+            network = self._own.network(chosen)
+            if network.spec.kind != "segment":
+                raise ModelError(f"The network {chosen} works out edges; it finds no subject. Use it with: --matting {chosen}")
+            return network
         entry = self.entry(chosen)
         problem, record = self._inspect(entry, contents=True)
         if problem:
             raise ModelError(f"The network {chosen} is damaged: {problem}. Install it again with: bgdesk models install {chosen}")
         if record is None:
             raise ModelError(f"The network {chosen} is not installed. Install it with: bgdesk models install {chosen}")
-        return Weights(chosen, record.net, self._tensors(chosen), record.sha256)
+        return Weights(chosen, record.net, self._files.tensors(chosen), record.sha256)
+
+    def matting(self, id: str) -> "OnnxNetwork":
+        """A verified network that works out edges. Raises ModelError if it is not installed, not whole, or of another kind."""
+        if self._own.has(id):
+            network = self._own.network(id)
+            if network.spec.kind == "matte":
+                return network
+        else:
+            self.entry(id)
+        known = ", ".join(status.entry.id for status in self.statuses() if status.kind == "matte") or "none is installed"
+        raise ModelError(f"The network {id} finds subjects; it works out no edges. Use it with: --model {id}. Matting networks: {known}.")
 
     def verify(self) -> list[ModelStatus]:
-        """Read every installed network from disk and compare its sha256; the installed ones, in catalogue order."""
-        self._hashed.clear()
-        return [status for status in (self._status(entry, contents=True) for entry in self.catalog) if status.installed]
+        """Read every installed network from disk and compare its sha256; the installed ones, in the order of `statuses`."""
+        self._files.forget()
+        catalogued = [status for status in (self._status(entry, contents=True) for entry in self.catalog) if status.installed]
+        return catalogued + [self._own.status(id, contents=True) for id in self._own.ids()]
 
     # --- change ---
 
-    def install(self, id: str, progress: Progress = silent) -> "Weights":
+    def install(self, id: str, progress: Progress = silent) -> "Weights | OnnxNetwork":
         """Download, check and convert a network; one that is installed and whole is left as it is.
 
         Stages: "download", "unpack", "verify", "convert" ("wait" while another bgdesk installs). The sources are tried
         in order; ModelError gives the reason of each. Cancelled, Ctrl-C and errors leave the folder as it was.
         """
         entry = self.entry(id)
-        with self._work_folder(id, progress) as work:
+        if not entry.sources:
+            raise ModelError(f"The network {id} was imported from a file: it cannot be downloaded. Remove it, and import the file again.")
+        with self._files.work_folder(id, progress) as work:
             problem, record = self._inspect(entry, contents=True)
             if record is not None and not problem:
                 return self.weights(id)
@@ -147,22 +149,31 @@ class ModelStore:
                     shutil.rmtree(fetching, ignore_errors=True)  # room for the conversion; the rest goes with the work folder
                     return self._put(entry, onnx, source.sha256, source.title, work, progress)
                 except (ModelError, OSError) as error:
-                    reasons.append(f"{source.title}: {_reason(error)}")
+                    reasons.append(f"{source.title}: {reason(error)}")
                     onnx.unlink(missing_ok=True)
             raise ModelError(
                 f"The network {id} could not be installed. {'. '.join(reasons)}. Check the connection and try again, or fetch "
                 f"the ONNX file on another machine and run: bgdesk models import FILE --as {id}"
             )
 
-    def import_file(self, path: Path, id: str, progress: Progress = silent) -> "Weights":
-        """Install a network from a local ONNX file, replacing an installed one of the same id.
+    def import_own(self, path: Path, id: str, description: Description, progress: Progress = silent) -> Imported:
+        """Install a network that is not the catalogue's, once it has shown on a sample that it does what it should.
+
+        Stages: "verify", "try". Raises ModelError: the id is taken or no good, the file is no network of that kind.
+        """
+        if any(entry.id == id for entry in self.catalog):
+            raise ModelError(f"{id} is a network of the catalogue. Choose another id for a network of your own.")
+        return self._own.put(path, id, description, progress)
+
+    def import_file(self, path: Path, id: str, progress: Progress = silent) -> "Weights | OnnxNetwork":
+        """Install a network of the catalogue from a local ONNX file, replacing an installed one of the same id.
 
         Any ONNX file of the right architecture is taken; a truncated or foreign one is refused with ModelError, and so
         is a pickle. Stages: "verify", "convert".
         """
         entry = self.entry(id)
-        _refuse_foreign(path, id)
-        with self._work_folder(id, progress) as work:
+        refuse_foreign(path, f"Give an ONNX file of {id}, or run: bgdesk models install {id}")
+        with self._files.work_folder(id, progress) as work:
             try:
                 sha256 = sha256_of(path, progress)
                 owner = next((e.id for e in self.catalog if any(s.sha256 == sha256 for s in e.sources)), id)
@@ -171,70 +182,44 @@ class ModelStore:
                 return self._put(entry, path, sha256, f"file {path.name}", work, progress)
             except OSError as error:
                 raise ModelError(
-                    f"{path.name} could not be imported as {id}: {_reason(error)}. See that the file can be read and that there is "
+                    f"{path.name} could not be imported as {id}: {reason(error)}. See that the file can be read and that there is "
                     f"room in {self.folder}, and try again."
                 ) from error
 
     def remove(self, id: str) -> None:
         """Delete an installed network. ModelError if it is not installed or in use."""
         entry = self.entry(id)
-        with self._work_folder(id, silent) as work:
-            if not self._status(entry).installed:
+        with self._files.work_folder(id) as work:
+            if not self._own.has(id) and not self._status(entry).installed:
                 raise ModelError(f"The network {id} is not installed.")
-            try:
-                # A rename fails as a whole where another process has the tensors open (Windows): then nothing has changed.
-                if self._tensors(id).exists():
-                    os.replace(self._tensors(id), work / "removed")
-                self._record_file(id).unlink(missing_ok=True)
-            except OSError as error:
-                raise ModelError(
-                    f"The network {id} could not be removed: {_reason(error)}. Close other windows of bgdesk and try again."
-                ) from error
+            self._files.delete(id, work)
 
     # --- inside ---
-
-    def _tensors(self, id: str) -> Path:
-        return self.folder / f"{id}.safetensors"
-
-    def _record_file(self, id: str) -> Path:
-        return self.folder / f"{id}.json"
 
     def _status(self, entry: CatalogEntry, contents: bool = False) -> ModelStatus:
         problem, record = self._inspect(entry, contents)
         if record is None and not problem:
             return ModelStatus(entry, False, entry.download_size)
-        tensors = self._tensors(entry.id)
+        tensors = self._files.tensors(entry.id)
         size = tensors.stat().st_size if tensors.exists() else 0
         return ModelStatus(entry, True, size, bool(problem), problem, record.installed_from if record else "")
 
     def _inspect(self, entry: CatalogEntry, contents: bool) -> tuple[str, Record | None]:
         """(what is wrong with an installed network or "", its record); ("", None) means not installed."""
         try:
-            fields = json.loads(self._record_file(entry.id).read_text(encoding="utf-8"))
+            fields = json.loads(self._files.record(entry.id).read_text(encoding="utf-8"))
             record = Record(**fields)
         except FileNotFoundError:
             return "", None
         except (OSError, ValueError, TypeError) as error:
             return f"its record could not be read ({error})", None
-        tensors = self._tensors(entry.id)
-        try:
-            found = tensors.stat()
-            if found.st_size != record.size:
-                return f"{tensors.name} has {found.st_size:,} bytes instead of {record.size:,}", record
-            if record.net != entry.net:
-                return f"it was made for the architecture {record.net}, not {entry.net}", record
-            stamp = (found.st_mtime_ns, found.st_size)
-            known = self._hashed.get(tensors)
-            if contents and (known is None or known[0] != stamp):
-                known = stamp, sha256_of(tensors)
-                self._hashed[tensors] = known
-        except OSError as error:
-            return f"{tensors.name} could not be read ({_reason(error)})", record
-        if known is not None and known[0] == stamp and known[1] != record.sha256:
-            return f"the sha256 of {tensors.name} is wrong", record
-        return "", record
+        if record.net != entry.net:
+            return f"it was made for the architecture {record.net}, not {entry.net}", record
+        return self._files.fault(self._files.tensors(entry.id), record.size, record.sha256, contents), record
 
-    def _put(self, entry: CatalogEntry, onnx: Path, source_sha256: str, origin: str, work: Path, progress: Progress) -> "Weights":
+    def _put(
+        self, entry: CatalogEntry, onnx: Path, source_sha256: str, origin: str, work: Path, progress: Progress
+    ) -> "Weights | OnnxNetwork":
         """Convert an ONNX file in `work`, then rename the tensors and, last, the record into place."""
         progress("convert", 0.0)
         tensors, note = work / "network.safetensors", work / "record.json"
@@ -243,27 +228,9 @@ class ModelStore:
         note.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
         shutil.copymode(note, tensors)  # safetensors writes files that only their owner can read
         progress("convert", 1.0)
-        os.replace(tensors, self._tensors(entry.id))
-        os.replace(note, self._record_file(entry.id))
+        os.replace(tensors, self._files.tensors(entry.id))
+        os.replace(note, self._files.record(entry.id))
         return self.weights(entry.id)
-
-    @contextmanager
-    def _work_folder(self, id: str, progress: Progress) -> Iterator[Path]:
-        """An empty folder on the disk of the models folder, under the lock; gone afterwards, whatever happens."""
-        with ExitStack() as stack:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(locked(self.folder / ".lock", lambda: progress("wait", 0.0)))
-                # Whoever made these held the lock, and holds it no longer: it was killed.
-                for stale in self.folder.glob(_WORK_PREFIX + "*"):
-                    shutil.rmtree(stale, ignore_errors=True)
-                work = stack.enter_context(tempfile.TemporaryDirectory(prefix=_WORK_PREFIX, dir=self.folder, ignore_cleanup_errors=True))
-            except OSError as error:
-                raise ModelError(
-                    f"The network {id} could not be changed in {self.folder}: {_reason(error)}. "
-                    "Make room there, or see that the folder may be written to, and try again."
-                ) from error
-            yield Path(work)
 
 
 def default_store() -> ModelStore:
@@ -275,28 +242,3 @@ def _engine_convert(onnx: Path, net: str, target: Path, progress: Progress) -> N
     from bgdesk.engine.weights import convert
 
     convert(onnx, net, target, progress)
-
-
-def _reason(error: Exception) -> str:
-    """An error as the end of a sentence, without a full stop."""
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-    return text.strip().rstrip(".")
-
-
-def _refuse_foreign(path: Path, id: str) -> None:
-    """Raise ModelError for what can be told from a file's name and first bytes: no file, a pickle, no ONNX."""
-    remedy = f"Give an ONNX file of {id}, or run: bgdesk models install {id}"
-    try:
-        with path.open("rb") as file:
-            head = file.read(8)
-    except OSError as error:
-        raise ModelError(f"{path.name} could not be read: {_reason(error)}. {remedy}") from error
-    # A pickle of protocol 2 and later begins with 0x80; torch has wrapped pickles in zip files since 1.6.
-    if path.suffix.lower() in _PICKLES or head[:1] == b"\x80":
-        raise ModelError(f"{path.name} is a pickle, and opening one can run any program hidden in it, so bgdesk never does. {remedy}")
-    if head[:4] == b"PK\x03\x04":
-        raise ModelError(f"{path.name} is an archive, not an ONNX file. {remedy}")
-    if path.suffix.lower() != ".onnx":
-        raise ModelError(f"{path.name} is not an ONNX file (its name does not end in .onnx). {remedy}")
-    if not head:
-        raise ModelError(f"{path.name} is empty. {remedy}")

@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the file to write, or the folder for several photos (made if need be); files of the same name are replaced, sources never",
     )
     engine.add_arguments(parser)
+    engine.add_matting(parser)
     parser.add_argument("--format", choices=[f.value for f in Format], help="the format to write; taken from OUT's suffix if left out")
     parser.add_argument("--trimap", metavar="FILE", help="use this trimap (black, grey, white) instead of a network; one photo only")
     parser.add_argument("--alpha-only", action="store_true", help="write the opacity as a grey picture, not the cut-out photo")
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON record a photo on stdout")
 
 
-def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str, bool], Cutter] = engine.open_pipeline) -> int:
+def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str, bool, str | None], Cutter] = engine.open_pipeline) -> int:
     format = Format(args.format) if args.format else None
     inputs = find_photos(args.inputs, SUFFIXES)
     tasks = plan(inputs, args.output, format)
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str,
         return 1
     _make_folders(tasks)
     matte_recipe = recipe_of(args)
-    pipeline = open_pipeline(args.model, args.device, args.precision, args.trimap is None)
+    pipeline = open_pipeline(args.model, args.device, args.precision, args.trimap is None, args.matting)
     recipe = ExportRecipe(format, args.alpha_only)
     protect = [task.source for task in tasks] + ([Path(args.trimap)] if args.trimap else [])
     for number, task in enumerate(tasks, 1):
@@ -117,6 +118,8 @@ def _check_combinations(args: argparse.Namespace, tasks: Sequence[Task]) -> None
         raise UsageError("--trimap belongs to one photo: give one INPUT")
     if args.trimap and args.no_refine:
         raise UsageError("--trimap and --no-refine cannot be had together: from a trimap, alpha is always solved")
+    if args.matting and args.no_refine:
+        raise UsageError("--matting and --no-refine cannot be had together: refining is what a matting network does")
     if args.trimap and args.model:
         raise UsageError("--trimap and --model cannot be had together: with a trimap no network is used")
     if args.alpha_only and any(task.target.suffix.lower() != Format.PNG.suffix for task in tasks):
@@ -154,7 +157,7 @@ def _cut_one(
     if args.trimap:
         trimap = load_trimap(Path(args.trimap), photo.size)
         clock.lap("load")
-        cutout = from_trimap(pipeline, photo.pixels, trimap, matte_recipe, clock, progress)
+        cutout = from_trimap(pipeline, photo.pixels, trimap, matte_recipe, clock, progress, args.matting)
     else:
         cutout = pipeline.auto(photo.pixels, matte_recipe, progress)
         clock.add(cutout.timings)
@@ -183,8 +186,16 @@ class Clock:
         self._since = time.perf_counter()
 
 
-def from_trimap(pipeline: Cutter, pixels: Pixels, trimap: Trimap, recipe: MatteRecipe, clock: Clock, progress: Progress = silent) -> Cutout:
-    """A cutout whose alpha comes from a trimap alone; no network is used. recipe: for the colours."""
+def from_trimap(
+    pipeline: Cutter,
+    pixels: Pixels,
+    trimap: Trimap,
+    recipe: MatteRecipe,
+    clock: Clock,
+    progress: Progress = silent,
+    matting: str | None = None,
+) -> Cutout:
+    """A cutout whose alpha comes from a trimap alone; at most a matting network is used. recipe: for the colours."""
     alpha = pipeline.matte(pixels, trimap, progress=progress)
     clock.lap("alpha")
     foreground = pixels
@@ -192,4 +203,6 @@ def from_trimap(pipeline: Cutter, pixels: Pixels, trimap: Trimap, recipe: MatteR
         foreground = pipeline.foreground(pixels, alpha, progress, recipe)
         clock.lap("foreground")
     # Without a network no device was chosen: these stages always run on the CPU.
-    return Cutout(pixels, alpha, foreground, trimap, None, dict(clock.timings), "CPU", "fp32", None, pipeline.status.notes)
+    status = pipeline.status
+    used = (status.device, status.precision, status.model) if matting else ("CPU", "fp32", None)
+    return Cutout(pixels, alpha, foreground, trimap, None, dict(clock.timings), *used, status.notes)

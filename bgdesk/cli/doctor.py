@@ -14,6 +14,7 @@ from bgdesk.app.models import ModelStore, default_store
 from bgdesk.cli import engine, qtlibs
 from bgdesk.cli.console import Console
 from bgdesk.cli.main import has_display
+from bgdesk.cli.models import remedy
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.errors import BgdeskError
 from bgdesk.core.tasks import Progress
@@ -91,7 +92,7 @@ def _networks(store: ModelStore) -> Iterator[Finding]:
     for status in checked:
         id = status.entry.id
         if status.damaged:
-            yield Finding(f"network {id}", f"damaged: {status.problem}. Install it again with: bgdesk models install {id}", False)
+            yield Finding(f"network {id}", f"damaged: {status.problem}. {remedy(status)}", False)
         else:
             yield Finding(f"network {id}", f"good, {status.size / 1e6:.1f} MB, from {status.installed_from}")
 

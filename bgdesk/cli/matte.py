@@ -1,4 +1,4 @@
-"""bgdesk matte SOURCE TRIMAP -o ALPHA.png: alpha from a trimap, without a network."""
+"""bgdesk matte SOURCE TRIMAP -o ALPHA.png: alpha from a trimap, without a network that finds subjects."""
 
 import argparse
 from collections.abc import Callable
@@ -17,10 +17,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="the photo")
     parser.add_argument("trimap", metavar="TRIMAP", help="a picture of the same size: black background, white foreground, grey unknown")
     parser.add_argument("-o", "--output", required=True, metavar="ALPHA.png", help="the grey PNG to write; an existing one is replaced")
+    engine.add_matting(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON record on stdout")
 
 
-def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str, bool], Cutter] = engine.open_pipeline) -> int:
+def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str, bool, str | None], Cutter] = engine.open_pipeline) -> int:
     source, target = Path(args.source), Path(args.output)
     if target.suffix.lower() != Format.PNG.suffix:
         raise UsageError(f"{args.output} must end with .png")
@@ -31,8 +32,8 @@ def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str,
     photo = load(source)
     trimap = load_trimap(Path(args.trimap), photo.size)
     clock.lap("load")
-    pipeline = open_pipeline(None, "auto", "auto", False)
-    cutout = from_trimap(pipeline, photo.pixels, trimap, MatteRecipe(decontaminate=False), clock, progress)
+    pipeline = open_pipeline(None, "auto", "auto", False, args.matting)
+    cutout = from_trimap(pipeline, photo.pixels, trimap, MatteRecipe(decontaminate=False), clock, progress, args.matting)
     progress("save", 0.0)
     output = save(cutout, target, ExportRecipe(Format.PNG, True), metadata=photo, protect=[source, Path(args.trimap)], progress=progress)
     clock.lap("save")

@@ -201,9 +201,8 @@ def session_for(path: Path, name: str, providers: Sequence[str]) -> Any:
     try:
         return ort.InferenceSession(str(path), options, providers=list(providers))
     except Exception as error:  # ONNX Runtime has a class for each of its status codes, with no common base
-        raise ModelError(
-            f"{name} could not be loaded by ONNX Runtime: {reason_of(error)}. Export it anew with standard operators."
-        ) from error
+        reason = reason_of(error).replace(str(path), name)
+        raise ModelError(f"{name} could not be loaded by ONNX Runtime: {reason}. Export it anew with standard operators.") from error
 
 
 def reason_of(error: Exception) -> str:

@@ -79,6 +79,8 @@ class Pipeline:
     @property
     def status(self) -> EngineStatus:
         loaded, matter = self._loaded, self._matter
+        if loaded is None and matter is not None:
+            return EngineStatus(matter[1].device.name, matter[1].device.precision, matter[0].id, self._notes + self._unsolved)
         if loaded is None:
             return EngineStatus(notes=self._notes + self._unsolved)
         model = loaded.weights.id + (f" + {matter[0].id}" if matter else "")

@@ -3,7 +3,7 @@
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from bgdesk.app.models import ModelStatus
+from bgdesk.app.model_files import ModelStatus
 from bgdesk.ui import words
 from bgdesk.ui.actions import Actions
 from bgdesk.ui.controls import named, role

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from bgdesk.app.jobs import Jobs, Lane
-from bgdesk.app.models import ModelStatus
+from bgdesk.app.model_files import ModelStatus
 from bgdesk.app.photos import Busy
 from bgdesk.core.errors import BgdeskError
 from bgdesk.ui import words

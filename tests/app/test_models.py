@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bgdesk.app import models
+from bgdesk.app import model_files, models
 from bgdesk.app.catalog import CatalogEntry, Source
 from bgdesk.app.fetch import Fetch
 from bgdesk.app.models import ModelStore, default_store
@@ -339,7 +339,7 @@ def test_contents_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         reads.append(path)
         return sha256(path.read_bytes())
 
-    monkeypatch.setattr(models, "sha256_of", counted)
+    monkeypatch.setattr(model_files, "sha256_of", counted)
     for _ in range(3):
         store.weights()
     assert reads == [tmp_path / "big.safetensors"]

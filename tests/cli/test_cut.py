@@ -123,7 +123,7 @@ def test_one_photo(fake_engine: FakeEngine, photo: Photo, capsys: pytest.Capture
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("photo.png -> out.png (")
-    assert fake_engine.asked == [(None, "auto", "auto", True)]
+    assert fake_engine.asked == [(None, "auto", "auto", True, None)]
     assert fake_engine.recipes == [MatteRecipe(True, True)]
 
 
@@ -138,7 +138,7 @@ def test_choices_reach_the_engine(fake_engine: FakeEngine, photo: Photo) -> None
     photo("photo.png")
     choices = ["--model", "u2netp", "--device", "cpu", "--precision", "fp32", "--no-refine", "--no-decontaminate"]
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choices) == 0
-    assert fake_engine.asked == [("u2netp", "cpu", "fp32", True)]
+    assert fake_engine.asked == [("u2netp", "cpu", "fp32", True, None)]
     assert fake_engine.recipes == [MatteRecipe(False, False)]
 
 
@@ -320,7 +320,7 @@ def test_cut_with_trimap(fake_engine: FakeEngine, photo: Photo, capsys: pytest.C
     source = photo("photo.png")
     write_trimap("trimap.png")
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--trimap", "trimap.png", "--json") == 0
-    assert fake_engine.asked == [(None, "auto", "auto", False), "matte", "foreground"]
+    assert fake_engine.asked == [(None, "auto", "auto", False, None), "matte", "foreground"]
     out = pixels_of("out.png")
     assert out[0, :, 3].tolist() == [255] * 8 + [128] * 4 + [0] * 8
     assert (out[:, :8, :3] == pixels_of(source)[:, :8]).all()
@@ -370,7 +370,7 @@ def test_matte(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixt
     write_trimap("trimap.png")
     assert run_matte(fake_engine, "photo.png", "trimap.png", "-o", "alpha.png", "--json") == 0
     assert pixels_of("alpha.png")[0].tolist() == [255] * 8 + [128] * 4 + [0] * 8
-    assert fake_engine.asked == [(None, "auto", "auto", False), "matte"]
+    assert fake_engine.asked == [(None, "auto", "auto", False, None), "matte"]
     said = capsys.readouterr()
     assert list(json.loads(said.out)["timings"]) == ["load", "alpha", "save"]
     assert said.err.startswith("photo.png -> alpha.png (")

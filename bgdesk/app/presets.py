@@ -1,0 +1,155 @@
+"""Networks that people bring: how each wants its photo, and what its licence allows.
+
+Taken from the networks' papers, repositories and model cards. A file's own facts come first: a fixed input size, or a
+last step that was exported or left out, is seen when the file is tried.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bgdesk.core.errors import ModelError
+from bgdesk.core.geometry import Size
+from bgdesk.core.network import NetworkSpec
+
+
+@dataclass(frozen=True)
+class Preset:
+    """commercial: the licence of the published weights allows commercial use."""
+
+    title: str
+    spec: NetworkSpec
+    licence: str
+    licence_url: str
+    commercial: bool
+    homepage: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a person says of a network they bring. commercial: None where nobody knows. insist: they named its size themselves."""
+
+    title: str
+    spec: NetworkSpec
+    licence: str = ""
+    licence_url: str = ""
+    commercial: bool | None = None
+    homepage: str = ""
+    insist: bool = False
+
+
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
+_HALF, _ONE, _ZERO = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
+_MIT = "https://opensource.org/license/mit"
+
+
+def _birefnet(kind: str, side: int) -> Preset:
+    """Zheng et al., "Bilateral Reference for High-Resolution Dichotomous Image Segmentation", CAAI AIR 2024."""
+    spec = NetworkSpec("segment", Size(side, side), _MEAN, _DEVIATION, activation="sigmoid", multiple=32)
+    return Preset(f"BiRefNet, {kind}", spec, "MIT", _MIT, True, "https://github.com/ZhengPeng7/BiRefNet")
+
+
+def _vitmatte(kind: str) -> Preset:
+    """Yao et al., "ViTMatte: Boosting image matting with pretrained plain vision transformers", Information Fusion 103, 2024.
+
+    Trained with ImageNet's mean and deviation, whatever later copies of its settings say.
+    """
+    spec = NetworkSpec("matte", Size(1024, 1024), _MEAN, _DEVIATION, activation="none", multiple=32)
+    return Preset(f"ViTMatte, {kind}", spec, "MIT", _MIT, True, "https://github.com/hustvl/ViTMatte")
+
+
+PRESETS: Mapping[str, Preset] = {
+    "birefnet-general": _birefnet("general", 1024),
+    "birefnet-lite": _birefnet("lite", 1024),
+    "birefnet-portrait": _birefnet("portrait", 1024),
+    "birefnet-matting": _birefnet("matting", 1024),
+    "birefnet-hr": _birefnet("high resolution", 2048),
+    "birefnet-hr-matting": _birefnet("high resolution, matting", 2048),
+    # Meyer and Spruyt, "BEN: Using Confidence-Guided Matting for Dichotomous Image Segmentation", 2025.
+    "ben2": Preset(
+        "BEN2, base",
+        NetworkSpec("segment", Size(1024, 1024), _ZERO, _ONE, activation="none", stretch=True, multiple=32),
+        "MIT",
+        _MIT,
+        True,
+        "https://github.com/PramaLLC/BEN2",
+    ),
+    "rmbg-1.4": Preset(
+        "RMBG 1.4",
+        NetworkSpec("segment", Size(1024, 1024), _HALF, _ONE, activation="none", stretch=True, multiple=32),
+        "bria-rmbg-1.4",
+        "https://bria.ai/bria-huggingface-model-license-agreement/",
+        False,
+        "https://huggingface.co/briaai/RMBG-1.4",
+    ),
+    "rmbg-2.0": Preset(
+        "RMBG 2.0",
+        NetworkSpec("segment", Size(1024, 1024), _MEAN, _DEVIATION, activation="none", multiple=32),
+        "CC-BY-NC-4.0",
+        "https://creativecommons.org/licenses/by-nc/4.0/",
+        False,
+        "https://huggingface.co/briaai/RMBG-2.0",
+    ),
+    # Ke et al., "MODNet: Real-Time Trimap-Free Portrait Matting via Objective Decomposition", AAAI 2022.
+    "modnet": Preset(
+        "MODNet",
+        NetworkSpec("segment", Size(512, 512), _HALF, _HALF, activation="none", fit="aspect", multiple=32),
+        "Apache-2.0",
+        "https://www.apache.org/licenses/LICENSE-2.0",
+        True,
+        "https://github.com/ZHKKKe/MODNet",
+    ),
+    # Kim et al., "Revisiting Image Pyramid Structure for High Resolution Salient Object Detection", ACCV 2022. It fills [0, 1] by itself.
+    "inspyrenet": Preset(
+        "InSPyReNet",
+        NetworkSpec("segment", Size(1024, 1024), _MEAN, _DEVIATION, activation="none", multiple=32),
+        "MIT",
+        _MIT,
+        True,
+        "https://github.com/plemeri/InSPyReNet",
+    ),
+    "vitmatte-small": _vitmatte("small"),
+    "vitmatte-base": _vitmatte("base"),
+}
+
+
+def describe(
+    id: str,
+    preset: str | None = None,
+    *,
+    kind: str | None = None,
+    size: Size | None = None,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+    title: str | None = None,
+    licence: str | None = None,
+    commercial: bool | None = None,
+    **more: Any,
+) -> Description:
+    """A description from a preset, or from nothing, and from what was said beside it. more: other fields of NetworkSpec.
+
+    A licence that was named replaces the preset's; what it allows is then known only if that is said too. Raises ModelError.
+    """
+    given: Mapping[str, Any] = {
+        key: value for key, value in {"kind": kind, "size": size, "mean": mean, "std": std, **more}.items() if value is not None
+    }
+    if preset is not None:
+        if preset not in PRESETS:
+            raise ModelError(f"There is no preset called {preset!r}. The presets are: {', '.join(PRESETS)}.")
+        known = PRESETS[preset]
+        base = Description(known.title, known.spec, known.licence, known.licence_url, known.commercial, known.homepage)
+    elif mean is None or std is None:
+        raise ModelError(
+            f"{id} is not in the catalogue (see: bgdesk models list). To import a network of your own, say how it wants its photos: "
+            f"with --preset, or with --size, --mean and --std. The presets are: {', '.join(PRESETS)}."
+        )
+    else:
+        multiple = 32 if kind == "matte" else 1
+        base = Description(id, NetworkSpec(kind or "segment", None, mean, std, multiple=multiple))
+    described = replace(base, spec=replace(base.spec, **given), title=title or base.title, insist=size is not None)
+    if licence is not None:
+        described = replace(described, licence=licence, licence_url="", commercial=commercial)
+    elif commercial is not None:
+        described = replace(described, commercial=commercial)
+    described.spec.check()
+    return described
