@@ -34,11 +34,11 @@ TEST_HOME = ROOT / ".cache" / "bgdesk"
 TEST_NETWORKS = ("isnet-general", "u2netp")
 DEFAULT_NETWORK = "isnet-general"
 #: First words that are bgdesk's own commands: they need no window.
-COMMANDS = ("cut", "matte", "models", "doctor")
+COMMANDS = ("cut", "matte", "models", "doctor", "bench")
 
 USAGE = """\
 usage: python3 packaging/dev.py run [FILES...]         open the window, with the files or with a sample photo
-       python3 packaging/dev.py run cut PHOTO -o OUT   the same without a window; also: matte, models, doctor, --version, --help
+       python3 packaging/dev.py run cut PHOTO -o OUT   the same without a window; also: matte, models, doctor, bench, --version, --help
        python3 packaging/dev.py test [ARGUMENTS...]    run all checks and tests; the arguments go to pytest
 """
 

@@ -56,11 +56,18 @@ def _doctor() -> Command:
     return doctor
 
 
+def _bench() -> Command:
+    from bgdesk.cli import bench
+
+    return bench
+
+
 COMMANDS: Mapping[str, Entry] = {
     "cut": Entry("cut photos out and save them", _cut),
     "matte": Entry("make an alpha from a photo and a trimap", _matte),
     "models": Entry("list, install, verify, import and remove networks", _models),
     "doctor": Entry("check this machine: device, networks, libraries", _doctor),
+    "bench": Entry("measure the engine on this machine, beside its peers", _bench),
 }
 
 

@@ -1,0 +1,101 @@
+"""Does solving the band help? The refined alpha against the matte it began with, both against the truth, by kind of edge."""
+
+import statistics
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from bgdesk.bench import metrics
+from bgdesk.bench.corpus import Case, Kind
+from bgdesk.bench.report import Figure, at_most, not_measured, ratio_at_most
+from bgdesk.bench.setup import Setup, missing
+from bgdesk.bench.simulated import simulated_matte
+from bgdesk.core.arrays import Alpha
+from bgdesk.core.recipe import MatteRecipe
+
+#: Most that is left of the matte's SAD, of its other errors, and that one photo may get worse by.
+_SAD, _OTHERS, _WORST = 0.85, 1.0, 1.05
+#: An opaque interior is this far from anything else (share of the longer side), and counts as turned transparent below that.
+_DEEP, _TRANSPARENT = 0.01, 0.9
+#: A matte of the real network that missed the subject says nothing about refining.
+_FOUND = 0.9
+
+#: metric, unit, what its number is multiplied with
+_ERRORS: tuple[tuple[str, Callable[[Alpha, Alpha], float], str, float], ...] = (
+    ("SAD", metrics.sad, "k px", 1),
+    ("MSE", metrics.mse, "10⁻³", 1000),
+    ("gradient", metrics.gradient, "k", 1),
+    ("connectivity", metrics.connectivity, "k", 1),
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """The four errors of a raw matte and of what refining made of it; opaque pixels that turned transparent."""
+
+    name: str
+    kind: Kind
+    raw: tuple[float, ...]
+    refined: tuple[float, ...]
+    holes: int
+
+
+def run(setup: Setup) -> Iterator[Figure]:
+    """Simulated mattes on every composite; the real network's on those of captured cut-outs where it found the subject."""
+    simulated: list[Score] = []
+    real: list[Score] = []
+    missed: list[str] = []
+    recipes = setup.recipes()
+    why = missing("pymatting") if setup.data.matting else "no --data folder with image/ and alpha/ was given"
+    if why and setup.data.matting:  # the captured cut-outs' colours come from it
+        yield not_measured("refinement.captured cut-outs", why)
+        recipes = [recipe for recipe in recipes if recipe.name.startswith("drawn-")]
+    for number, recipe in enumerate(recipes, 1):
+        setup.say(f"refinement: {recipe.name} ({number} of {len(recipes)})")
+        case = recipe.make()
+        simulated.append(score(case, simulated_matte(case.alpha, case.name), setup))
+        if case.captured and case.kind is not Kind.SEMI:
+            matte = setup.engine().segment(case.composite)
+            if metrics.iou(matte > 0.5, case.alpha > 0.5) >= _FOUND:
+                real.append(score(case, matte, setup))
+            else:
+                missed.append(case.name)
+    yield from _figures("simulated network", simulated)
+    if real:
+        yield from _figures("real network", real, f"; without {len(missed)} where it missed the subject (IoU below {_FOUND})")
+    else:
+        yield not_measured("refinement.real network", why or f"it missed the subject in all {len(missed)} (IoU below {_FOUND})")
+
+
+def score(case: Case, matte: Alpha, setup: Setup) -> Score:
+    """Refine `matte` as an automatic cut does, and compare."""
+    refined = setup.given(matte).auto(case.composite, MatteRecipe(decontaminate=False)).alpha
+    reach = 2 * max(1, round(_DEEP * max(case.alpha.shape))) + 1
+    deep = cv2.erode(case.alpha, np.ones((reach, reach), np.uint8)) >= 1
+    holes = int(np.count_nonzero(deep & (matte >= _TRANSPARENT) & (refined < _TRANSPARENT)))
+    raw = tuple(error(matte, case.alpha) for _, error, _, _ in _ERRORS)
+    return Score(case.name, case.kind, raw, tuple(error(refined, case.alpha) for _, error, _, _ in _ERRORS), holes)
+
+
+def _figures(source: str, scores: list[Score], more: str = "") -> Iterator[Figure]:
+    for kind in Kind:
+        group = [score for score in scores if score.kind is kind]
+        if not group:
+            continue
+        note = f"{len(group)} composites{more}"
+        for index, (name, _, unit, scale) in enumerate(_ERRORS):
+            raw, refined = (
+                scale * statistics.fmean(each[index] for each in both) for both in zip(*((s.raw, s.refined) for s in group), strict=True)
+            )
+            bar = ratio_at_most(_SAD if index == 0 else _OTHERS)
+            yield Figure(f"refinement.{source}, {kind.value}, {name}", refined, unit, "the raw matte", raw, bar, note)
+    worst = max(scores, key=lambda score: score.refined[0] / max(score.raw[0], 1e-9))
+    yield Figure(
+        f"refinement.{source}, worst photo, SAD", worst.refined[0], "k px", "the raw matte", worst.raw[0], ratio_at_most(_WORST), worst.name
+    )
+    holed = max(scores, key=lambda score: score.holes)
+    note = f"most in {holed.name}" if holed.holes else f"{len(scores)} composites"
+    total = sum(score.holes for score in scores)
+    yield Figure(f"refinement.{source}, opaque interiors turned transparent", total, "px", bar=at_most(0), note=note)
