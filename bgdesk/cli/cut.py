@@ -4,6 +4,7 @@ import argparse
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -54,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         metavar="0..1",
         help="how much of the backdrop's colour is taken out of soft edges: 1 all of it (the default), 0 none",
+    )
+    parser.add_argument(
+        "--spill",
+        metavar="COLOUR|auto",
+        help="take the light of a coloured backdrop off the subject's rim: its colour, as #00b140, or auto to find out which it is",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON record a photo on stdout")
 
@@ -128,8 +134,9 @@ def _check_combinations(args: argparse.Namespace, tasks: Sequence[Task]) -> None
 
 def recipe_of(args: argparse.Namespace) -> MatteRecipe:
     """What the options say about alpha and colours. Raises UsageError."""
+    recipe = MatteRecipe(not args.no_refine, not args.no_decontaminate, args.decontaminate_strength, args.spill)
     # Nobody sees the foreground of an alpha-only export.
-    return MatteRecipe(not args.no_refine, not (args.no_decontaminate or args.alpha_only), args.decontaminate_strength)
+    return replace(recipe, decontaminate=False, spill=None) if args.alpha_only else recipe
 
 
 def _make_folders(tasks: Sequence[Task]) -> None:

@@ -13,8 +13,7 @@ sees it. So the memory needed beside the answer hardly grows with the photo.
 """
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.resample import linear
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.colour_levels import CLEAR, OPAQUE, Colours, Level, gather, halve, lift, pin, relax, write
+from bgdesk.engine.pieces import each
 
 #: The coarse level has at most this many cells.
 _COARSE = 1 << 20
@@ -56,7 +56,7 @@ def foreground(pixels: Pixels, alpha: Alpha, progress: Progress = silent, streng
             window = tile.grow(max(_HALO, factor)).intersect(photo)
             _finish(pixels, alpha, coarse, extension, factor, strength, tile, window, answer)
 
-        _each(pool, photo.tiles(_TILE), finish, progress, (0.4, 1.0))
+        each(pool, photo.tiles(_TILE), finish, progress, (0.4, 1.0))
     return answer
 
 
@@ -65,27 +65,12 @@ def _reduced(pixels: Pixels, alpha: Alpha, factor: int, pool: ThreadPoolExecutor
     cells = _part(Rect.of_shape(alpha.shape), factor)
     level: Level = np.empty((cells.height, cells.width, 8), np.float32)
     rows = (Rect(0, first, cells.width, min(first + _ROWS, cells.height)) for first in range(0, cells.height, _ROWS))
-    _each(pool, rows, lambda band: gather(pixels, alpha, _top(pixels), factor, band.top, band.bottom, level), progress, (0.0, 0.2))
+    each(pool, rows, lambda band: gather(pixels, alpha, _top(pixels), factor, band.top, band.bottom, level), progress, (0.0, 0.2))
     return level
 
 
 def _top(pixels: Pixels) -> float:
     return float(np.iinfo(pixels.dtype).max)
-
-
-def _each(
-    pool: ThreadPoolExecutor, rects: Iterable[Rect], work: Callable[[Rect], None], progress: Progress, share: tuple[float, float]
-) -> None:
-    """`work` on all of `rects`, in any order; `share`: of the stage. Once `progress` raises, nothing more is begun."""
-    begin, end = share
-    jobs = [pool.submit(work, rect) for rect in rects]
-    try:
-        for done, job in enumerate(as_completed(jobs), 1):
-            job.result()
-            progress("foreground", begin + (end - begin) * done / len(jobs))
-    finally:
-        for job in jobs:
-            job.cancel()
 
 
 def _solve(level: Level, progress: Progress) -> Colours:

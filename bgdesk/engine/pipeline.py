@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: A subject with a larger share of broad half-transparent areas is worth a look; hair and blurred edges stay far below.
 MOST_BROAD_SOFTNESS = 0.02
 
+_NO_BACKDROP = "No spill was taken off: the background around the subject is not of one strong colour. Name one to have it done."
+
 
 @dataclass(frozen=True)
 class EngineStatus:
@@ -74,6 +76,7 @@ class Pipeline:
         self._loaded: _Loaded | None = None
         self._notes: tuple[str, ...] = ()
         self._unsolved: tuple[str, ...] = ()
+        self._unspilled: tuple[str, ...] = ()
         self._lock = threading.Lock()
 
     @property
@@ -82,9 +85,9 @@ class Pipeline:
         if loaded is None and matter is not None:
             return EngineStatus(matter[1].device.name, matter[1].device.precision, matter[0].id, self._notes + self._unsolved)
         if loaded is None:
-            return EngineStatus(notes=self._notes + self._unsolved)
+            return EngineStatus(notes=self._notes + self._unsolved + self._unspilled)
         model = loaded.weights.id + (f" + {matter[0].id}" if matter else "")
-        return EngineStatus(loaded.device.name, loaded.device.precision, model, self._notes + self._unsolved)
+        return EngineStatus(loaded.device.name, loaded.device.precision, model, self._notes + self._unsolved + self._unspilled)
 
     def reference(self) -> "Pipeline":
         """The same network on the CPU in fp32: what every other device's answer is measured against."""
@@ -152,6 +155,7 @@ class Pipeline:
         if recipe.recolours:
             with _timed(timings, "foreground"):
                 foreground = self.foreground(pixels, alpha, progress, recipe)
+            notes += self._unspilled
         status = self.status
         return Cutout(pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, notes)
 
@@ -199,12 +203,26 @@ class Pipeline:
         return window, patch
 
     def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Pixels:
-        """The subject's own colours as `recipe` wants them, the source's shape and type. Raises MattingError, Cancelled."""
+        """The subject's own colours as `recipe` wants them, the source's shape and type. Raises MattingError, Cancelled.
+
+        Where recipe.spill is AUTO and the backdrop has no colour of its own, `status.notes` says so until the next call.
+        """
         from bgdesk.engine.foreground import foreground
 
         _check_pixels(pixels)
         _check_like(pixels, alpha, "alpha")
-        return foreground(pixels, np.ascontiguousarray(alpha, np.float32), progress, recipe.amount)
+        alpha = np.ascontiguousarray(alpha, np.float32)
+        colours = foreground(pixels, alpha, progress, recipe.amount)
+        self._unspilled = ()
+        if recipe.spill is not None:
+            from bgdesk.engine.spill import backdrop_of, suppress
+
+            backdrop = backdrop_of(pixels, alpha) if isinstance(recipe.spill, str) else recipe.spill
+            if backdrop is None:
+                self._unspilled = (_NO_BACKDROP,)
+            else:
+                suppress(colours, alpha, backdrop, progress)
+        return colours
 
     def _refine(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> "Refined":
         """Alpha of a whole photo: by the matting network that was chosen, else by our solver."""

@@ -151,6 +151,15 @@ def test_the_strength_of_decontamination(fake_engine: FakeEngine, photo: Photo) 
     assert [recipe.strength for recipe in fake_engine.recipes] == [0.25, 1.0, 0.5]
 
 
+def test_the_backdrop_whose_spill_goes(fake_engine: FakeEngine, photo: Photo) -> None:
+    photo("photo.png")
+    for choice in (["--spill", "#00b140"], ["--spill", "auto"], [], ["--spill", "auto", "--alpha-only"]):
+        assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choice) == 0
+    assert [recipe.spill for recipe in fake_engine.recipes] == [(0, 177, 64), "auto", None, None]
+    with pytest.raises(UsageError, match="is no colour"):
+        run_cut(fake_engine, "photo.png", "-o", "out.png", "--spill", "green")
+
+
 @pytest.mark.parametrize("strength", ["1.5", "-0.1", "nan"])
 def test_a_senseless_strength(fake_engine: FakeEngine, photo: Photo, strength: str) -> None:
     photo("photo.png")
