@@ -19,6 +19,7 @@ from bgdesk.core.recipe import MatteRecipe
 _SAD, _OTHERS, _WORST = 0.85, 1.0, 1.05
 #: An opaque interior is this far from anything else (share of the longer side), and counts as turned transparent below that.
 _DEEP, _TRANSPARENT = 0.01, 0.9
+SIMULATED = "simulated network"
 #: A matte of the real network that missed the subject says nothing about refining.
 _FOUND = 0.9
 
@@ -33,21 +34,29 @@ _ERRORS: tuple[tuple[str, Callable[[Alpha, Alpha], float], str, float], ...] = (
 
 @dataclass(frozen=True)
 class Score:
-    """The four errors of a raw matte and of what refining made of it; opaque pixels that turned transparent."""
+    """The four errors of a raw matte and of what refining made of it; opaque pixels that turned transparent.
+
+    found: the matte is of the subject at all.
+    """
 
     name: str
     kind: Kind
     raw: tuple[float, ...]
     refined: tuple[float, ...]
     holes: int
+    found: bool
 
 
 def run(setup: Setup) -> Iterator[Figure]:
-    """Simulated mattes on every composite; the real network's on those of captured cut-outs where it found the subject."""
+    """Simulated mattes on every composite; the real network's on those of captured cut-outs.
+
+    The real network's means are over those where it found the subject, because its misses would drown everything else;
+    its worst photo is sought among all.
+    """
     simulated: list[Score] = []
     real: list[Score] = []
-    missed: list[str] = []
     recipes = setup.recipes()
+    network = setup.engine()
     why = missing("pymatting") if setup.data.matting else "no --data folder with image/ and alpha/ was given"
     if why and setup.data.matting:  # the captured cut-outs' colours come from it
         yield not_measured("refinement.captured cut-outs", why)
@@ -56,17 +65,13 @@ def run(setup: Setup) -> Iterator[Figure]:
         setup.say(f"refinement: {recipe.name} ({number} of {len(recipes)})")
         case = recipe.make()
         simulated.append(score(case, simulated_matte(case.alpha, case.name), setup))
-        if case.captured and case.kind is not Kind.SEMI:
-            matte = setup.engine().segment(case.composite)
-            if metrics.iou(matte > 0.5, case.alpha > 0.5) >= _FOUND:
-                real.append(score(case, matte, setup))
-            else:
-                missed.append(case.name)
-    yield from _figures("simulated network", simulated)
+        if case.captured:
+            real.append(score(case, network.segment(case.composite), setup))
+    yield from _figures(SIMULATED, simulated)
     if real:
-        yield from _figures("real network", real, f"; without {len(missed)} where it missed the subject (IoU below {_FOUND})")
+        yield from _figures("real network", real)
     else:
-        yield not_measured("refinement.real network", why or f"it missed the subject in all {len(missed)} (IoU below {_FOUND})")
+        yield not_measured("refinement.real network", why)
 
 
 def score(case: Case, matte: Alpha, setup: Setup) -> Score:
@@ -76,15 +81,20 @@ def score(case: Case, matte: Alpha, setup: Setup) -> Score:
     deep = cv2.erode(case.alpha, np.ones((reach, reach), np.uint8)) >= 1
     holes = int(np.count_nonzero(deep & (matte >= _TRANSPARENT) & (refined < _TRANSPARENT)))
     raw = tuple(error(matte, case.alpha) for _, error, _, _ in _ERRORS)
-    return Score(case.name, case.kind, raw, tuple(error(refined, case.alpha) for _, error, _, _ in _ERRORS), holes)
+    found = metrics.iou(matte > 0.5, case.alpha > 0.5) >= _FOUND
+    return Score(case.name, case.kind, raw, tuple(error(refined, case.alpha) for _, error, _, _ in _ERRORS), holes, found)
 
 
-def _figures(source: str, scores: list[Score], more: str = "") -> Iterator[Figure]:
+def _figures(source: str, scores: list[Score]) -> Iterator[Figure]:
     for kind in Kind:
-        group = [score for score in scores if score.kind is kind]
+        every = [score for score in scores if score.kind is kind]
+        group = every if source == SIMULATED else [score for score in every if score.found]
+        missed = f", without {len(every) - len(group)} where it missed the subject (IoU below {_FOUND})" if len(every) > len(group) else ""
         if not group:
+            if every:
+                yield not_measured(f"refinement.{source}, {kind.value}", f"it missed the subject in all {len(every)} (IoU below {_FOUND})")
             continue
-        note = f"{len(group)} composites{more}"
+        note = f"{len(group)} composites{missed}"
         for index, (name, _, unit, scale) in enumerate(_ERRORS):
             raw, refined = (
                 scale * statistics.fmean(each[index] for each in both) for both in zip(*((s.raw, s.refined) for s in group), strict=True)

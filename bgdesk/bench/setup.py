@@ -120,11 +120,10 @@ class Setup:
 
     def recipes(self) -> list[corpus.Recipe]:
         """The composites with known alpha: drawn ones, and those of every matting folder."""
-        if self.quick:
-            return scenes.generated((0.06,), 1)
-        found = scenes.generated((2, 6, 2), 3)
+        found = scenes.generated((0.06,), 1) if self.quick else scenes.generated((2, 6, 2), 3)
         for folder in self.data.matting:
-            found += corpus.cutouts(folder, self.data.backgrounds, (2, 2, 6, 2, 12, 2, 24))
+            sizes = (0.06,) if self.quick else (2, 2, 6, 2, 12, 2, 24)
+            found += corpus.cutouts(folder, self.data.backgrounds, sizes)[: 2 if self.quick else None]
         return found
 
 

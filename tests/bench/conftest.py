@@ -26,7 +26,11 @@ def matting_folder(tmp_path_factory: pytest.TempPathFactory, drawn: list[Case]) 
         trimap = np.full(case.alpha.shape, 128, np.uint8)
         trimap[cv2.erode(case.alpha, np.ones((7, 7))) >= 1] = 255
         trimap[cv2.dilate(case.alpha, np.ones((7, 7))) <= 0] = 0
-        for name, picture in (("image", case.composite[..., ::-1]), ("alpha", np.rint(case.alpha * 255)), ("trimap1", trimap)):
+        for name, picture in (
+            ("image", case.composite[..., ::-1]),
+            ("alpha", np.rint(case.alpha * 255).astype(np.uint8)),
+            ("trimap1", trimap),
+        ):
             (folder / name).mkdir(exist_ok=True)
             assert cv2.imwrite(str(folder / name / f"{case.kind.value}.png"), picture)
     return folder

@@ -170,6 +170,20 @@ def test_refinement_that_changes_nothing() -> None:
     assert "not measured" in found["refinement.real network"].note
 
 
+def test_a_real_networks_misses_are_kept_apart(matting_folder: Path) -> None:
+    """One network that finds nothing, one that finds everything: the means are over what was found, the worst over all."""
+    data = Data(matting=(matting_folder,))
+    nothing = FakeEngine(lambda pixels: np.zeros(pixels.shape[:2], np.float32))
+    blind = by_name(list(refinement.run(setup_with(data, nothing))))
+    assert blind["refinement.real network, blur"].note == "not measured: it missed the subject in all 1 (IoU below 0.9)"
+    assert blind["refinement.real network, worst photo, SAD"].ratio == 1
+    truths = {recipe.make().composite.tobytes(): recipe.make().alpha for recipe in setup_with(data).recipes()}
+    knowing = FakeEngine(lambda pixels: np.clip(truths[pixels.tobytes()] * 0.99, 0, 1))
+    found = by_name(list(refinement.run(setup_with(data, knowing))))
+    assert found["refinement.real network, blur, SAD"].note == "1 composites"
+    assert found["refinement.real network, blur, SAD"].ratio == 1
+
+
 def test_refinement_that_makes_holes(drawn: list[Case]) -> None:
     case = drawn[1]
     holed = case.alpha * 0.5
