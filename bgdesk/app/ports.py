@@ -16,6 +16,8 @@ from bgdesk.core.recipe import ExportRecipe, MatteRecipe
 from bgdesk.core.tasks import Progress, silent
 
 if TYPE_CHECKING:
+    from bgdesk.app.own import Imported
+    from bgdesk.app.presets import Description
     from bgdesk.files.load import LoadedImage
 
 
@@ -55,6 +57,7 @@ class ModelsLike(Protocol):
     def default_id(self) -> str | None: ...
     def install(self, id: str, progress: Progress = silent) -> object: ...
     def import_file(self, path: Path, id: str, progress: Progress = silent) -> object: ...
+    def import_own(self, path: Path, id: str, description: Description, progress: Progress = silent) -> Imported: ...
 
 
 class FilesLike(Protocol):

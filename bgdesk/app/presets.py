@@ -113,6 +113,26 @@ PRESETS: Mapping[str, Preset] = {
 }
 
 
+def parse_size(text: str) -> Size:
+    """`1024`, `1280x720`. Raises ValueError whose text says so."""
+    width, _, height = text.lower().replace("×", "x").partition("x")
+    try:
+        return Size(int(width), int(height or width))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no size; give 1024 or 1280x720.") from error
+
+
+def parse_three(text: str) -> tuple[float, ...]:
+    """`0.5`, `0.4, 0.5, 0.6`, `0.4 0.5 0.6`: always three numbers. Raises ValueError whose text says so."""
+    try:
+        numbers = tuple(float(word) for word in text.replace(",", " ").split())
+    except ValueError as error:
+        raise ValueError(f"{text!r} are no numbers; give one, or three: for red, green and blue.") from error
+    if len(numbers) not in (1, 3):
+        raise ValueError(f"{text!r} are {len(numbers)} numbers; give one, or three: for red, green and blue.")
+    return numbers if len(numbers) == 3 else numbers * 3
+
+
 def describe(
     id: str,
     preset: str | None = None,

@@ -33,6 +33,7 @@ from bgdesk.app.exporter import Exporter
 from bgdesk.app.jobs import Jobs, Lane, Post
 from bgdesk.app.photos import Busy, Photo, PhotoState
 from bgdesk.app.ports import DiskFiles, EngineLike, EngineStatusLike, FilesLike, ModelsLike
+from bgdesk.app.presets import Description
 from bgdesk.app.settings import Settings
 from bgdesk.app.strip import Entry, Found, Strip
 from bgdesk.core.arrays import Pixels
@@ -321,10 +322,15 @@ class Session:
         """Take a network from a file, then cut out the current photo if it waits for one."""
         self._get_model(id, f"importing {path.name}", lambda progress: self._models.import_file(path, id, progress))
 
+    def import_own_model(self, path: Path, id: str, description: Description) -> None:
+        """Take a network that is not the catalogue's from a file; what was found on its trial is said."""
+        self._get_model(id, f"importing {path.name}", lambda progress: self._models.import_own(path, id, description, progress).notes)
+
     def _get_model(self, id: str, doing: str, work: Callable[[Progress], object]) -> None:
-        def done(_: object) -> None:
+        def done(found: object) -> None:
             self._emit(EngineChanged())
-            self._emit(Message(Severity.INFO, f"{id} is installed."))
+            notes = found if isinstance(found, tuple) else ()
+            self._emit(Message(Severity.INFO, " ".join([f"{id} is installed.", *notes])))
             for other in self._strip.entries:
                 other.declined = False
             editor = self._editor

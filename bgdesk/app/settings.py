@@ -26,6 +26,7 @@ class Settings:
     export_format: "png" or "psd". export_folder: "" for the source's own folder.
     undo_bytes: most memory the undo steps of one photo may take. memory_bytes: most memory for open photos together.
     device, precision: "auto" or what engine.device knows. model: catalogue id, "" for the default network.
+    matting: id of a network that works out edges, "" for our own solver.
     precut: cut out the next photos of the film strip while nothing else runs.
     window_geometry, window_state, splitter_state: base64, opaque.
     folded: names of the inspector's sections that are folded.
@@ -41,6 +42,7 @@ class Settings:
     device: str = "auto"
     precision: str = "auto"
     model: str = ""
+    matting: str = ""
     precut: bool = True
     window_geometry: str = ""
     window_state: str = ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bgdesk.app.model_files import ModelStatus
 from bgdesk.app.models import ModelStore, default_store
-from bgdesk.app.presets import PRESETS, Description, describe
+from bgdesk.app.presets import PRESETS, Description, describe, parse_size, parse_three
 from bgdesk.cli.console import Console
 from bgdesk.core.errors import UsageError
 from bgdesk.core.geometry import Size
@@ -54,24 +54,18 @@ def _add_describing(group: "argparse._ArgumentGroup") -> None:
 
 
 def _size(text: str) -> Size:
-    width, _, height = text.lower().replace("×", "x").partition("x")
     try:
-        return Size(int(width), int(height or width))
+        return parse_size(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; give 1024 or 1280x720") from error
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _three(option: str, words: Sequence[str] | None) -> tuple[float, ...] | None:
     """`--mean 0.5`, `--mean 0.4,0.5,0.6` and `--mean 0.4 0.5 0.6`."""
-    if words is None:
-        return None
     try:
-        numbers = tuple(float(word) for word in ",".join(words).split(",") if word.strip())
+        return None if words is None else parse_three(" ".join(words))
     except ValueError as error:
-        raise UsageError(f"--{option} takes numbers, not {' '.join(words)!r}") from error
-    if len(numbers) not in (1, 3):
-        raise UsageError(f"--{option} takes one number, or three: for red, green and blue")
-    return numbers if len(numbers) == 3 else numbers * 3
+        raise UsageError(f"--{option}: {error}") from error
 
 
 def run(args: argparse.Namespace, open_store: Callable[[], ModelStore] = default_store) -> int:

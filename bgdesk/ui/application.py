@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QMessageBox
@@ -24,6 +25,9 @@ from bgdesk.ui.commands import Rooms
 from bgdesk.ui.icons import application_icon
 from bgdesk.ui.main_window import MainWindow
 
+if TYPE_CHECKING:
+    from bgdesk.engine.onnx_net import OnnxNetwork
+
 log = logging.getLogger(__name__)
 
 
@@ -31,7 +35,12 @@ def build(store: ModelStore, bridge: Bridge, ask: Ask) -> MainWindow:
     """The window with everything behind it. Nothing here imports torch: the engine does, on its own thread, when it is first used."""
     settings = settings_file.load()
     # Asked whenever a network is loaded, so that another choice in the window is followed; a network that was removed is not.
-    pipeline = Pipeline(lambda: store.weights(_wanted(store, session.settings.model)), settings.device, settings.precision)
+    pipeline = Pipeline(
+        lambda: store.weights(_wanted(store, session.settings.model)),
+        settings.device,
+        settings.precision,
+        lambda: _matting(store, session.settings.matting),
+    )
     jobs = Jobs(bridge.post)
     jobs.submit(Lane.IO, lambda _progress: _import_decoders())
     session = Session(pipeline, store, settings, jobs, bridge.post)
@@ -44,7 +53,12 @@ def _import_decoders() -> None:
 
 
 def _wanted(store: ModelStore, id: str) -> str | None:
-    return id if any(status.entry.id == id and status.installed for status in store.statuses()) else None
+    return id if any(status.entry.id == id and status.installed and status.kind == "segment" for status in store.statuses()) else None
+
+
+def _matting(store: ModelStore, id: str) -> "OnnxNetwork | None":
+    """Asked before every photo: quick where nobody has chosen one."""
+    return store.matting(id) if id and any(status.entry.id == id and status.kind == "matte" for status in store.statuses()) else None
 
 
 def application(arguments: Sequence[str]) -> QApplication:

@@ -20,7 +20,7 @@ from bgdesk.core.recipe import ExportRecipe, Format
 from bgdesk.ui import intake
 from bgdesk.ui.ask import Ask, Closing
 from bgdesk.ui.help_dialogs import AboutDialog, ShortcutsDialog
-from bgdesk.ui.models_dialog import ModelsDialog, Networks
+from bgdesk.ui.models_dialog import Choice, ModelsDialog, Networks
 from bgdesk.ui.settings_dialog import SettingsDialog
 from bgdesk.ui.unsaved import Unsaved
 
@@ -164,12 +164,30 @@ class Commands:
             self._rooms.renew_engine()
             self._session.cut_again()
 
-    def models(self, after_remove: Callable[[], None] = lambda: None) -> None:
+    def choose_matting(self, id: str) -> None:
+        """Work out edges with this network from now on ("" for our own solver), the current photo's at once."""
+        if id != self._session.settings.matting:
+            self.configure(replace(self._session.settings, matting=id))
+            self._rooms.renew_engine()
+            self._session.cut_again()
+
+    def models(self, show_engine: Callable[[], None] = lambda: None) -> None:
         def removed() -> None:
             self._rooms.renew_engine()
-            after_remove()
+            show_engine()
 
-        self.models_dialog = ModelsDialog(self._window, self._rooms.store, self._session, self._rooms.jobs, self._rooms.ask, removed)
+        def then_show(choose: Callable[[str], None]) -> Callable[[str], None]:
+            def chosen(id: str) -> None:
+                choose(id)
+                show_engine()
+
+            return chosen
+
+        session, store = self._session, self._rooms.store
+        choice = Choice(
+            lambda: (session.settings.model, session.settings.matting), then_show(self.choose_network), then_show(self.choose_matting)
+        )
+        self.models_dialog = ModelsDialog(self._window, store, session, self._rooms.jobs, self._rooms.ask, removed, choice)
         self.models_dialog.finished.connect(self._forget_dialog)
         self.models_dialog.open()
 

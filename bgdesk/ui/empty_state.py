@@ -86,7 +86,7 @@ class EmptyState(QWidget):
 
     def show_network(self, statuses: list[ModelStatus], busy: bool) -> None:
         """The line on the network: ready, being installed, or how to get one."""
-        ready = next((status for status in statuses if status.installed and not status.damaged), None)
+        ready = next((status for status in statuses if status.installed and not status.damaged and status.kind == "segment"), None)
         wanted = next((status for status in statuses if status.entry.default), None)
         self._install.setVisible(ready is None and wanted is not None)
         self._import.setVisible(ready is None and wanted is not None)

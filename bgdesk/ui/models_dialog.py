@@ -1,21 +1,39 @@
 """The networks: what each may be used for, and installing, importing, checking and removing them."""
 
+import html
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QDialog,
+    QDialogButtonBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from bgdesk.app.jobs import Jobs, Lane
 from bgdesk.app.model_files import ModelStatus
 from bgdesk.app.photos import Busy
+from bgdesk.app.presets import Description
 from bgdesk.core.errors import BgdeskError
 from bgdesk.ui import words
 from bgdesk.ui.ask import Ask
 from bgdesk.ui.controls import hint_label, named, role
+from bgdesk.ui.own_network_dialog import OwnNetworkDialog
 
 T = TypeVar("T")
+
+#: The list of networks is at most this high before it scrolls.
+_TALLEST = 420
 
 
 class Networks(Protocol):
@@ -34,20 +52,42 @@ class Installer(Protocol):
     def busy(self) -> Busy | None: ...
     def install_model(self, id: str) -> None: ...
     def import_model(self, path: Path, id: str) -> None: ...
+    def import_own_model(self, path: Path, id: str, description: Description) -> None: ...
     def cancel(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which networks are used. chosen: ids of the one that finds subjects and of the one that works out edges, "" for none named."""
+
+    chosen: Callable[[], tuple[str, str]]
+    use: Callable[[str], None]
+    use_for_edges: Callable[[str], None]
 
 
 class ModelsDialog(QDialog):
     """`removed` is called after a network was taken away. Installing goes through the session; the rest over the IO lane."""
 
-    def __init__(self, parent: QWidget, store: Networks, session: Installer, jobs: Jobs, ask: Ask, removed: Callable[[], None]) -> None:
+    def __init__(
+        self, parent: QWidget, store: Networks, session: Installer, jobs: Jobs, ask: Ask, removed: Callable[[], None], choice: Choice
+    ) -> None:
         super().__init__(parent)
         named(self, "dialog.models", "Networks")
         self.setWindowTitle("Networks")
         self._store, self._session, self._jobs, self._ask, self._removed = store, session, jobs, ask, removed
+        self._choice = choice
         self._open = True
-        self._cards = QVBoxLayout()
+        cards = QWidget()
+        self._cards = QVBoxLayout(cards)
+        self._cards.setContentsMargins(0, 0, 0, 0)
         self._cards.setSpacing(8)
+        self._list = QScrollArea()
+        self._list.setObjectName("models.list")
+        self._list.setWidgetResizable(True)
+        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._list.setFrameShape(QFrame.Shape.NoFrame)
+        self._list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._list.setWidget(cards)
         self._progress = QProgressBar()
         named(self._progress, "models.progress", "Progress")
         self._progress.setTextVisible(False)
@@ -65,17 +105,19 @@ class ModelsDialog(QDialog):
         self._verify.clicked.connect(self._check)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.addButton(self._verify, QDialogButtonBox.ButtonRole.ActionRole)
+        own = self._button("models.import_own", "Import your own…", self._import_own)
+        own.setToolTip("Any segmentation or matting network, from an ONNX file")
+        buttons.addButton(own, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 24, 24, 16)
         layout.setSpacing(12)
         layout.addWidget(hint_label("A network finds the subject. It runs on this computer; photos are never sent anywhere."))
-        layout.addLayout(self._cards)
+        layout.addWidget(self._list, 1)
         layout.addWidget(self._progress)
         layout.addLayout(work)
-        layout.addStretch(1)
         layout.addWidget(buttons)
-        self.setMinimumWidth(560)
+        self.setMinimumWidth(600)
         self.finished.connect(self._closed)
         self.refresh()
         self.show_busy()
@@ -93,6 +135,9 @@ class ModelsDialog(QDialog):
                 widget.deleteLater()
         for status in self._store.statuses():
             self._cards.addWidget(self._card(status))
+        self._cards.addStretch(1)
+        # All of a few networks, a scroll bar for many.
+        self._list.setMinimumHeight(min(self._cards.sizeHint().height(), _TALLEST))
         self._verify.setVisible(any(status.installed for status in self._store.statuses()))
 
     def show_busy(self) -> None:
@@ -125,14 +170,12 @@ class ModelsDialog(QDialog):
         role(card, "card")
         title = QLabel(entry.title)
         role(title, "title")
-        use = "commercial use allowed" if entry.commercial else "not for commercial use"
         size = words.megabytes(status.size if status.installed else entry.sources[0].size)
-        facts = hint_label(f'<a href="{entry.licence_url}">{entry.licence}</a>, {use} · {size} · <a href="{entry.homepage}">about it</a>')
+        about = f' · <a href="{html.escape(entry.homepage, quote=True)}">about it</a>' if entry.homepage else ""
+        facts = hint_label(f"{words.licence_line(entry.licence, entry.licence_url, entry.commercial)} · {size}{about}")
         facts.setTextFormat(Qt.TextFormat.RichText)
         facts.setOpenExternalLinks(True)
-        state = QLabel(
-            f"Damaged: {status.problem}. Install it again." if status.damaged else "Installed" if status.installed else "Not installed"
-        )
+        state = QLabel(self._state(status))
         state.setWordWrap(True)
         named(state, f"models.{entry.id}.state", f"State of {entry.title}")
         text = QVBoxLayout()
@@ -142,12 +185,51 @@ class ModelsDialog(QDialog):
         row = QHBoxLayout(card)
         row.setContentsMargins(16, 12, 16, 12)
         row.addLayout(text, 1)
-        if not status.installed or status.damaged:
+        if status.installed and not status.damaged:
+            self._add_use(row, status)
+        if (not status.installed or status.damaged) and not status.own:
             row.addWidget(self._button(f"models.{entry.id}.install", "Install", lambda: self._session.install_model(entry.id)))
             row.addWidget(self._button(f"models.{entry.id}.import", "Import…", lambda: self._import(entry.id, entry.title)))
         if status.installed:
             row.addWidget(self._button(f"models.{entry.id}.remove", "Remove", lambda: self._remove(entry.id, entry.title)))
         return card
+
+    def _used(self, status: ModelStatus) -> bool:
+        network, edges = self._choice.chosen()
+        if status.kind == "matte":
+            return status.entry.id == edges
+        usable = {each.entry.id for each in self._store.statuses() if each.installed and each.kind == "segment"}
+        return status.entry.id == (network if network in usable else self._store.default_id())
+
+    def _state(self, status: ModelStatus) -> str:
+        if status.damaged:
+            return f"Damaged: {status.problem}. " + ("Remove it, and import it again." if status.own else "Install it again.")
+        if not status.installed:
+            return "Not installed"
+        used = "Installed, in use" if self._used(status) else "Installed"
+        return f"{used}. Works out edges in place of bgdesk's own solver." if status.kind == "matte" else used
+
+    def _add_use(self, row: QHBoxLayout, status: ModelStatus) -> None:
+        """The button that chooses a network; one for edges can be left again."""
+        id, used = status.entry.id, self._used(status)
+        if status.kind == "matte":
+            text, then = ("Stop using", "") if used else ("Use", id)
+            row.addWidget(self._button(f"models.{id}.use", text, lambda: self._choose(self._choice.use_for_edges, then)))
+        elif not used:
+            row.addWidget(self._button(f"models.{id}.use", "Use", lambda: self._choose(self._choice.use, id)))
+
+    def _choose(self, use: Callable[[str], None], id: str) -> None:
+        use(id)
+        self.refresh()
+
+    def _import_own(self) -> None:
+        dialog = OwnNetworkDialog(self, self._ask, self._session.import_own_model)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def tell(self, text: str) -> None:
+        """What the message bar says, since this dialog covers it."""
+        self._say(text)
 
     def _button(self, name: str, text: str, act: Callable[[], None]) -> QPushButton:
         button = QPushButton(text)

@@ -87,6 +87,8 @@ class Presenter:
                 self.show_engine()
             case Message():
                 self._parts.stage.messages.tell(event)
+                if self._commands.models_dialog is not None:  # it covers the message bar
+                    self._commands.models_dialog.tell(event.text)
             case Exported(path):
                 self._commands.unsaved.exported(path)
                 self._parts.inspector.show_format(Format(self._session.settings.export_format))
@@ -164,12 +166,16 @@ class Presenter:
 
     def show_engine(self) -> None:
         statuses = self._rooms.store.statuses()
-        installed = [status for status in statuses if status.installed and not status.damaged]
+        whole = [status for status in statuses if status.installed and not status.damaged]
+        installed = [status for status in whole if status.kind == "segment"]
         chosen = self._session.settings.model
         wanted = chosen if any(each.entry.id == chosen for each in installed) else self._rooms.store.default_id() or ""
         status = self._session.engine_status
-        self._parts.status.show_engine(status.device, status.precision, status.model or wanted, status.notes)
-        self._parts.inspector.show_models([(each.entry.id, each.entry.title) for each in installed], wanted)
+        restricted = any(each.entry.commercial is False for each in whole if each.entry.id in (wanted, self._session.settings.matting))
+        model = status.model or wanted
+        self._parts.status.show_engine(status.device, status.precision, f"{model} (non-commercial)" if restricted else model, status.notes)
+        titles = [(each.entry.id, words.marked(each.entry.title, each.entry.commercial)) for each in installed]
+        self._parts.inspector.show_models(titles, wanted)
         self._parts.inspector.show_note("\n".join(status.notes) if installed else _NO_NETWORK)
         self._parts.empty.show_network(statuses, self._session.busy is not None)
         if installed:

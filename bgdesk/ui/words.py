@@ -1,5 +1,6 @@
 """Words for a person: stages of work, sizes, durations, devices."""
 
+import html
 from collections.abc import Mapping
 
 from bgdesk.core.geometry import Size
@@ -20,6 +21,7 @@ _STAGES: Mapping[str, str] = {
     "unpack": "Unpacking the network",
     "verify": "Checking the network",
     "convert": "Converting the network",
+    "try": "Trying the network on a sample",
     "wait": "Waiting for another bgdesk",
 }
 
@@ -57,6 +59,19 @@ def device(name: str) -> str:
     if name.startswith("cuda"):
         return name.partition(" ")[2] or "NVIDIA GPU"
     return "Apple GPU" if name.startswith("mps") else name
+
+
+def marked(title: str, commercial: bool | None) -> str:
+    """A network's title with what must not be overlooked where it is chosen."""
+    return title if commercial else f"{title} (non-commercial)" if commercial is False else f"{title} (licence not known)"
+
+
+def licence_line(licence: str, url: str, commercial: bool | None) -> str:
+    """The licence and what it allows, as rich text; what it does not allow stands out."""
+    name = html.escape(licence) or "licence not stated"
+    linked = f'<a href="{html.escape(url, quote=True)}">{name}</a>' if url else name
+    use = {True: "commercial use allowed", False: "<b>not for commercial use</b>", None: "<b>commercial use not known</b>"}
+    return f"{linked}, {use[commercial]}"
 
 
 def megabytes(size: int) -> str:

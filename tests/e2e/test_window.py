@@ -276,7 +276,7 @@ def test_settings_dialog_changes_the_theme_at_once(desk: Any) -> None:
 
 def test_networks_dialog(desk: Any) -> None:
     desk.window.actions_["action.models"].trigger()
-    assert desk.control("models.fake.state").text() == "Installed"
+    assert desk.control("models.fake.state").text() == "Installed, in use"
     words = " ".join(label.text() for label in desk.control("models.other").findChildren(QLabel))
     assert "CC-BY-NC-4.0" in words
     assert "not for commercial use" in words
