@@ -18,7 +18,7 @@ MOST_ANYWHERE, MOST_ON_MEAN = 0.1, 2e-3
 
 _PACKAGES = (
     "torch", "numpy", "opencv-python-headless", "pillow", "pillow-heif", "psd-tools", "PySide6-Essentials", "numba",
-    "safetensors", "onnx", "platformdirs",
+    "safetensors", "onnx", "onnxruntime", "platformdirs",
 )  # fmt: skip
 
 

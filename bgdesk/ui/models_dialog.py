@@ -170,6 +170,15 @@ class ModelsDialog(QDialog):
         role(card, "card")
         title = QLabel(entry.title)
         role(title, "title")
+        heading = QHBoxLayout()
+        heading.setSpacing(8)
+        heading.addWidget(title)
+        if not entry.commercial:
+            badge = QLabel("Non-commercial" if entry.commercial is False else "Licence not known")
+            named(badge, f"models.{entry.id}.badge", f"What {entry.title} may be used for")
+            role(badge, "badge")
+            heading.addWidget(badge)
+        heading.addStretch(1)
         size = words.megabytes(status.size if status.installed else entry.sources[0].size)
         about = f' · <a href="{html.escape(entry.homepage, quote=True)}">about it</a>' if entry.homepage else ""
         facts = hint_label(f"{words.licence_line(entry.licence, entry.licence_url, entry.commercial)} · {size}{about}")
@@ -180,8 +189,9 @@ class ModelsDialog(QDialog):
         named(state, f"models.{entry.id}.state", f"State of {entry.title}")
         text = QVBoxLayout()
         text.setSpacing(2)
-        for label in (title, facts, state):
-            text.addWidget(label)
+        text.addLayout(heading)
+        text.addWidget(facts)
+        text.addWidget(state)
         row = QHBoxLayout(card)
         row.setContentsMargins(16, 12, 16, 12)
         row.addLayout(text, 1)

@@ -145,6 +145,9 @@ class Inspector(QFrame):
         self.model = Combo()
         named(self.model, "panel.cutout.model", "Network", "The network that finds the subject")
         self.model.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        # A long title must not make the inspector wider than it is.
+        self.model.setSizeAdjustPolicy(Combo.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.model.setMinimumContentsLength(8)
         self.model.activated.connect(lambda index: self.model_chosen.emit(self.model.itemData(index)))
         section.body.addWidget(self.model)
         self.note = hint_label()

@@ -172,6 +172,7 @@ QLabel { color: $text; background: transparent; }
 QLabel:disabled { color: $disabled; }
 QLabel[role="hint"] { color: $hint; }
 QLabel[role="title"] { font-weight: 600; }
+QLabel[role="badge"] { border: 1px solid $warning; border-radius: 4px; padding: 0 6px; }
 
 QMenuBar { background: $panel; color: $text; border-bottom: 1px solid $line; padding: 1px 4px; }
 QMenuBar::item { padding: 4px 8px; border-radius: 4px; background: transparent; }

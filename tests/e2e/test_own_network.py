@@ -131,6 +131,7 @@ def test_import_with_a_preset(hands: Hands, tmp_path: Path, home: Path) -> None:
     assert "RMBG 1.4" in words
     assert "<b>not for commercial use</b>" in words
     assert "Installed, in use" in words
+    assert hands.text("models.rmbg-1.4.badge") == "Non-commercial"
     assert hands.text("models.stage") == "rmbg-1.4 is installed."
     # What is used may not be used for everything: it says so all the time.
     assert hands.window.status.text("model") == "rmbg-1.4 (non-commercial)"
