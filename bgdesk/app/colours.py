@@ -33,15 +33,15 @@ class Colours:
         return self._running is not None
 
     def pump(self) -> None:
-        """Start what is stale, one rectangle at a time; where there are no colours at all yet, the whole photo."""
+        """Start what is stale, one rectangle at a time; where there are no colours at all yet, or spill is to go, the whole photo."""
         document = self._document
         if self._closed or self._running is not None or not document.stale:
             return
-        first = document.foreground is None
-        rect = document.rect if first else document.stale[0]
-        document.stale = () if first else document.stale[1:]
+        whole = document.foreground is None or document.recipe.spill is not None
+        rect = document.rect if whole else document.stale[0]
+        document.stale = () if whole else document.stale[1:]
         document.colouring = rect
-        request = ColourRequest.of(document.source, document.alpha, rect)
+        request = ColourRequest.of(document.source, document.alpha, rect, document.recipe)
         work = self._activity.submit(
             Lane.COMPUTE,
             partial(request.compute, self._engine),

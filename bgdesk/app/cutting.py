@@ -15,7 +15,6 @@ from bgdesk.app.strip import Entry
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import ModelError
-from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Progress
 
 MODEL_OFFERS = (Offer.INSTALL_MODEL, Offer.IMPORT_MODEL)
@@ -81,14 +80,14 @@ class Cutter:
         editor = entry.editor
         if editor is None or entry.cutting is not None:
             return
-        source = editor.document.source
+        source, recipe = editor.document.source, editor.document.recipe
         since = editor.history.count
         editor.awaiting = True
         entry.declined = False
         entry.state, entry.error = PhotoState.MATTING, None
 
         def work(progress: Progress) -> Cutout:
-            return _checked(self._engine.auto(source, MatteRecipe(), progress), source)
+            return _checked(self._engine.auto(source, recipe, progress), source)
 
         entry.cutting = self._activity.submit(
             Lane.COMPUTE,

@@ -11,6 +11,7 @@ import numpy as np
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.trimap import Label
 
 
@@ -19,7 +20,8 @@ class Snapshot:
     """The document as it was when `Document.freeze` was called; its arrays never change until it is released.
 
     debt: rectangles whose alpha has not caught up with the trimap yet.
-    stale: rectangles whose foreground has not caught up with alpha yet; everything if foreground is None.
+    stale: rectangles whose foreground has not caught up with alpha (or with the recipe) yet; everything if foreground is None.
+    recipe: how the foreground is to be made.
     """
 
     source: Pixels
@@ -28,6 +30,7 @@ class Snapshot:
     foreground: Pixels | None
     debt: tuple[Rect, ...]
     stale: tuple[Rect, ...]
+    recipe: MatteRecipe = MatteRecipe()
 
 
 @dataclass(eq=False)
@@ -45,7 +48,7 @@ class Document:
     has_alpha: whether alpha is a cut-out (the network's, or one begun by hand).
     revision: grows with every change of trimap or alpha.
     lineage: grows whenever the state jumps (undo, redo, a new cut-out): answers computed before are stale then.
-    debt, stale: see Snapshot. colouring: taken out of stale, because it is being worked out.
+    debt, stale, recipe: see Snapshot. colouring: taken out of stale, because it is being worked out.
     timings: stage -> seconds of the last cut-out; "rematte" of the last stroke.
     """
 
@@ -60,6 +63,7 @@ class Document:
     debt: tuple[Rect, ...] = ()
     stale: tuple[Rect, ...] = ()
     colouring: Rect | None = None
+    recipe: MatteRecipe = MatteRecipe()
     timings: dict[str, float] = field(default_factory=dict)
     _frozen: list[Snapshot] = field(default_factory=list, repr=False)
 
@@ -125,6 +129,8 @@ class Document:
     def adopt(self, cutout: Cutout) -> None:
         """`replace` by what the engine computed for this source."""
         self.replace(cutout.trimap, cutout.alpha, cutout.foreground, cutout.timings)
+        if cutout.recipe is not None and cutout.recipe != self.recipe:  # it was changed while the engine worked
+            self.stale = (self.rect,)
 
     def start_by_hand(self, label: Label) -> None:
         """Begin without a network: everything BACKGROUND with alpha 0, or everything FOREGROUND with alpha 1."""
@@ -143,7 +149,7 @@ class Document:
         Give it back with `release` when it is done with; forgetting to costs one copy, not correctness.
         """
         stale = self.stale if self.colouring is None else (*self.stale, self.colouring)
-        snapshot = Snapshot(self.source, self.trimap, self.alpha, self.foreground, self.debt, stale)
+        snapshot = Snapshot(self.source, self.trimap, self.alpha, self.foreground, self.debt, stale, self.recipe)
         self._frozen.append(snapshot)
         return snapshot
 

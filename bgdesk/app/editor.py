@@ -21,6 +21,7 @@ from bgdesk.core.arrays import Alpha
 from bgdesk.core.brush import paint, stretch_rect
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect
+from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Progress
 from bgdesk.core.trimap import Label
 
@@ -105,6 +106,14 @@ class Editor:
     def replace(self, cutout: Cutout, since: int) -> None:
         """Another answer of the network, as one undo step; strokes numbered above `since` are painted again over it."""
         self._when_not_painting(partial(self._replace, cutout, since))
+
+    def recolour(self, recipe: MatteRecipe) -> None:
+        """Make the foreground as `recipe` says from now on; the one there is shown until the new one has been worked out."""
+        if recipe != self.document.recipe:
+            self._colours.drop()
+            self.document.recipe = recipe
+            self.document.stale = (self.document.rect,) if self.document.has_alpha else ()
+            self._pump()
 
     def give_up_waiting(self) -> None:
         """The network's answer will not come. Strokes that wait for it go on by hand; without any the photo stays as it is."""

@@ -25,7 +25,7 @@ def prepare(snapshot: Snapshot, recipe: ExportRecipe, engine: EngineLike | None,
     engine may be None if `needs_engine` says so. The snapshot stays as it is. Raises Cancelled and BgdeskError.
     """
     source, trimap, alpha = snapshot.source, snapshot.trimap, snapshot.alpha
-    foreground, stale = snapshot.foreground, snapshot.stale
+    foreground, stale, look = snapshot.foreground, snapshot.stale, snapshot.recipe
     if engine is None:
         if needs_engine(snapshot, recipe):
             raise ValueError("this snapshot cannot be exported without an engine")
@@ -37,12 +37,12 @@ def prepare(snapshot: Snapshot, recipe: ExportRecipe, engine: EngineLike | None,
             alpha[rect.slices] = patch
             stale = join(stale, rect)
         if not recipe.alpha_only:
-            if foreground is None:
-                foreground = engine.foreground(source, alpha, progress)
+            if foreground is None or (stale and look.spill is not None):
+                foreground = engine.foreground(source, alpha, progress, look)
             elif stale:
                 foreground = foreground.copy()
                 for rect in stale:
-                    foreground[rect.slices] = ColourRequest.of(source, alpha, rect).compute(engine, progress)
+                    foreground[rect.slices] = ColourRequest.of(source, alpha, rect, look).compute(engine, progress)
     return Cutout(source, alpha, source if foreground is None else foreground, trimap)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bgdesk.app.ports import EngineLike
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.geometry import Rect
+from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Progress
 
 #: pixels around a patch that its foreground is computed with, so that colours reach in from outside it.
@@ -68,20 +69,24 @@ class AlphaRequest:
 
 @dataclass(frozen=True, eq=False)
 class ColourRequest:
-    """Compute the foreground inside `rect`, from a window that is COLOUR_MARGIN larger."""
+    """Compute the foreground inside `rect`, from a window that is COLOUR_MARGIN larger.
+
+    Where spill is to go, rect must be the whole photo: what the subject's own colours are is seen deep inside it only.
+    """
 
     rect: Rect
     window: Rect
     pixels: Pixels
     alpha: Alpha
+    recipe: MatteRecipe = MatteRecipe()
 
     @classmethod
-    def of(cls, source: Pixels, alpha: Alpha, rect: Rect) -> ColourRequest:
+    def of(cls, source: Pixels, alpha: Alpha, rect: Rect, recipe: MatteRecipe = MatteRecipe()) -> ColourRequest:
         """Crops of whole arrays."""
         window = rect.grow(COLOUR_MARGIN).intersect(Rect.of_shape(source.shape))
-        return cls(rect, window, source[window.slices], alpha[window.slices].copy())
+        return cls(rect, window, source[window.slices], alpha[window.slices].copy(), recipe)
 
     def compute(self, engine: EngineLike, progress: Progress) -> Pixels:
         """The foreground of `rect`."""
-        colours = engine.foreground(self.pixels, self.alpha, progress)
+        colours = engine.foreground(self.pixels, self.alpha, progress, self.recipe)
         return colours[self.rect.shift(-self.window.left, -self.window.top).slices]

@@ -95,6 +95,7 @@ class Session:
         for entry in self._strip.entries:
             if entry.editor is not None:
                 entry.editor.history.limit = settings.undo_bytes
+                entry.editor.recolour(settings.matte)
                 if entry.editor.history.trim() and entry is self._current:
                     self._emit(HistoryChanged())
         self._plan()
@@ -227,6 +228,8 @@ class Session:
             about_pixels = isinstance(event, TrimapChanged | AlphaChanged | ForegroundChanged | HistoryChanged)
             if entry is self._current or not about_pixels:
                 self._emit(event)
+
+        document.recipe = self._settings.matte
 
         return Editor(document, self._engine, self._activity, emit, self._photos_changed, self._settings.undo_bytes)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bgdesk.app import paths
+from bgdesk.core.errors import UsageError
+from bgdesk.core.recipe import AUTO, MatteRecipe, colour_of
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,8 @@ class Settings:
 
     theme: "system", "light", "dark" or "contrast".
     brush_size: diameter in image pixels. overlay: strength of the overlay in [0, 1].
+    decontaminate: how much of the backdrop's colour is taken out of soft edges, in [0, 1].
+    spill: the backdrop whose light is taken off the subject's rim: "" for none, "auto", or a colour as "#00b140".
     export_format: "png" or "psd". export_folder: "" for the source's own folder.
     undo_bytes: most memory the undo steps of one photo may take. memory_bytes: most memory for open photos together.
     device, precision: "auto" or what engine.device knows. model: catalogue id, "" for the default network.
@@ -35,6 +39,8 @@ class Settings:
     theme: str = "system"
     brush_size: float = 40.0
     overlay: float = 0.45
+    decontaminate: float = 1.0
+    spill: str = ""
     export_format: str = "png"
     export_folder: str = ""
     undo_bytes: int = 256 * _MIB
@@ -49,12 +55,18 @@ class Settings:
     splitter_state: str = ""
     folded: tuple[str, ...] = ()
 
+    @property
+    def matte(self) -> MatteRecipe:
+        """How photos are cut out."""
+        return MatteRecipe(strength=self.decontaminate, spill=self.spill or None)
+
 
 #: What a value may be, beside its type; a value outside is replaced by the default.
 _CHOICES: Mapping[str, tuple[str, ...]] = {"theme": ("system", "light", "dark", "contrast"), "export_format": ("png", "psd")}
 _RANGES: Mapping[str, tuple[float, float]] = {
     "brush_size": (1.0, 10000.0),
     "overlay": (0.0, 1.0),
+    "decontaminate": (0.0, 1.0),
     "undo_bytes": (_MIB, 1024 * 1024 * _MIB),
     "memory_bytes": (_MIB, 1024 * 1024 * _MIB),
 }
@@ -125,6 +137,11 @@ def _sane(name: str, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) and all(isinstance(item, str) for item in value) else None
     if not isinstance(value, str):
         return None
+    if name == "spill" and value not in ("", AUTO):
+        try:
+            colour_of(value)
+        except UsageError:
+            return None
     return value if value in _CHOICES.get(name, (value,)) else None
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
+from bgdesk.core.recipe import MatteRecipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,6 +18,7 @@ class Cutout:
     matte: float32 in [0, 1] as the network gave it, or None if alpha came from a trimap alone.
     timings: stage name -> seconds.
     device, precision, model: what computed it, as words for a status bar.
+    recipe: what it was made with, if that is known.
     notes: sentences a person must see: fall-backs that were taken, and why.
     """
 
@@ -30,3 +32,4 @@ class Cutout:
     precision: str = "fp32"
     model: str | None = None
     notes: tuple[str, ...] = ()
+    recipe: MatteRecipe | None = None

@@ -105,7 +105,7 @@ class Pipeline:
         trimap[:, 16:32], trimap[:, 32:] = 128, 255
         from bgdesk.engine.refine import refine
 
-        self.foreground(sample, refine(sample, trimap, None).alpha)
+        self.foreground(sample, refine(sample, trimap, None).alpha, recipe=MatteRecipe(spill=(0, 177, 64)))
         progress("network", 0.5)
         self._load()
         progress("network", 1.0)
@@ -157,7 +157,7 @@ class Pipeline:
                 foreground = self.foreground(pixels, alpha, progress, recipe)
             notes += self._unspilled
         status = self.status
-        return Cutout(pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, notes)
+        return Cutout(pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, notes, recipe)
 
     def cut(self, pixels: Pixels) -> Cutout:
         """`auto` with the default recipe."""

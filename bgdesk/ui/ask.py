@@ -3,7 +3,8 @@
 from enum import Enum
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QColorDialog, QFileDialog, QMessageBox, QWidget
 
 from bgdesk.core.recipe import Format
 
@@ -54,6 +55,11 @@ class Ask:
             return path, by_suffix
         by_filter = next((f for f, text in _FILTERS.items() if text == dialog.selectedNameFilter()), format)
         return path.with_name(path.name + by_filter.suffix), by_filter
+
+    def colour(self, parent: QWidget, title: str, current: str) -> str | None:
+        """A colour as #rrggbb."""
+        chosen = QColorDialog.getColor(QColor(current), parent, title)
+        return chosen.name() if chosen.isValid() else None
 
     def closing(self, parent: QWidget, names: list[str], can_export: bool) -> Closing:
         """There are strokes that no export holds."""

@@ -21,6 +21,7 @@ from bgdesk.ui import intake
 from bgdesk.ui.ask import Ask, Closing
 from bgdesk.ui.help_dialogs import AboutDialog, ShortcutsDialog
 from bgdesk.ui.models_dialog import Choice, ModelsDialog, Networks
+from bgdesk.ui.panels import GREEN_SCREEN, OTHER
 from bgdesk.ui.settings_dialog import SettingsDialog
 from bgdesk.ui.unsaved import Unsaved
 
@@ -170,6 +171,14 @@ class Commands:
             self.configure(replace(self._session.settings, matting=id))
             self._rooms.renew_engine()
             self._session.cut_again()
+
+    def choose_spill(self, choice: str) -> None:
+        """Take that backdrop's light off the rim from now on: "", AUTO, #rrggbb, or OTHER to be asked for the colour."""
+        current = self._session.settings.spill
+        if choice == OTHER:
+            first = current if current.startswith("#") else GREEN_SCREEN
+            choice = self._rooms.ask.colour(self._window, "The background's colour", first) or current
+        self.configure(replace(self._session.settings, spill=choice))
 
     def models(self, show_engine: Callable[[], None] = lambda: None) -> None:
         def removed() -> None:

@@ -52,6 +52,11 @@ class MainWindow(QMainWindow):
         self._view_chip = _chip("chip.view", "View")
         self._zoom_chip = _chip("chip.zoom", "Zoom")
         self._leaving = False
+        # A slider being dragged starts work when it rests: colours of a large photo take a second.
+        self._edge_pause = QTimer(self)
+        self._edge_pause.setSingleShot(True)
+        self._edge_pause.setInterval(150)
+        self._edge_pause.timeout.connect(self._take_edge)
         self._tokens: Tokens | None = None
         self._lay_out(settings)
         parts = Parts(
@@ -156,6 +161,8 @@ class MainWindow(QMainWindow):
         self.inspector.fold(settings.folded)
         self.inspector.show_format(Format(settings.export_format))
         self.inspector.strength.set_value(round(settings.overlay * 100))
+        self.inspector.clean.set_value(round(settings.decontaminate * 100))
+        self.inspector.show_spill(settings.spill)
         self.canvas.set_strength(settings.overlay)
         for id in ("tool.foreground", "view.overlay", "action.inspector"):
             self.actions_[id].setChecked(True)
@@ -172,8 +179,10 @@ class MainWindow(QMainWindow):
         self.empty.import_file.connect(self.commands.import_network)
         self.inspector.strength_changed.connect(lambda value: self.canvas.set_strength(value / 100))
         self.inspector.model_chosen.connect(self.commands.choose_network)
+        self.inspector.edge_changed.connect(self._edge_pause.start)
+        self.inspector.spill_chosen.connect(self._take_spill)
         give_back = GiveBackFocus(self.canvas)
-        for slider in (self.inspector.brush_size, self.inspector.strength):
+        for slider in (self.inspector.brush_size, self.inspector.strength, self.inspector.clean):
             slider.field.installEventFilter(give_back)
         system.hints().colorSchemeChanged.connect(lambda _scheme: self.apply_theme())
 
@@ -211,6 +220,16 @@ class MainWindow(QMainWindow):
         self.inspector.strength.set_value(round(settings.overlay * 100))
         self.canvas.set_strength(settings.overlay)
         self.apply_theme()
+
+    def _take_edge(self) -> None:
+        self._edge_pause.stop()
+        strength = self.inspector.clean.value / 100
+        if strength != self._session.settings.decontaminate:
+            self.commands.configure(replace(self._session.settings, decontaminate=strength))
+
+    def _take_spill(self, choice: str) -> None:
+        self.commands.choose_spill(choice)
+        self.inspector.show_spill(self._session.settings.spill)
 
     def tell(self, message: Message) -> None:
         self.stage.messages.tell(message)
@@ -306,6 +325,7 @@ class MainWindow(QMainWindow):
                 self._session.settings,
                 brush_size=float(self.brush.diameter),
                 overlay=self.canvas.look.strength,
+                decontaminate=self.inspector.clean.value / 100,
                 window_geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
                 splitter_state=bytes(self._splitter.saveState().toBase64().data()).decode(),
                 folded=self.inspector.folded_names,

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from bgdesk.core.recipe import Format
+from bgdesk.core.recipe import AUTO, Format
 from bgdesk.ui.actions import ACTIONS, Actions
 from bgdesk.ui.controls import Combo, NumberSlider, Section, action_button, hint_label, named, role
 from bgdesk.ui.icons import SIZE, Icons
@@ -26,6 +26,9 @@ from bgdesk.ui.tools import LARGEST, SMALLEST, STANDARD, Brush
 TOOLS = ("tool.foreground", "tool.background", "tool.unknown", "tool.pan")
 VIEWS = tuple(spec.id for spec in ACTIONS if spec.group == "views")
 STANDARD_STRENGTH = 45
+#: In place of a spill's colour: the person wants to choose one.
+OTHER = "other"
+GREEN_SCREEN = "#00b140"
 
 
 class ToolStrip(QFrame):
@@ -73,6 +76,8 @@ class Inspector(QFrame):
     """Brush, view, cut-out, export. Shows what it is told and tells what a person did; it decides nothing."""
 
     strength_changed = Signal(int)
+    edge_changed = Signal()
+    spill_chosen = Signal(str)
     model_chosen = Signal(str)
     folded = Signal()
     format_chosen = Signal(object)
@@ -83,7 +88,7 @@ class Inspector(QFrame):
         self.setMinimumWidth(240)
         self.setMaximumWidth(420)
         self._brush = brush
-        self.sections = (self._brush_section(actions), self._view_section(actions), self._cut_section(actions))
+        self.sections = (self._brush_section(actions), self._view_section(actions), self._edge_section(), self._cut_section(actions))
         body = QWidget()
         body.setObjectName("inspector_body")
         column = QVBoxLayout(body)
@@ -135,6 +140,25 @@ class Inspector(QFrame):
     def _reset_view(self) -> None:
         self._overlay_action.trigger()
         self.strength.reset()
+
+    def _edge_section(self) -> Section:
+        section = Section("panel.edge", "Edge", self._reset_edge)
+        self.clean = NumberSlider(
+            "panel.edge.clean", "Clean edge colours", 0, 100, 100, "%", hint="How much of the old background's colour leaves soft edges"
+        )
+        self.clean.changed.connect(lambda _value: self.edge_changed.emit())
+        section.body.addWidget(self.clean)
+        self.spill = Combo()
+        named(self.spill, "panel.edge.spill", "Spill", "Takes the light of a coloured background off the subject's rim")
+        self.spill.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.show_spill("")
+        self.spill.activated.connect(lambda index: self.spill_chosen.emit(self.spill.itemData(index)))
+        section.body.addWidget(self.spill)
+        return section
+
+    def _reset_edge(self) -> None:
+        self.clean.reset()
+        self.spill_chosen.emit("")
 
     def _cut_section(self, actions: Actions) -> Section:
         section = Section("panel.cutout", "Cut-out")
@@ -188,6 +212,16 @@ class Inspector(QFrame):
     def show_format(self, format: Format) -> None:
         """The format that the button exports in."""
         self.export.setText(f"Export {format.name}…")
+
+    def show_spill(self, spill: str) -> None:
+        """What is chosen: "" for nothing, AUTO, or a colour as #rrggbb. The last entry asks for another one."""
+        choices = [("Leave spill", ""), ("Remove spill, find its colour", AUTO)]
+        if spill not in ("", AUTO):
+            choices.append((f"Remove spill of {spill}", spill))
+        self.spill.clear()
+        for text, value in (*choices, ("Remove spill, choose its colour…", OTHER)):
+            self.spill.addItem(text, value)
+        self.spill.setCurrentIndex(self.spill.findData(spill))
 
     def show_models(self, models: Sequence[tuple[str, str]], current: str) -> None:
         """(id, title) of the installed networks; the choice is shown from the second one on."""

@@ -11,9 +11,10 @@ from hypothesis import given
 from bgdesk.app.document import Document
 from bgdesk.app.export import free_name, needs_engine, prepare
 from bgdesk.app.patches import AlphaRequest, ColourRequest, join
+from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError, SaveError
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable, silent
 from bgdesk.core.trimap import Label
 
@@ -200,6 +201,23 @@ def test_owed_alpha_and_stale_colours_are_computed_on_the_snapshot(cut: Document
     assert (cutout.foreground == fake_engine.colours_of(cut.source, cutout.alpha)).all()
     assert (cut.alpha == before[0]).all()
     assert (cut.foreground == before[1]).all()
+
+
+def test_spill_is_taken_off_the_whole_photo(cut: Document, fake_engine: Any) -> None:
+    cut.recipe = MatteRecipe(spill="auto")
+    cut.stale = (Rect(30, 20, 40, 30),)
+    fake_engine.calls.clear()
+    prepare(cut.freeze(), ExportRecipe(), fake_engine)
+    assert fake_engine.calls == [("foreground", cut.source.shape)]
+
+
+def test_a_cutout_made_with_another_recipe_leaves_its_colours_stale(cut: Document) -> None:
+    cutout = Cutout(cut.source, cut.alpha, cut.source, cut.trimap, recipe=MatteRecipe(strength=0.5))
+    cut.adopt(cutout)
+    assert cut.stale == (cut.rect,)
+    cut.recipe = MatteRecipe(strength=0.5)
+    cut.adopt(cutout)
+    assert cut.stale == ()
 
 
 def test_opacity_alone_needs_no_colours(cut: Document, fake_engine: Any) -> None:

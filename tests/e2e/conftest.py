@@ -88,7 +88,19 @@ class Engine:
         trimap[grey > 0.7] = Label.FOREGROUND
         trimap[grey < 0.3] = Label.BACKGROUND
         alpha = self._solve(grey, trimap)
-        return Cutout(pixels, alpha, self.foreground(pixels, alpha), trimap, alpha, {"network": 0.5, "alpha": 0.03}, "cpu", "bf16", "fake")
+        return Cutout(
+            pixels,
+            alpha,
+            self.foreground(pixels, alpha, recipe=recipe),
+            trimap,
+            alpha,
+            {"network": 0.5, "alpha": 0.03},
+            "cpu",
+            "bf16",
+            "fake",
+            (),
+            recipe,
+        )
 
     def rematte(self, pixels: Any, trimap: Any, alpha: Any, roi: Rect, progress: Progress = silent) -> tuple[Rect, Any]:
         self._enter("alpha", progress)
@@ -100,7 +112,11 @@ class Engine:
         return rect, solved[rect.slices]
 
     def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Any:
-        return pixels.copy()
+        """The photo's own colours; darker with less strength, so that it shows, and black in one corner where spill is to go."""
+        colours = np.rint(pixels * (0.5 + 0.5 * recipe.strength)).astype(pixels.dtype)
+        if recipe.spill is not None:
+            colours[:2, :2] = 0
+        return colours
 
     def close(self) -> None:
         self.calls.append("close")
@@ -175,6 +191,7 @@ class Answers(Ask):
     open_paths: list[Path] = field(default_factory=list)
     target: Path | None = None
     network: Path | None = None
+    picked: str | None = None
     close: Closing = Closing.CANCEL
     asked: list[str] = field(default_factory=list)
 
@@ -189,6 +206,10 @@ class Answers(Ask):
     def export_target(self, parent: QWidget, suggestion: Path, format: Format) -> tuple[Path, Format] | None:
         self.asked.append(f"export {suggestion.name} {format.value}")
         return None if self.target is None else (self.target, Format(self.target.suffix[1:]))
+
+    def colour(self, parent: QWidget, title: str, current: str) -> str | None:
+        self.asked.append(f"colour {current}")
+        return self.picked
 
     def closing(self, parent: QWidget, names: list[str], can_export: bool) -> Closing:
         self.asked.append("closing " + ", ".join(names))

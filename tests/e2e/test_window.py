@@ -223,6 +223,65 @@ def test_number_fields_take_typing_and_give_the_keyboard_back(desk: Any, photo: 
     assert desk.window.brush.diameter == 40
 
 
+# The edge's colours.
+
+
+def test_the_strength_of_cleaning_edge_colours(desk: Any, photo: Path) -> None:
+    desk.open(photo)
+    centre = tuple(side // 2 for side in desk.document.source.shape[:2])
+    full = int(desk.document.foreground[centre][0])
+    assert full > 100
+    field = desk.control("panel.edge.clean")
+    field.setFocus()
+    field.selectAll()
+    QTest.keyClicks(field, "40")
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    desk.until(lambda: abs(int(desk.document.foreground[centre][0]) - 0.7 * full) <= 1)
+    slider = desk.control("panel.edge.clean.slider")
+    assert slider.value() == 40
+    QTest.keyClick(slider, Qt.Key.Key_Home)
+    desk.until(lambda: abs(int(desk.document.foreground[centre][0]) - 0.5 * full) <= 1)
+    QTest.mouseDClick(desk.control("panel.edge.clean.label"), Qt.MouseButton.LeftButton)
+    desk.until(lambda: int(desk.document.foreground[centre][0]) == full)
+    desk.until(lambda: desk.remembered[-1].decontaminate == 1)
+
+
+def test_taking_spill_off(desk: Any, photo: Path) -> None:
+    desk.open(photo)
+    before = desk.document.foreground[0, 0].tolist()
+    combo = desk.control("panel.edge.spill")
+    combo.setFocus()
+    desk.until(combo.hasFocus)
+    assert combo.currentText() == "Leave spill"
+    QTest.keyClick(combo, Qt.Key.Key_Down)
+    desk.until(lambda: desk.remembered and desk.remembered[-1].spill == "auto")
+    desk.until(lambda: desk.document.foreground[0, 0].tolist() == [0, 0, 0])
+    desk.ask.picked = "#102030"
+    QTest.keyClick(combo, Qt.Key.Key_Down)
+    desk.until(lambda: desk.remembered[-1].spill == "#102030")
+    assert desk.ask.asked[-1] == "colour #00b140"
+    assert combo.currentText() == "Remove spill of #102030"
+    assert desk.document.recipe.spill == (16, 32, 48)
+    desk.ask.picked = None  # thought better of it
+    QTest.keyClick(combo, Qt.Key.Key_Down)
+    assert desk.remembered[-1].spill == "#102030"
+    QTest.keyClick(combo, Qt.Key.Key_Home)
+    desk.until(lambda: desk.remembered[-1].spill == "")
+    desk.until(lambda: desk.document.foreground[0, 0].tolist() == before)
+
+
+def test_a_choice_made_while_the_network_works_is_kept(desk: Any, photo: Path) -> None:
+    desk.engine.hold("network")
+    desk.drop(photo)
+    desk.until(lambda: "network" in desk.engine.calls)
+    desk.control("panel.edge.clean").setValue(0)
+    desk.until(lambda: desk.session.settings.decontaminate == 0)
+    desk.engine.release("network")
+    desk.until(lambda: desk.session.document is not None and desk.document.has_alpha)
+    centre = tuple(side // 2 for side in desk.document.source.shape[:2])
+    desk.until(lambda: abs(int(desk.document.foreground[centre][0]) - 0.5 * desk.document.source[centre][0]) <= 1)
+
+
 # Names, for whoever cannot see and for whoever drives the window from outside.
 
 
@@ -373,6 +432,8 @@ def test_the_window_remembers(make_desk: Callable[..., Any]) -> None:
     desk.window.brush.set_diameter(77)
     desk.control("panel.view.fold").click()
     desk.control("panel.view.strength").setValue(60)
+    desk.control("panel.edge.clean").setValue(30)
+    desk.window.inspector.spill_chosen.emit("auto")
     desk.window.resize(1100, 700)
     QApplication.processEvents()
     desk.window.close()
@@ -381,6 +442,8 @@ def test_the_window_remembers(make_desk: Callable[..., Any]) -> None:
     assert again.window.brush.diameter == 77
     assert again.window.canvas.look.strength == pytest.approx(0.6)
     assert again.control("panel.view.strength").value() == 60
+    assert again.control("panel.edge.clean").value() == 30
+    assert again.control("panel.edge.spill").currentText() == "Remove spill, find its colour"
     assert again.window.inspector.folded_names == ("panel.view",)
     assert again.window.height() == 700  # the width is cut to the offscreen screen's
 
