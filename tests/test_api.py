@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 
 import bgdesk
+from bgdesk.app.models import default_store
+from bgdesk.app.presets import describe
+from bgdesk.core.geometry import Size
+from tests.networks import matting, weighted
 
 
 def test_from_a_photo_to_a_png_and_back(models_home: Path, sample: Path, tmp_path: Path) -> None:
@@ -32,6 +36,19 @@ def test_the_photo_itself_is_never_overwritten(tmp_path: Path, sample: Path) -> 
 def test_a_missing_network_says_how_to_get_it(sample: Path) -> None:
     with pytest.raises(bgdesk.ModelError, match="bgdesk models install isnet-general"):
         bgdesk.Engine().segment(bgdesk.load(sample).pixels)
+
+
+def test_networks_of_ones_own(tmp_path: Path, sample: Path) -> None:
+    store = default_store()
+    for id, preset, file in (
+        ("mine", "birefnet-lite", weighted(tmp_path / "a.onnx")),
+        ("hair", "vitmatte-base", matting(tmp_path / "b.onnx")),
+    ):
+        store.import_own(file, id, describe(id, preset, size=Size(128, 128)))
+    engine = bgdesk.Engine("mine", matting="hair")
+    assert engine.cut(bgdesk.load(sample).pixels).model == "mine + hair"
+    with pytest.raises(bgdesk.ModelError, match="no network called 'none'"):
+        bgdesk.Engine("mine", matting="none").cut(bgdesk.load(sample).pixels)
 
 
 def test_every_public_name_is_there() -> None:

@@ -88,10 +88,10 @@ def _fade(window: Rect, tile: Rect, bounds: Rect) -> NDArray[np.float32]:
 
 def _reduced(trimap: Trimap, size: Size) -> Trimap:
     """Known only where all the pixels it stands for agree."""
-    mean = by_area(trimap.astype(np.float32), size)
+    mean = by_area(trimap, size)
     small = np.full(mean.shape, Label.UNKNOWN, np.uint8)
-    small[mean >= Label.FOREGROUND - 1e-3] = Label.FOREGROUND
-    small[mean <= 1e-3] = Label.BACKGROUND
+    small[mean == Label.FOREGROUND] = Label.FOREGROUND
+    small[mean == Label.BACKGROUND] = Label.BACKGROUND
     return small
 
 

@@ -196,6 +196,8 @@ def session_for(path: Path, name: str, providers: Sequence[str]) -> Any:
     # Its own log goes to the terminal from C++; whatever matters arrives as an exception.
     options.log_severity_level = 4
     options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    # DirectML cannot work with it, and the others gain nothing where sizes change.
+    options.enable_mem_pattern = False
     # Otherwise the memory of the largest run is kept for good: a desktop program gives it back.
     options.enable_cpu_mem_arena = False
     try:
@@ -235,7 +237,10 @@ def ask(session: Any, outputs: Sequence[str], batch: Floats, name: str) -> list[
         reason = reason_of(error)
         words = reason.lower()
         if any(sign in words for sign in ("out of memory", "failed to allocate", "bad_alloc", "alloc_failed")):
-            raise OutOfMemory(reason) from error
+            if session.get_providers()[0] != CPU:
+                raise OutOfMemory(reason) from error
+            needs = "needs more memory than this computer has free"
+            raise ModelError(f"{name} {needs} ({reason}). Close other programs, or use a smaller network.") from error
         shape = sides(Size(batch.shape[3], batch.shape[2]))
         raise ModelError(f"{name} could not be run on a picture of {shape} pixels: {reason}. Check its size.") from error
     return answers

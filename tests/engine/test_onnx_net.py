@@ -286,6 +286,18 @@ def test_answers_that_are_no_numbers(tmp_path: Path) -> None:
         Pipeline(lambda: network).segment(np.zeros((50, 50, 3), np.uint8))
 
 
+def test_more_memory_than_there_is(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Expand", ["image", "far"], ["vast"]),
+        helper.make_node("ReduceMax", ["vast"], ["y"], axes=[0, 1], keepdims=0),
+    ]
+    # Beyond any address space, so that no system promises it.
+    far = tensor("far", [10**12, 3, 64, 64], np.int64)
+    path = save(tmp_path / "n.onnx", nodes, [("image", (1, 3, 64, 64))], [("y", None)], [far])
+    with pytest.raises(ModelError, match=r"n\.onnx needs more memory than this computer has free"):
+        take(path)
+
+
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
