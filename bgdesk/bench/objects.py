@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,8 @@ def recipes() -> Mapping[str, MatteRecipe]:
     """Preset -> recipe; one alone where the engine has no presets."""
     if "quality" not in {field.name for field in fields(MatteRecipe)}:
         return {"balanced": MatteRecipe()}
-    return {name: replace(MatteRecipe(), quality=name) for name in ("fast", "balanced", "best")}  # type: ignore[call-arg]
+    choices: list[dict[str, Any]] = [{"quality": name} for name in ("fast", "balanced", "best")]
+    return {choice["quality"]: replace(MatteRecipe(), **choice) for choice in choices}
 
 
 def rembg(setup: Setup) -> Iterator[Figure]:
