@@ -21,7 +21,7 @@ class Snapshot:
 
     debt: rectangles whose alpha has not caught up with the trimap yet.
     stale: rectangles whose foreground has not caught up with alpha (or with the recipe) yet; everything if foreground is None.
-    recipe: how the foreground is to be made.
+    recipe: how the foreground is to be made, and alpha when the network is asked again.
     """
 
     source: Pixels
@@ -129,7 +129,7 @@ class Document:
     def adopt(self, cutout: Cutout) -> None:
         """`replace` by what the engine computed for this source."""
         self.replace(cutout.trimap, cutout.alpha, cutout.foreground, cutout.timings)
-        if cutout.recipe is not None and cutout.recipe != self.recipe:  # it was changed while the engine worked
+        if cutout.recipe is not None and cutout.recipe.colours != self.recipe.colours:  # it was changed while the engine worked
             self.stale = (self.rect,)
 
     def start_by_hand(self, label: Label) -> None:

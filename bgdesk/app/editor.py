@@ -108,10 +108,14 @@ class Editor:
         self._when_not_painting(partial(self._replace, cutout, since))
 
     def recolour(self, recipe: MatteRecipe) -> None:
-        """Make the foreground as `recipe` says from now on; the one there is shown until the new one has been worked out."""
-        if recipe != self.document.recipe:
+        """Make the foreground as `recipe` says from now on; the one there is shown until the new one has been worked out.
+
+        What it says about alpha holds from the next time the network is asked.
+        """
+        changed = recipe.colours != self.document.recipe.colours
+        self.document.recipe = recipe
+        if changed:
             self._colours.drop()
-            self.document.recipe = recipe
             self.document.stale = (self.document.rect,) if self.document.has_alpha else ()
             self._pump()
 

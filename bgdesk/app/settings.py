@@ -12,7 +12,7 @@ from typing import Any
 
 from bgdesk.app import paths
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import AUTO, MatteRecipe, colour_of
+from bgdesk.core.recipe import AUTO, MatteRecipe, Quality, colour_of
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ class Settings:
 
     theme: "system", "light", "dark" or "contrast".
     brush_size: diameter in image pixels. overlay: strength of the overlay in [0, 1].
+    quality: "fast", "balanced" or "best".
     decontaminate: how much of the backdrop's colour is taken out of soft edges, in [0, 1].
     spill: the backdrop whose light is taken off the subject's rim: "" for none, "auto", or a colour as "#00b140".
     export_format: "png" or "psd". export_folder: "" for the source's own folder.
@@ -39,6 +40,7 @@ class Settings:
     theme: str = "system"
     brush_size: float = 40.0
     overlay: float = 0.45
+    quality: str = "balanced"
     decontaminate: float = 1.0
     spill: str = ""
     export_format: str = "png"
@@ -58,11 +60,15 @@ class Settings:
     @property
     def matte(self) -> MatteRecipe:
         """How photos are cut out."""
-        return MatteRecipe(strength=self.decontaminate, spill=self.spill or None)
+        return MatteRecipe(strength=self.decontaminate, spill=self.spill or None, quality=Quality(self.quality))
 
 
 #: What a value may be, beside its type; a value outside is replaced by the default.
-_CHOICES: Mapping[str, tuple[str, ...]] = {"theme": ("system", "light", "dark", "contrast"), "export_format": ("png", "psd")}
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "theme": ("system", "light", "dark", "contrast"),
+    "export_format": ("png", "psd"),
+    "quality": tuple(quality.value for quality in Quality),
+}
 _RANGES: Mapping[str, tuple[float, float]] = {
     "brush_size": (1.0, 10000.0),
     "overlay": (0.0, 1.0),

@@ -12,6 +12,7 @@ from bgdesk.bench.report import Figure, Report, not_measured
 from bgdesk.bench.setup import Engine, Runner, Setup, versions
 from bgdesk.core.arrays import Alpha, Pixels
 from bgdesk.core.errors import BgdeskError
+from bgdesk.core.recipe import Quality
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine import peer
 from bgdesk.engine.pipeline import Pipeline
@@ -44,7 +45,7 @@ class Given(Pipeline):
         super().__init__(default_store().weights)
         self._given = matte
 
-    def segment(self, pixels: Pixels, progress: Progress = silent) -> Alpha:
+    def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
         return self._given
 
 

@@ -14,7 +14,7 @@ from bgdesk.cli.targets import Task, find_photos, plan
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import BgdeskError, SaveError, UsageError
-from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe
+from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe, Quality
 from bgdesk.core.tasks import Cancelled, Progress, silent
 from bgdesk.engine.pipeline import EngineStatus
 from bgdesk.files.load import SUFFIXES, load, load_trimap
@@ -60,6 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--spill",
         metavar="COLOUR|auto",
         help="take the light of a coloured backdrop off the subject's rim: its colour, as #00b140, or auto to find out which it is",
+    )
+    parser.add_argument(
+        "--quality",
+        choices=[quality.value for quality in Quality],
+        help="how much time the network takes: fast looks at a smaller photo, best (twice the time) at its mirror image too",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON record a photo on stdout")
 
@@ -128,13 +133,17 @@ def _check_combinations(args: argparse.Namespace, tasks: Sequence[Task]) -> None
         raise UsageError("--matting and --no-refine cannot be had together: refining is what a matting network does")
     if args.trimap and args.model:
         raise UsageError("--trimap and --model cannot be had together: with a trimap no network is used")
+    if args.trimap and args.quality:
+        raise UsageError("--trimap and --quality cannot be had together: with a trimap no network is used")
     if args.alpha_only and any(task.target.suffix.lower() != Format.PNG.suffix for task in tasks):
         raise UsageError("--alpha-only writes PNG: end OUT with .png")
 
 
 def recipe_of(args: argparse.Namespace) -> MatteRecipe:
     """What the options say about alpha and colours. Raises UsageError."""
-    recipe = MatteRecipe(not args.no_refine, not args.no_decontaminate, args.decontaminate_strength, args.spill)
+    recipe = MatteRecipe(
+        not args.no_refine, not args.no_decontaminate, args.decontaminate_strength, args.spill, Quality(args.quality or Quality.BALANCED)
+    )
     # Nobody sees the foreground of an alpha-only export.
     return replace(recipe, decontaminate=False, spill=None) if args.alpha_only else recipe
 

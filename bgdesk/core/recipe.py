@@ -35,6 +35,17 @@ class Format(Enum):
         return "." + self.value
 
 
+class Quality(Enum):
+    """How much time the network takes for a photo.
+
+    FAST: one pass, the photo smaller. BALANCED: one pass at the network's own size. BEST: the photo and its mirror image.
+    """
+
+    FAST = "fast"
+    BALANCED = "balanced"
+    BEST = "best"
+
+
 def _in_range(parts: Sequence[int]) -> bool:
     return len(parts) == 3 and all(0 <= part <= 255 for part in parts)
 
@@ -48,6 +59,7 @@ class MatteRecipe:
     strength: how much of that estimate is used, in [0, 1]; the rest is the source's colour.
     spill: the backdrop whose light is taken off the subject's rim: a Colour, "#00b140", "auto" to find out which it is,
     None to leave the rim as it is. Kept as a Colour, AUTO or None.
+    quality: a Quality, or its value as text.
 
     Raises UsageError when a value makes no sense.
     """
@@ -56,8 +68,14 @@ class MatteRecipe:
     decontaminate: bool = True
     strength: float = 1.0
     spill: Colour | str | None = None
+    quality: Quality = Quality.BALANCED
 
     def __post_init__(self) -> None:
+        try:
+            object.__setattr__(self, "quality", Quality(self.quality))
+        except ValueError:
+            values = ", ".join(quality.value for quality in Quality)
+            raise UsageError(f"The quality is one of {values}, not {self.quality!r}.") from None
         if not 0.0 <= self.strength <= 1.0:
             raise UsageError(f"The strength of decontamination is a number from 0 to 1, not {self.strength:g}.")
         if isinstance(self.spill, str) and self.spill != AUTO:
@@ -69,6 +87,11 @@ class MatteRecipe:
     def amount(self) -> float:
         """How much of the estimated colours is used: 0 where decontamination is off."""
         return self.strength if self.decontaminate else 0.0
+
+    @property
+    def colours(self) -> tuple[float, Colour | str | None]:
+        """What the foreground depends on; equal for recipes that differ in alpha only."""
+        return self.amount, self.spill
 
     @property
     def recolours(self) -> bool:

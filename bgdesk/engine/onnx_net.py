@@ -70,13 +70,16 @@ class OnnxNet:
         """The file takes other sizes too."""
         return self.spec.fit != "exact"
 
-    def size_for(self, photo: Size) -> Size:
-        """The size that a photo of this size is given to the network in."""
+    def size_for(self, photo: Size, scale: float = 1.0) -> Size:
+        """The size that a photo of this size is given to the network in; scale: wished relative to the network's own.
+
+        A network that was tried at one size stays at it: a file may say that it takes any, and fail.
+        """
         if self.spec.fit != "aspect":
             return self.size
-        multiple, shortest = self.spec.multiple, min(self.size)
-        scale = shortest / min(photo)
-        return Size(*(max(multiple, round(min(side * scale, LONGEST * shortest) / multiple) * multiple) for side in photo))
+        multiple, shortest = self.spec.multiple, min(self.size) * scale
+        factor = shortest / min(photo)
+        return Size(*(max(multiple, round(min(side * factor, LONGEST * shortest) / multiple) * multiple) for side in photo))
 
     def normalise(self, pixels: Floats) -> Floats:
         mean, std = np.array(self.spec.mean, np.float32), np.array(self.spec.std, np.float32)

@@ -16,7 +16,7 @@ from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.core.tasks import Progress, silent
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Pipeline:
         progress("network", 1.0)
         return self.status
 
-    def segment(self, pixels: Pixels, progress: Progress = silent) -> Alpha:
+    def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
         """The network's matte: float32 H×W in [0, 1]. Raises ModelError, DeviceError, Cancelled, MattingError."""
         from bgdesk.engine.device import OutOfMemory
         from bgdesk.engine.segment import segment
@@ -120,10 +120,10 @@ class Pipeline:
         progress("network", 0.0)
         loaded = self._load()
         try:
-            return segment(pixels, loaded.net, loaded.run, progress)
+            return segment(pixels, loaded.net, loaded.run, progress, quality)
         except OutOfMemory:
             loaded = self._fall_back(loaded)
-            return segment(pixels, loaded.net, loaded.run, progress)
+            return segment(pixels, loaded.net, loaded.run, progress, quality)
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
@@ -133,7 +133,7 @@ class Pipeline:
 
         timings: dict[str, float] = {}
         with _timed(timings, "network"):
-            matte = self.segment(pixels, progress)
+            matte = self.segment(pixels, progress, recipe.quality)
         notes = self._notes
         with _timed(timings, "trimap"):
             progress("trimap", 0.0)

@@ -172,6 +172,10 @@ class Commands:
             self._rooms.renew_engine()
             self._session.cut_again()
 
+    def choose_quality(self, quality: str) -> None:
+        """Cut out like that from now on; the current photo when it is cut again."""
+        self.configure(replace(self._session.settings, quality=quality))
+
     def choose_spill(self, choice: str) -> None:
         """Take that backdrop's light off the rim from now on: "", AUTO, #rrggbb, or OTHER to be asked for the colour."""
         current = self._session.settings.spill

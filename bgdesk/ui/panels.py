@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from bgdesk.core.recipe import AUTO, Format
+from bgdesk.core.recipe import AUTO, Format, Quality
 from bgdesk.ui.actions import ACTIONS, Actions
 from bgdesk.ui.controls import Combo, NumberSlider, Section, action_button, hint_label, named, role
 from bgdesk.ui.icons import SIZE, Icons
@@ -26,6 +26,11 @@ from bgdesk.ui.tools import LARGEST, SMALLEST, STANDARD, Brush
 TOOLS = ("tool.foreground", "tool.background", "tool.unknown", "tool.pan")
 VIEWS = tuple(spec.id for spec in ACTIONS if spec.group == "views")
 STANDARD_STRENGTH = 45
+QUALITIES = (
+    ("Fast: a smaller photo", Quality.FAST),
+    ("Balanced", Quality.BALANCED),
+    ("Best: twice the time", Quality.BEST),
+)
 #: In place of a spill's colour: the person wants to choose one.
 OTHER = "other"
 GREEN_SCREEN = "#00b140"
@@ -78,6 +83,7 @@ class Inspector(QFrame):
     strength_changed = Signal(int)
     edge_changed = Signal()
     spill_chosen = Signal(str)
+    quality_chosen = Signal(str)
     model_chosen = Signal(str)
     folded = Signal()
     format_chosen = Signal(object)
@@ -165,6 +171,13 @@ class Inspector(QFrame):
         again = action_button(actions["action.cut_again"], look="button", text=True)
         again.setObjectName("panel.cutout.again")
         again.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.quality = Combo()
+        named(self.quality, "panel.cutout.quality", "Quality", "How much time the network takes when a photo is cut out")
+        self.quality.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        for text, quality in QUALITIES:
+            self.quality.addItem(text, quality.value)
+        self.quality.activated.connect(lambda index: self.quality_chosen.emit(self.quality.itemData(index)))
+        section.body.addWidget(self.quality)
         section.body.addWidget(again)
         self.model = Combo()
         named(self.model, "panel.cutout.model", "Network", "The network that finds the subject")
@@ -222,6 +235,9 @@ class Inspector(QFrame):
         for text, value in (*choices, ("Remove spill, choose its colour…", OTHER)):
             self.spill.addItem(text, value)
         self.spill.setCurrentIndex(self.spill.findData(spill))
+
+    def show_quality(self, quality: str) -> None:
+        self.quality.setCurrentIndex(self.quality.findData(quality))
 
     def show_models(self, models: Sequence[tuple[str, str]], current: str) -> None:
         """(id, title) of the installed networks; the choice is shown from the second one on."""

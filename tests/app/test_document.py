@@ -14,7 +14,7 @@ from bgdesk.app.patches import AlphaRequest, ColourRequest, join
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError, SaveError
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe
+from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe, Quality
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable, silent
 from bgdesk.core.trimap import Label
 
@@ -209,6 +209,11 @@ def test_spill_is_taken_off_the_whole_photo(cut: Document, fake_engine: Any) -> 
     fake_engine.calls.clear()
     prepare(cut.freeze(), ExportRecipe(), fake_engine)
     assert fake_engine.calls == [("foreground", cut.source.shape)]
+
+
+def test_a_cutout_of_another_quality_leaves_its_colours_as_they_are(cut: Document) -> None:
+    cut.adopt(Cutout(cut.source, cut.alpha, cut.source, cut.trimap, recipe=MatteRecipe(quality=Quality.BEST)))
+    assert cut.stale == ()
 
 
 def test_a_cutout_made_with_another_recipe_leaves_its_colours_stale(cut: Document) -> None:

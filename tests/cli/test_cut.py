@@ -142,6 +142,16 @@ def test_choices_reach_the_engine(fake_engine: FakeEngine, photo: Photo) -> None
     assert fake_engine.recipes == [MatteRecipe(False, False)]
 
 
+def test_the_quality(fake_engine: FakeEngine, photo: Photo) -> None:
+    photo("photo.png")
+    for choice in (["--quality", "fast"], ["--quality", "best"], []):
+        assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choice) == 0
+    assert [recipe.quality.value for recipe in fake_engine.recipes] == ["fast", "best", "balanced"]
+    write_trimap("trimap.png")
+    with pytest.raises(UsageError, match="no network is used"):
+        run_cut(fake_engine, "photo.png", "-o", "out.png", "--trimap", "trimap.png", "--quality", "best")
+
+
 def test_the_strength_of_decontamination(fake_engine: FakeEngine, photo: Photo) -> None:
     photo("photo.png")
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--decontaminate-strength", "0.25") == 0

@@ -1,7 +1,7 @@
 import pytest
 
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import AUTO, MatteRecipe, colour_of
+from bgdesk.core.recipe import AUTO, MatteRecipe, Quality, colour_of
 
 
 @pytest.mark.parametrize("text", ["#00b140", "00B140", " #00b140 "])
@@ -43,3 +43,17 @@ def test_when_the_foreground_differs_from_the_source() -> None:
     assert not MatteRecipe(strength=0).recolours
     assert MatteRecipe(decontaminate=False, spill=AUTO).recolours
     assert MatteRecipe(decontaminate=False).amount == 0
+
+
+def test_quality_is_kept_in_one_form() -> None:
+    assert MatteRecipe().quality is Quality.BALANCED
+    assert MatteRecipe(quality="best") == MatteRecipe(quality=Quality.BEST)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="fast, balanced, best, not 'worst'"):
+        MatteRecipe(quality="worst")  # type: ignore[arg-type]
+
+
+def test_what_the_colours_depend_on() -> None:
+    assert MatteRecipe(quality=Quality.BEST, refine=False).colours == MatteRecipe().colours
+    assert MatteRecipe(strength=0.5).colours != MatteRecipe().colours
+    assert MatteRecipe(decontaminate=False).colours == MatteRecipe(strength=0.0).colours
+    assert MatteRecipe(spill=AUTO).colours != MatteRecipe().colours

@@ -58,6 +58,7 @@ class Engine:
         self.network = True
         self.calls: list[str] = []
         self.rois: list[Rect] = []
+        self.qualities: list[str] = []
         self._gates: dict[str, threading.Event] = {}
 
     def hold(self, stage: str) -> None:
@@ -80,6 +81,7 @@ class Engine:
 
     def auto(self, pixels: Any, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         self._enter("network", progress)
+        self.qualities.append(recipe.quality.value)
         if not self.network:
             raise ModelError("No network is installed. Install one with: bgdesk models install fake")
         self.status = Status("cpu", "bf16", "fake")

@@ -270,6 +270,29 @@ def test_taking_spill_off(desk: Any, photo: Path) -> None:
     desk.until(lambda: desk.document.foreground[0, 0].tolist() == before)
 
 
+def test_quality_is_used_when_the_photo_is_cut_again(desk: Any, photo: Path) -> None:
+    desk.open(photo)
+    combo = desk.control("panel.cutout.quality")
+    assert combo.currentText() == "Balanced"
+    desk.stroke((30, 30), (60, 30))
+    desk.settle()
+    painted, calls = desk.document.alpha.copy(), list(desk.engine.calls)
+    combo.setFocus()
+    desk.until(combo.hasFocus)
+    QTest.keyClick(combo, Qt.Key.Key_Down)
+    desk.until(lambda: desk.remembered and desk.remembered[-1].quality == "best")
+    desk.settle()
+    assert np.array_equal(desk.document.alpha, painted)  # a choice takes no strokes back
+    assert desk.engine.calls == calls  # and costs nothing by itself
+    QTest.mouseClick(desk.control("panel.cutout.again"), Qt.MouseButton.LeftButton)
+    desk.until(lambda: desk.engine.qualities == ["balanced", "best"])
+    desk.settle()
+    QTest.keyClick(combo, Qt.Key.Key_Home)
+    desk.until(lambda: desk.remembered[-1].quality == "fast")
+    QTest.mouseClick(desk.control("panel.cutout.again"), Qt.MouseButton.LeftButton)
+    desk.until(lambda: desk.engine.qualities == ["balanced", "best", "fast"])
+
+
 def test_a_choice_made_while_the_network_works_is_kept(desk: Any, photo: Path) -> None:
     desk.engine.hold("network")
     desk.drop(photo)
@@ -434,6 +457,7 @@ def test_the_window_remembers(make_desk: Callable[..., Any]) -> None:
     desk.control("panel.view.strength").setValue(60)
     desk.control("panel.edge.clean").setValue(30)
     desk.window.inspector.spill_chosen.emit("auto")
+    desk.window.inspector.quality_chosen.emit("best")
     desk.window.resize(1100, 700)
     QApplication.processEvents()
     desk.window.close()
@@ -444,6 +468,7 @@ def test_the_window_remembers(make_desk: Callable[..., Any]) -> None:
     assert again.control("panel.view.strength").value() == 60
     assert again.control("panel.edge.clean").value() == 30
     assert again.control("panel.edge.spill").currentText() == "Remove spill, find its colour"
+    assert again.control("panel.cutout.quality").currentText() == "Best: twice the time"
     assert again.window.inspector.folded_names == ("panel.view",)
     assert again.window.height() == 700  # the width is cut to the offscreen screen's
 

@@ -98,6 +98,14 @@ def test_a_photo_that_keeps_its_shape(size: Size, given: Size) -> None:
     assert OnnxNet(NetworkSpec("segment", Size(64, 64), (0.0,) * 3, (1.0,) * 3, fit="aspect", multiple=32)).size_for(size) == given
 
 
+def test_a_smaller_photo_where_the_file_was_tried_with_several_sizes() -> None:
+    def given(fit: str) -> Size:
+        spec = NetworkSpec("segment", Size(128, 128), (0.0,) * 3, (1.0,) * 3, fit=fit, multiple=32)
+        return OnnxNet(spec).size_for(Size(120, 90), 0.5)
+
+    assert (given("aspect"), given("stretch"), given("exact")) == (Size(96, 64), Size(128, 128), Size(128, 128))
+
+
 def test_the_files_own_size_is_taken(tmp_path: Path) -> None:
     path = weighted(tmp_path / "n.onnx", size=(32, 96))
     for wish, insist in ((None, True), (Size(64, 64), False), (Size(96, 32), True)):

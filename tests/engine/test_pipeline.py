@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 
 from bgdesk.app.models import default_store
 from bgdesk.core.errors import MattingError, ModelError
-from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
 from bgdesk.engine import device as device_module
 from bgdesk.engine import weights as weights_module
 from bgdesk.engine.device import Device, Machine, OutOfMemory, Run
 from bgdesk.engine.doctor import Comparison, compare_with_cpu, versions
+from bgdesk.engine.nets import NETS
 from bgdesk.engine.pipeline import EngineStatus, Pipeline
+from bgdesk.engine.segment import segment
 from bgdesk.engine.weights import Weights
 from bgdesk.files.load import load
 
@@ -29,6 +31,7 @@ class FakeCard:
         self.fails_when_placed, self.fails_at_run = fails_when_placed, fails_at_run
         self.placed: list[str] = []
         self.runs: list[str] = []
+        self.batches: list[NDArray[np.float32]] = []
 
     def place(self, module: object, device: Device) -> Run:
         self.placed.append(device.kind)
@@ -37,6 +40,7 @@ class FakeCard:
 
         def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
             self.runs.append(device.kind)
+            self.batches.append(batch)
             if device.kind == "cuda" and len(self.runs) == self.fails_at_run:
                 raise OutOfMemory
             bright = batch.mean(axis=1, keepdims=True)
@@ -79,6 +83,29 @@ def test_out_of_memory_falls_back_to_the_cpu_and_says_so(card: FakeCard) -> None
     assert cutout.device == "CPU"
     assert "Fake card ran out of memory" in cutout.notes[0]
     assert len(cutout.notes) == 1
+
+
+@pytest.mark.parametrize(("quality", "sides"), [("fast", [640]), ("balanced", [1024]), ("best", [1024, 1024])])
+def test_the_quality_says_what_the_network_looks_at(card: FakeCard, quality: str, sides: list[int]) -> None:
+    source, _, _ = hairy(60, 80)
+    Pipeline(some_weights).auto(source, MatteRecipe(quality=Quality(quality)))
+    assert [batch.shape for batch in card.batches] == [(1, 3, side, side) for side in sides]
+    if quality == "best":
+        assert np.array_equal(card.batches[1], card.batches[0][..., ::-1])
+
+
+def test_best_is_the_mean_of_the_photo_and_its_mirror_image() -> None:
+    """A network that sees the left half only: half of it is left where the mirror image's answer is turned back."""
+
+    def left(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        answer = np.zeros((1, 1, *batch.shape[2:]), np.float32)
+        answer[..., : batch.shape[3] // 4] = 1
+        return answer
+
+    matte = segment(np.zeros((40, 80, 3), np.uint8), NETS["isnet"], left, quality=Quality.BEST)
+    assert matte[:, 5] == pytest.approx(0.5)
+    assert matte[:, 75] == pytest.approx(0.5)
+    assert matte[:, 40] == pytest.approx(0)
 
 
 def test_auto_gives_everything_timed(card: FakeCard) -> None:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+#: The networks halve their maps five times: sides that are multiples of this halve evenly.
+STEP = 32
+
+
 @dataclass(frozen=True)
 class Net:
     """One architecture.
@@ -31,9 +35,10 @@ class Net:
     stretch: bool
     reduced: bool
 
-    def size_for(self, photo: Size) -> Size:
-        """The size that a photo of this size is given to the network in."""
-        return Size(self.side, self.side)
+    def size_for(self, photo: Size, scale: float = 1.0) -> Size:
+        """The size that a photo of this size is given to the network in; scale: wished relative to the network's own."""
+        side = round(self.side * scale / STEP) * STEP
+        return Size(side, side)
 
 
 def stretch(matte: Alpha) -> Alpha:
