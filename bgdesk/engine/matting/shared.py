@@ -26,6 +26,8 @@ _RAYS = 4
 _RADIUS, _STEP = 8, 2
 #: A pair whose colours are nearer than this (squared, of unit range) says little about the mixture.
 _APART = 0.02
+#: Pairs that miss a colour by less than this (squared) explain it equally well; alphas that differ less (squared) agree.
+_NOISE, _AGREE = 1e-3, 0.02
 _STRIP = 8192
 
 Floats = NDArray[np.float32]
@@ -117,6 +119,7 @@ def _share(
         y, x = ys[i], xs[i]
         fit[:] = 1e9
         who[:] = -1
+        votes = mean = square = 0.0
         for dy in range(-_RADIUS, _RADIUS + 1, _STEP):
             qy = y + dy
             if qy < 0 or qy >= height:
@@ -137,6 +140,10 @@ def _share(
                 misfit = 0.0
                 for k in range(3):
                     misfit += (image[y, x, k] - a * f[j, k] - (1.0 - a) * b[j, k]) ** 2
+                vote = (_NOISE / (_NOISE + misfit)) ** 2
+                votes += vote
+                mean += vote * a
+                square += vote * a * a
                 if misfit < fit[2]:
                     place = 0 if misfit < fit[0] else (1 if misfit < fit[1] else 2)
                     for later in range(2, place, -1):
@@ -164,6 +171,9 @@ def _share(
         alpha[i] = a
         # The published confidence, lowered where the two colours are too near to tell a mixture of them.
         trust[i] = math.exp(-10.0 * math.sqrt(misfit)) * min(1.0, span / _APART)
+        # Where pairs that explain the colour as well would give another alpha, the colours do not tell.
+        spread = max(0.0, square / votes - (mean / votes) ** 2)
+        trust[i] *= (_AGREE / (_AGREE + spread)) ** 2
 
 
 @dataclass(frozen=True, eq=False)
