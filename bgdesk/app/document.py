@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from bgdesk.app.strokes import Stroke
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect, Size
@@ -22,6 +23,7 @@ class Snapshot:
     debt: rectangles whose alpha has not caught up with the trimap yet.
     stale: rectangles whose foreground has not caught up with alpha (or with the recipe) yet; everything if foreground is None.
     recipe: how the foreground is to be made, and alpha when the network is asked again.
+    reach, strokes: how the debt is to be worked out, see AlphaRequest.
     """
 
     source: Pixels
@@ -31,6 +33,8 @@ class Snapshot:
     debt: tuple[Rect, ...]
     stale: tuple[Rect, ...]
     recipe: MatteRecipe = MatteRecipe()
+    reach: str = "smart"
+    strokes: tuple[Stroke, ...] = ()
 
 
 @dataclass(eq=False)
@@ -106,6 +110,12 @@ class Document:
         self.alpha[rect.slices] = patch
         self.revision += 1
 
+    def patch_trimap(self, rect: Rect, patch: Trimap) -> None:
+        """Replace the labels inside `rect` by `patch` (of its size)."""
+        self.own("trimap")
+        self.trimap[rect.slices] = patch
+        self.revision += 1
+
     def patch_foreground(self, rect: Rect, patch: Pixels) -> None:
         """Replace the foreground inside `rect`; where there was none yet the source stands in for the rest."""
         if rect == self.rect:
@@ -143,13 +153,13 @@ class Document:
 
     # -- snapshots -----------------------------------------------------------------------------------------------
 
-    def freeze(self) -> Snapshot:
+    def freeze(self, reach: str = "smart", strokes: Iterable[Stroke] = ()) -> Snapshot:
         """The present state, to be read on any thread. Costs nothing now: the first change afterwards copies.
 
         Give it back with `release` when it is done with; forgetting to costs one copy, not correctness.
         """
         stale = self.stale if self.colouring is None else (*self.stale, self.colouring)
-        snapshot = Snapshot(self.source, self.trimap, self.alpha, self.foreground, self.debt, stale, self.recipe)
+        snapshot = Snapshot(self.source, self.trimap, self.alpha, self.foreground, self.debt, stale, self.recipe, reach, tuple(strokes))
         self._frozen.append(snapshot)
         return snapshot
 

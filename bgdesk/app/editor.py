@@ -9,15 +9,17 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+import numpy as np
+
 from bgdesk.app.activity import Activity, Work
 from bgdesk.app.colours import Colours
 from bgdesk.app.document import Document
 from bgdesk.app.events import AlphaChanged, Event, ForegroundChanged, HistoryChanged, Message, Severity, TrimapChanged
-from bgdesk.app.history import History, Step, Stroke, union
+from bgdesk.app.history import History, Step, union
 from bgdesk.app.jobs import Lane, Priority
-from bgdesk.app.patches import AlphaRequest, join
+from bgdesk.app.patches import AlphaPatch, AlphaRequest, join
 from bgdesk.app.ports import EngineLike
-from bgdesk.core.arrays import Alpha
+from bgdesk.app.strokes import Stroke
 from bgdesk.core.brush import paint, stretch_rect
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect
@@ -55,6 +57,7 @@ class Editor:
         self.history = History(document, undo_bytes)
         self.awaiting = False  # the network's first answer is on its way: strokes wait for it
         self.by_hand = False  # the cut-out was begun without a network
+        self.reach = "smart"  # how far strokes reach: see EngineLike.rematte
         self.restored = False  # it was edited before it was parked: `history` does not know its strokes
         self._engine = engine
         self._activity = activity
@@ -330,7 +333,16 @@ class Editor:
             return
         if document.debt and not self._held:
             roi = document.debt[0]
-            request = AlphaRequest.of(document.source, document.trimap, document.alpha, roi, self._engine.REACH, document.lineage)
+            request = AlphaRequest.of(
+                document.source,
+                document.trimap,
+                document.alpha,
+                roi,
+                self._engine.REACH,
+                document.lineage,
+                self.reach,
+                self.history.strokes(),
+            )
             # Bound to this request: an answer is known by what it answers.
             work = self._activity.submit(
                 Lane.COMPUTE,
@@ -345,16 +357,23 @@ class Editor:
         else:
             self._colours.pump()
 
-    def _solved(self, request: AlphaRequest, answer: tuple[Rect, Alpha]) -> None:
+    def _solved(self, request: AlphaRequest, answer: AlphaPatch) -> None:
         solving = self._solving
         # The one place where stale answers are dropped: another request took over, or the state has jumped since.
         if solving is None or solving[1] is not request or request.lineage != self.document.lineage:
             return
         self._solving = None
-        rect, patch = answer
-        document = self.document
+        rect, document = answer.rect, self.document
+        flown = answer.trimap != request.trimap[rect.shift(-request.window.left, -request.window.top).slices]
+        if self._painting is not None and flown.any() and self._painting.step.overlaps(rect):
+            return  # the stroke under way remembers these labels as they were: both are worked out when it ends
         step = self.history.touch_alpha(rect)
-        document.patch_alpha(rect, patch)
+        document.patch_alpha(rect, answer.alpha)
+        if flown.any():
+            if step is not None:
+                self.history.touch(step, rect)
+            document.patch_trimap(rect, np.where(flown, answer.trimap, document.trimap[rect.slices]))
+            self._emit(TrimapChanged(rect))
         document.debt = tuple(other for other in document.debt if not request.roi.contains(other))
         document.stale = join(document.stale, rect)
         document.timings["rematte"] = time.perf_counter() - solving[2]

@@ -31,11 +31,12 @@ def prepare(snapshot: Snapshot, recipe: ExportRecipe, engine: EngineLike | None,
             raise ValueError("this snapshot cannot be exported without an engine")
     else:
         if snapshot.debt:
-            alpha = alpha.copy()
+            alpha, trimap = alpha.copy(), trimap.copy()
         for roi in snapshot.debt:
-            rect, patch = AlphaRequest.of(source, trimap, alpha, roi, engine.REACH).compute(engine, progress)
-            alpha[rect.slices] = patch
-            stale = join(stale, rect)
+            request = AlphaRequest.of(source, trimap, alpha, roi, engine.REACH, reach=snapshot.reach, strokes=snapshot.strokes)
+            patch = request.compute(engine, progress)
+            alpha[patch.rect.slices], trimap[patch.rect.slices] = patch.alpha, patch.trimap
+            stale = join(stale, patch.rect)
         if not recipe.alpha_only:
             if foreground is None or (stale and look.spill is not None):
                 foreground = engine.foreground(source, alpha, progress, look)

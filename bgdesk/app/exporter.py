@@ -27,12 +27,12 @@ class Exporter:
 
     def export(self, entry: Entry, path: Path, recipe: ExportRecipe, protect: Sequence[Path]) -> None:
         """Freeze the entry's document now, and write that, whatever is painted meanwhile. protect: never written to."""
-        document = None if entry.editor is None else entry.editor.document
-        if document is None or not document.has_alpha:
+        if entry.editor is None or not entry.editor.document.has_alpha:
             text = f"{entry.name} is not cut out yet. Wait for the network, or paint the subject by hand."
             self._emit(Message(Severity.WARNING, text))
             return
-        snapshot = document.freeze()
+        document = entry.editor.document
+        snapshot = document.freeze(entry.editor.reach, entry.editor.history.strokes())
         metadata = entry.loaded
 
         def release(_: object = None) -> None:

@@ -20,20 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.app.document import Document
+from bgdesk.app.strokes import Stroke
 from bgdesk.core.geometry import Rect, Size
-from bgdesk.core.trimap import Label
 
 #: side of a tile in pixels: small enough that a dab costs little, large enough that zlib has something to work on.
 TILE = 128
-
-
-@dataclass(frozen=True)
-class Stroke:
-    """What was painted, to paint it again over another trimap: points are (x, y) in image coordinates."""
-
-    label: Label
-    radius: float
-    points: tuple[tuple[float, float], ...]
 
 
 class Saved:
@@ -96,6 +87,10 @@ class Step:
     @property
     def nbytes(self) -> int:
         return sum(saved.nbytes for saved in self.saved)
+
+    def overlaps(self, rect: Rect) -> bool:
+        """Whether it holds labels of a pixel of `rect`."""
+        return any(tile.overlaps(rect) for tile in self.trimap)
 
 
 def tiles_over(rect: Rect, size: Size) -> Iterator[Rect]:

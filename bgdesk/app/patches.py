@@ -6,13 +6,19 @@ the rectangle, never the photo. The source never changes, so that it is only sli
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from bgdesk.app.ports import EngineLike
-from bgdesk.core.arrays import Alpha, Pixels, Trimap
+from bgdesk.app.strokes import Stroke
+from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
+from bgdesk.core.brush import paint
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Progress
+from bgdesk.core.trimap import Label
 
 #: pixels around a patch that its foreground is computed with, so that colours reach in from outside it.
 COLOUR_MARGIN = 64
@@ -41,8 +47,20 @@ def join(rects: tuple[Rect, ...], rect: Rect) -> tuple[Rect, ...]:
 
 
 @dataclass(frozen=True, eq=False)
+class AlphaPatch:
+    """What a re-matting found inside `rect` (photo coordinates): alpha, and the labels that strokes have flown to."""
+
+    rect: Rect
+    alpha: Alpha
+    trimap: Trimap
+
+
+@dataclass(frozen=True, eq=False)
 class AlphaRequest:
-    """Re-matte `roi`. window: the rectangle of the photo that the arrays are crops of; roi is in photo coordinates."""
+    """Re-matte `roi`. window: the rectangle of the photo that the arrays are crops of; roi is in photo coordinates.
+
+    reach, strokes: how far strokes reach, and those that may have painted here, oldest first; their labels stay.
+    """
 
     roi: Rect
     window: Rect
@@ -50,21 +68,51 @@ class AlphaRequest:
     trimap: Trimap
     alpha: Alpha
     lineage: int = 0
+    reach: str = "smart"
+    strokes: tuple[Stroke, ...] = ()
 
     @classmethod
-    def of(cls, source: Pixels, trimap: Trimap, alpha: Alpha, roi: Rect, reach: int, lineage: int = 0) -> AlphaRequest:
-        """Crops of whole arrays; reach: EngineLike.REACH."""
-        window = roi.grow(reach).intersect(Rect.of_shape(source.shape))
-        return cls(roi, window, source[window.slices], trimap[window.slices].copy(), alpha[window.slices].copy(), lineage)
+    def of(
+        cls,
+        source: Pixels,
+        trimap: Trimap,
+        alpha: Alpha,
+        roi: Rect,
+        margin: int,
+        lineage: int = 0,
+        reach: str = "smart",
+        strokes: Iterable[Stroke] = (),
+    ) -> AlphaRequest:
+        """Crops of whole arrays; margin: EngineLike.REACH."""
+        window = roi.grow(margin).intersect(Rect.of_shape(source.shape))
+        near = tuple(stroke for stroke in strokes if stroke.rect.overlaps(window))
+        return cls(roi, window, source[window.slices], trimap[window.slices].copy(), alpha[window.slices].copy(), lineage, reach, near)
 
-    def compute(self, engine: EngineLike, progress: Progress) -> tuple[Rect, Alpha]:
-        """The rectangle (photo coordinates) that has new alpha, and that alpha."""
+    def compute(self, engine: EngineLike, progress: Progress) -> AlphaPatch:
+        """The rectangle that has new alpha, that alpha, and its labels."""
         dx, dy = self.window.left, self.window.top
-        where, patch = engine.rematte(self.pixels, self.trimap, self.alpha, self.roi.shift(-dx, -dy), progress)
+        trimap = self.trimap.copy()
+        fixed = self._painted() if self.reach == "smart" and self.strokes else None
+        again = any(stroke.label == Label.UNKNOWN and stroke.rect.overlaps(self.roi) for stroke in self.strokes)
+        where, patch = engine.rematte(
+            self.pixels, trimap, self.alpha, self.roi.shift(-dx, -dy), progress, reach=self.reach, fixed=fixed, again=again
+        )
         rect = Rect(*where)
-        if not Rect.of_shape(self.trimap.shape).contains(rect) or patch.shape != (rect.height, rect.width):
-            raise ValueError(f"the engine's patch {patch.shape} at {rect} does not fit a window of {self.trimap.shape}")
-        return rect.shift(dx, dy), patch
+        if not Rect.of_shape(trimap.shape).contains(rect) or patch.shape != (rect.height, rect.width):
+            raise ValueError(f"the engine's patch {patch.shape} at {rect} does not fit a window of {trimap.shape}")
+        return AlphaPatch(rect.shift(dx, dy), patch, trimap[rect.slices])
+
+    def _painted(self) -> Mask:
+        """Where a hand has set a known label and no later stroke has asked to look again: bool, the window's size."""
+        canvas = np.full(self.trimap.shape, Label.UNKNOWN, np.uint8)
+        for stroke in self.strokes:
+            for start, end in zip((stroke.points[0], *stroke.points), stroke.points, strict=False):
+                paint(canvas, self._inside(start), self._inside(end), stroke.radius, stroke.label)
+        fixed: Mask = canvas != Label.UNKNOWN
+        return fixed
+
+    def _inside(self, point: tuple[float, float]) -> tuple[float, float]:
+        return point[0] - self.window.left, point[1] - self.window.top
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bgdesk.core.arrays import Alpha, Pixels, Trimap
+from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe, MatteRecipe
@@ -46,7 +46,17 @@ class EngineLike(Protocol):
     def status(self) -> EngineStatusLike: ...
     def warm(self, progress: Progress = silent) -> EngineStatusLike: ...
     def auto(self, pixels: Pixels, recipe: MatteRecipe = ..., progress: Progress = silent) -> Cutout: ...
-    def rematte(self, pixels: Pixels, trimap: Trimap, alpha: Alpha, roi: Rect, progress: Progress = silent) -> tuple[Rect, Alpha]: ...
+    def rematte(
+        self,
+        pixels: Pixels,
+        trimap: Trimap,
+        alpha: Alpha,
+        roi: Rect,
+        progress: Progress = silent,
+        reach: str = "smart",
+        fixed: Mask | None = None,
+        again: bool | None = None,
+    ) -> tuple[Rect, Alpha]: ...
     def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = ...) -> Pixels: ...
     def close(self) -> None: ...
 

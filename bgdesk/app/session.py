@@ -95,6 +95,7 @@ class Session:
         for entry in self._strip.entries:
             if entry.editor is not None:
                 entry.editor.history.limit = settings.undo_bytes
+                entry.editor.reach = settings.reach
                 entry.editor.recolour(settings.matte)
                 if entry.editor.history.trim() and entry is self._current:
                     self._emit(HistoryChanged())
@@ -231,7 +232,9 @@ class Session:
 
         document.recipe = self._settings.matte
 
-        return Editor(document, self._engine, self._activity, emit, self._photos_changed, self._settings.undo_bytes)
+        editor = Editor(document, self._engine, self._activity, emit, self._photos_changed, self._settings.undo_bytes)
+        editor.reach = self._settings.reach
+        return editor
 
     def _photos_changed(self) -> None:
         """One PhotosChanged for all that changes in one go."""

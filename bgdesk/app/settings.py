@@ -25,7 +25,7 @@ class Settings:
 
     theme: "system", "light", "dark" or "contrast".
     brush_size: diameter in image pixels. overlay: strength of the overlay in [0, 1].
-    quality: "fast", "balanced" or "best".
+    quality: "fast", "balanced" or "best". reach: of strokes, "smart" or "exact".
     decontaminate: how much of the backdrop's colour is taken out of soft edges, in [0, 1].
     spill: the backdrop whose light is taken off the subject's rim: "" for none, "auto", or a colour as "#00b140".
     export_format: "png" or "psd". export_folder: "" for the source's own folder.
@@ -41,6 +41,7 @@ class Settings:
     brush_size: float = 40.0
     overlay: float = 0.45
     quality: str = "balanced"
+    reach: str = "smart"
     decontaminate: float = 1.0
     spill: str = ""
     export_format: str = "png"
@@ -67,6 +68,7 @@ class Settings:
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "theme": ("system", "light", "dark", "contrast"),
     "export_format": ("png", "psd"),
+    "reach": ("smart", "exact"),
     "quality": tuple(quality.value for quality in Quality),
 }
 _RANGES: Mapping[str, tuple[float, float]] = {

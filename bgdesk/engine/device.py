@@ -89,13 +89,9 @@ def place(module: "nn.Module", device: Device) -> Run:
     """Put `module` on `device` and return the function that runs it there."""
     import torch
 
-    from bgdesk.engine.nets.fused import fuse
-
     precision = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[device.precision]
     with _out_of_memory_named():
         placed = module.to(device=device.kind, dtype=precision, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if device.kind == "cpu":
-        fuse(placed)
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with _out_of_memory_named(), torch.inference_mode():

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from bgdesk.core.arrays import Alpha, Pixels, Trimap
+from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
@@ -59,8 +59,8 @@ class Pipeline:
     matting: gives the network that works out whole bands in place of our solver, or None for our solver; asked like weights.
     """
 
-    #: `rematte` reads nothing farther from its ROI than this, in pixels.
-    REACH: ClassVar[int] = 48
+    #: `rematte` reads and changes nothing farther from its ROI than this, in pixels.
+    REACH: ClassVar[int] = 512 + 256
 
     def __init__(
         self,
@@ -183,22 +183,48 @@ class Pipeline:
         return refined.alpha
 
     def rematte(
-        self, pixels: Pixels, trimap: Trimap, alpha: Alpha, roi: tuple[int, int, int, int], progress: Progress = silent
+        self,
+        pixels: Pixels,
+        trimap: Trimap,
+        alpha: Alpha,
+        roi: tuple[int, int, int, int],
+        progress: Progress = silent,
+        reach: str = "smart",
+        fixed: Mask | None = None,
+        again: bool | None = None,
     ) -> tuple[Rect, Alpha]:
-        """Alpha around a stroke: (rectangle, patch). roi: (left, top, right, bottom) of what was painted.
+        """Alpha around strokes: (rectangle, patch). roi: (left, top, right, bottom) of what was painted.
 
-        The rectangle is roi grown by REACH, clipped to the photo; nothing outside it is read. A solve that does not
-        converge keeps its last step, and `status.notes` says so until the next call. Raises MattingError when the
-        arrays do not fit together, Cancelled.
+        trimap: with the strokes in it. alpha: from before them. reach: "smart" lets the label under a stroke flow to
+        connected pixels like those under it, and writes the labels it reached into `trimap` in place, so that the next
+        stroke starts from there (a read-only trimap stays as it is); "exact" takes only what was touched. fixed: bool
+        H×W, pixels that "smart" must not relabel, such as earlier strokes. again: whether the unknown pixels in roi ask
+        for an answer that does not lean on the old one; None: yes, unless a known label contradicts the old alpha.
+
+        Nothing farther than REACH from roi is read or changed. A solve that does not converge keeps its last step, and
+        `status.notes` says so until the next call. Raises MattingError when the arguments do not fit together, Cancelled.
         """
+        from bgdesk.engine.reach import extended
         from bgdesk.engine.stroke import rematte
 
+        _check_pixels(pixels)
         _check_like(pixels, trimap, "trimap")
         _check_like(pixels, alpha, "alpha")
+        if reach not in ("smart", "exact"):
+            raise MattingError(f"Unknown reach {reach!r}. Use smart or exact.")
+        if fixed is not None:
+            _check_like(pixels, fixed, "fixed pixels")
         rect = Rect(*roi).intersect(Rect.of_shape(trimap.shape))
         if rect.empty:
             raise MattingError(f"The region {tuple(roi)} lies outside the photo ({trimap.shape[1]}×{trimap.shape[0]}).")
-        window, patch, converged = rematte(pixels, trimap, np.asarray(alpha, np.float32), rect, progress)
+        alpha = np.asarray(alpha, np.float32)
+        if reach == "smart":
+            progress("alpha", 0.0)
+            rect, labels = extended(pixels, trimap, alpha, rect, fixed, again)
+            if not trimap.flags.writeable:
+                trimap = trimap.copy()
+            trimap[rect.slices] = labels
+        window, patch, converged = rematte(pixels, trimap, alpha, rect, progress, again=again)
         self._unsolved = () if converged else ("The edge of a stroke was not solved to the end: look at it, or paint over it again.",)
         return window, patch
 
@@ -313,7 +339,7 @@ def _check_pixels(pixels: Pixels) -> None:
         raise MattingError(f"Pixels must be height × width × 3, uint8 or uint16; these are {pixels.shape} {pixels.dtype}.")
 
 
-def _check_like(pixels: Pixels, other: Alpha | Trimap, name: str) -> None:
+def _check_like(pixels: Pixels, other: Alpha | Trimap | Mask, name: str) -> None:
     if other.shape != pixels.shape[:2]:
         raise MattingError(f"The {name} is {other.shape[1::-1]} pixels and the photo {pixels.shape[1::-1]}: they must have the same size.")
 

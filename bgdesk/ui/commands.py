@@ -172,6 +172,10 @@ class Commands:
             self._rooms.renew_engine()
             self._session.cut_again()
 
+    def choose_reach(self, reach: str) -> None:
+        """How far strokes reach from now on: "smart" or "exact"."""
+        self.configure(replace(self._session.settings, reach=reach))
+
     def choose_quality(self, quality: str) -> None:
         """Cut out like that from now on; the current photo when it is cut again."""
         self.configure(replace(self._session.settings, quality=quality))

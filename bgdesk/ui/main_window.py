@@ -163,6 +163,7 @@ class MainWindow(QMainWindow):
         self.inspector.strength.set_value(round(settings.overlay * 100))
         self.inspector.clean.set_value(round(settings.decontaminate * 100))
         self.inspector.show_spill(settings.spill)
+        self.inspector.show_reach(settings.reach)
         self.inspector.show_quality(settings.quality)
         self.canvas.set_strength(settings.overlay)
         for id in ("tool.foreground", "view.overlay", "action.inspector"):
@@ -179,6 +180,7 @@ class MainWindow(QMainWindow):
         self.empty.install.connect(self._session.install_model)
         self.empty.import_file.connect(self.commands.import_network)
         self.inspector.strength_changed.connect(lambda value: self.canvas.set_strength(value / 100))
+        self.inspector.reach_chosen.connect(self.commands.choose_reach)
         self.inspector.quality_chosen.connect(self.commands.choose_quality)
         self.inspector.model_chosen.connect(self.commands.choose_network)
         self.inspector.edge_changed.connect(self._edge_pause.start)

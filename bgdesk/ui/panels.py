@@ -31,6 +31,10 @@ QUALITIES = (
     ("Balanced", Quality.BALANCED),
     ("Best: twice the time", Quality.BEST),
 )
+REACHES = (
+    ("Smart: flows to what is alike", "smart"),
+    ("Exact: only under the brush", "exact"),
+)
 #: In place of a spill's colour: the person wants to choose one.
 OTHER = "other"
 GREEN_SCREEN = "#00b140"
@@ -83,6 +87,7 @@ class Inspector(QFrame):
     strength_changed = Signal(int)
     edge_changed = Signal()
     spill_chosen = Signal(str)
+    reach_chosen = Signal(str)
     quality_chosen = Signal(str)
     model_chosen = Signal(str)
     folded = Signal()
@@ -130,6 +135,14 @@ class Inspector(QFrame):
         self.brush_size.set_value(self._brush.diameter)
         self.brush_size.changed.connect(self._brush.set_diameter)
         section.body.addWidget(self.brush_size)
+        self.reach = Combo()
+        hint = "Smart: a stroke also takes connected parts that look like what is under it. Exact: it takes what is under it"
+        named(self.reach, "panel.brush.reach", "Reach of strokes", hint)
+        self.reach.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        for text, reach in REACHES:
+            self.reach.addItem(text, reach)
+        self.reach.activated.connect(lambda index: self.reach_chosen.emit(self.reach.itemData(index)))
+        section.body.addWidget(self.reach)
         return section
 
     def _view_section(self, actions: Actions) -> Section:
@@ -235,6 +248,9 @@ class Inspector(QFrame):
         for text, value in (*choices, ("Remove spill, choose its colour…", OTHER)):
             self.spill.addItem(text, value)
         self.spill.setCurrentIndex(self.spill.findData(spill))
+
+    def show_reach(self, reach: str) -> None:
+        self.reach.setCurrentIndex(self.reach.findData(reach))
 
     def show_quality(self, quality: str) -> None:
         self.quality.setCurrentIndex(self.quality.findData(quality))

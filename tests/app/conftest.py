@@ -41,7 +41,8 @@ class FakeEngine:
     The red channel decides: above 170 foreground, below 85 background, between unknown with alpha red / 255.
     """
 
-    REACH: ClassVar[int] = 16
+    REACH: ClassVar[int] = 24
+    FLOW = 12  # with `flows`, a stroke's label reaches this far to the left and right
     MARGIN = 5  # a patch is this much larger than its ROI
 
     def __init__(self) -> None:
@@ -52,6 +53,8 @@ class FakeEngine:
         self.notes: tuple[str, ...] = ()  # about the engine
         self.photo_notes: tuple[str, ...] = ()
         self.closed = False
+        self.flows = False
+        self.reaches: list[tuple[str, Any, Any]] = []  # reach, fixed, again of every re-matting
         self.deaf = False  # while held, does not listen to cancelling
         self._gates: dict[str, threading.Event] = {}
         self._entered: Counter[str] = Counter()
@@ -102,9 +105,18 @@ class FakeEngine:
         notes = self.notes + self.photo_notes
         return Cutout(pixels, alpha, self.colours_of(pixels, alpha), trimap, alpha, {"network": 0.5, "alpha": 0.25}, notes=notes)
 
-    def rematte(self, pixels: Any, trimap: Any, alpha: Any, roi: Rect, progress: Progress = silent) -> tuple[Rect, Any]:
+    def rematte(
+        self, pixels: Any, trimap: Any, alpha: Any, roi: Rect, progress: Progress = silent, reach: str = "smart", **named: Any
+    ) -> tuple[Rect, Any]:
+        self.reaches.append((reach, named.get("fixed"), named.get("again")))
         self._enter("rematte", roi, progress)
         assert pixels.shape[:2] == trimap.shape == alpha.shape
+        if self.flows and reach == "smart":
+            row, column = (roi.top + roi.bottom) // 2, (roi.left + roi.right) // 2
+            roi = Rect(roi.left - self.FLOW, roi.top, roi.right + self.FLOW, roi.bottom).intersect(Rect.of_shape(trimap.shape))
+            fixed = named.get("fixed")
+            part = trimap[roi.slices]
+            part[... if fixed is None else ~fixed[roi.slices]] = trimap[row, column]
         rect = roi.grow(self.MARGIN).intersect(Rect.of_shape(trimap.shape))
         patch = self.alpha_of(pixels, trimap)[rect.slices].copy()
         # Outside the ROI, the patch is what was there: as the engine pins its border.

@@ -135,10 +135,11 @@ def test_read_only_answers_can_be_painted_over() -> None:
 def test_a_request_on_crops_gives_what_the_whole_photo_gives(cut: Document, fake_engine: Any, roi: Rect) -> None:
     request = AlphaRequest.of(cut.source, cut.trimap, cut.alpha, roi, fake_engine.REACH)
     assert request.pixels.base is not None  # a slice, not a copy
-    rect, patch = request.compute(fake_engine, silent)
+    patch = request.compute(fake_engine, silent)
     expected_rect, expected = fake_engine.rematte(cut.source, cut.trimap, cut.alpha, roi)
-    assert rect == expected_rect
-    assert (patch == expected).all()
+    assert patch.rect == expected_rect
+    assert (patch.alpha == expected).all()
+    assert (patch.trimap == cut.trimap[expected_rect.slices]).all()
     colours = ColourRequest.of(cut.source, cut.alpha, roi).compute(fake_engine, silent)
     assert (colours == fake_engine.foreground(cut.source, cut.alpha)[roi.slices]).all()
 
@@ -154,10 +155,10 @@ def test_a_request_is_not_changed_by_later_paint(cut: Document, fake_engine: Any
 
 def test_a_patch_that_does_not_fit_is_refused(cut: Document, fake_engine: Any) -> None:
     request = AlphaRequest.of(cut.source, cut.trimap, cut.alpha, Rect(0, 0, 20, 20), fake_engine.REACH)
-    fake_engine.rematte = lambda *rest: (Rect(0, 0, 9, 9), np.zeros((3, 3), np.float32))
+    fake_engine.rematte = lambda *rest, **named: (Rect(0, 0, 9, 9), np.zeros((3, 3), np.float32))
     with pytest.raises(ValueError, match="does not fit"):
         request.compute(fake_engine, silent)
-    fake_engine.rematte = lambda *rest: (Rect(0, 0, 900, 9), np.zeros((9, 900), np.float32))
+    fake_engine.rematte = lambda *rest, **named: (Rect(0, 0, 900, 9), np.zeros((9, 900), np.float32))
     with pytest.raises(ValueError, match="does not fit"):
         request.compute(fake_engine, silent)
 

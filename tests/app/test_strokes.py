@@ -1,10 +1,12 @@
 """Strokes, their re-matting, undo, and strokes painted before there is an answer."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from bgdesk.app.events import AlphaChanged, ForegroundChanged, HistoryChanged, Offer, Severity, TrimapChanged
+from bgdesk.app.export import prepare
 from bgdesk.app.photos import PhotoState
 from bgdesk.core.brush import RIM
 from bgdesk.core.errors import MattingError
@@ -56,7 +58,7 @@ def test_the_engine_is_given_crops(desk: Any) -> None:
     desk.stroke((1000, 700), radius=10)
     desk.settle()
     (roi,) = [what for name, what in desk.engine.calls if name == "rematte"]
-    assert roi == Rect(0, 0, 21 + 2 * RIM, 21 + 2 * RIM).shift(16, 16)
+    assert roi == Rect(0, 0, 21 + 2 * RIM, 21 + 2 * RIM).shift(24, 24)
     (shape,) = [what for name, what in desk.engine.calls if name == "foreground"]
     assert shape == (21 + 2 * (RIM + 5 + 64), 21 + 2 * (RIM + 5 + 64), 3)
 
@@ -394,3 +396,93 @@ def test_cut_again_without_a_network_offers_one(desk: Any) -> None:
     desk.models.installed = None
     desk.session.cut_again()
     assert desk.messages[-1].offers == (Offer.INSTALL_MODEL, Offer.IMPORT_MODEL)
+
+
+# --- reach -----------------------------------------------------------------------------------------------------------
+
+
+def test_labels_that_have_flown_belong_to_the_stroke(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    start = desk.state
+    desk.stroke((150, 20), radius=5)
+    desk.settle()
+    document = desk.session.document
+    assert document.trimap[20, 165] == Label.FOREGROUND  # not painted: flown to
+    assert document.alpha[20, 165] == 1
+    assert desk.engine.reaches[0][0] == "smart"
+    after = desk.state
+    desk.session.undo()
+    desk.settle()
+    assert desk.state == start
+    desk.session.redo()
+    desk.settle()
+    assert desk.state == after
+
+
+def test_exact_strokes_flow_nowhere(desk: Any) -> None:
+    desk.session.configure(replace(desk.session.settings, reach="exact"))
+    desk.open()
+    desk.engine.flows = True
+    desk.stroke((150, 20), radius=5)
+    desk.settle()
+    assert desk.session.document.trimap[20, 165] == Label.BACKGROUND
+    desk.session.configure(replace(desk.session.settings, reach="smart"))  # from the next stroke on
+    desk.stroke((150, 60), radius=5)
+    desk.settle()
+    assert [reach for reach, *_ in desk.engine.reaches] == ["exact", "smart"]
+
+
+def test_a_flow_leaves_earlier_strokes_alone(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    desk.stroke((165, 20), label=Label.BACKGROUND, radius=4)
+    desk.settle()
+    desk.stroke((150, 20), radius=5)
+    desk.settle()
+    trimap = desk.session.document.trimap
+    assert (trimap[18:23, 163:168] == Label.BACKGROUND).all()
+    assert trimap[20, 140] == Label.FOREGROUND
+    assert [again for _, _, again in desk.engine.reaches] == [False, False]
+    desk.stroke((40, 150), label=Label.UNKNOWN)
+    desk.settle()
+    assert desk.engine.reaches[-1][2] is True
+
+
+def test_a_flow_under_the_next_stroke_is_worked_out_with_it(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    start = desk.state
+    desk.engine.hold("rematte")
+    desk.stroke((150, 20), radius=5)
+    desk.pump.until(lambda: desk.engine.entered("rematte") == 1)
+    desk.session.stroke_begin(Label.FOREGROUND, 5, (100, 20))  # in the same tile, beside what runs
+    desk.engine.release("rematte")
+    desk.settle()
+    assert desk.session.document.trimap[20, 165] != Label.FOREGROUND
+    assert len(desk.session.pending_rects) == 2
+    desk.session.stroke_end()
+    desk.settle()
+    assert desk.session.pending_rects == ()
+    assert desk.session.document.trimap[20, 165] == Label.FOREGROUND
+    assert desk.session.document.trimap[20, 115] == Label.FOREGROUND
+    desk.session.undo()
+    desk.settle()
+    desk.session.undo()
+    desk.settle()
+    assert desk.state == start
+
+
+def test_an_export_before_the_answer_holds_what_the_answer_brings(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    desk.engine.hold("rematte")
+    desk.stroke((150, 20), radius=5)
+    document = desk.session.document
+    snapshot = document.freeze("smart", ())
+    desk.engine.release("rematte")
+    cutout = prepare(snapshot, ExportRecipe(), desk.engine)
+    document.release(snapshot)
+    desk.settle()
+    assert (cutout.alpha == document.alpha).all()
+    assert (cutout.trimap == document.trimap).all()

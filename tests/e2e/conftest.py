@@ -58,6 +58,7 @@ class Engine:
         self.network = True
         self.calls: list[str] = []
         self.rois: list[Rect] = []
+        self.reaches: list[str] = []
         self.qualities: list[str] = []
         self._gates: dict[str, threading.Event] = {}
 
@@ -104,9 +105,12 @@ class Engine:
             recipe,
         )
 
-    def rematte(self, pixels: Any, trimap: Any, alpha: Any, roi: Rect, progress: Progress = silent) -> tuple[Rect, Any]:
+    def rematte(
+        self, pixels: Any, trimap: Any, alpha: Any, roi: Rect, progress: Progress = silent, reach: str = "smart", **named: Any
+    ) -> tuple[Rect, Any]:
         self._enter("alpha", progress)
         self.rois.append(roi)
+        self.reaches.append(reach)
         rect = roi.grow(self.REACH).intersect(Rect.of_shape(trimap.shape))
         solved = alpha.copy()
         grey = pixels[..., 0].astype(np.float32) / np.iinfo(pixels.dtype).max

@@ -270,6 +270,21 @@ def test_taking_spill_off(desk: Any, photo: Path) -> None:
     desk.until(lambda: desk.document.foreground[0, 0].tolist() == before)
 
 
+def test_the_reach_of_strokes_is_chosen_beside_the_brush(desk: Any, photo: Path) -> None:
+    desk.open(photo)
+    combo = desk.control("panel.brush.reach")
+    assert combo.currentText().startswith("Smart")
+    desk.stroke((30, 30), (60, 30))
+    desk.settle()
+    combo.setFocus()
+    desk.until(combo.hasFocus)
+    QTest.keyClick(combo, Qt.Key.Key_Down)
+    desk.until(lambda: desk.remembered and desk.remembered[-1].reach == "exact")
+    desk.stroke((30, 80), (60, 80))
+    desk.settle()
+    assert desk.engine.reaches == ["smart", "exact"]
+
+
 def test_quality_is_used_when_the_photo_is_cut_again(desk: Any, photo: Path) -> None:
     desk.open(photo)
     combo = desk.control("panel.cutout.quality")

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.trimap import Label, from_matte
 from bgdesk.engine.pipeline import Pipeline
+from bgdesk.engine.reach import FLOW
 from bgdesk.engine.refine import refine
-from bgdesk.engine.stroke import REACH, rematte
+from bgdesk.engine.stroke import REACH, SAMPLED, rematte
 
 sys.path.insert(0, str(Path(__file__).parent))
 from scenes import coarse, hairy
@@ -44,7 +45,7 @@ def test_a_crop_gives_the_same_answer_bit_for_bit(x: int, y: int, width: int, he
     roi = Rect(x, y, x + width, y + height).clip(Size(400, 300))
     trimap[roi.slices] = label
     window, patch, _ = rematte(source, trimap, alpha, roi)
-    crop = roi.grow(REACH).clip(Size(400, 300))
+    crop = roi.grow(SAMPLED).clip(Size(400, 300))
     moved, same, _ = rematte(source[crop.slices], trimap[crop.slices], alpha[crop.slices], roi.shift(-crop.left, -crop.top))
     assert moved.shift(crop.left, crop.top) == window
     assert np.array_equal(patch, same)
@@ -54,4 +55,4 @@ def test_a_crop_gives_the_same_answer_bit_for_bit(x: int, y: int, width: int, he
 
 
 def test_the_reach_that_callers_see_is_the_one_that_is_used() -> None:
-    assert Pipeline.REACH == REACH
+    assert Pipeline.REACH == FLOW + SAMPLED

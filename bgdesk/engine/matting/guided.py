@@ -25,21 +25,21 @@ _RADIUS, _EPSILON = 2, 1e-4
 _TILE = 512
 
 
-def fit(image: Floats, alpha: Alpha) -> Floats:
+def fit(image: Floats, alpha: Floats, radius: int = _RADIUS, epsilon: float = _EPSILON) -> Floats:
     """H×W×4: a (three numbers) and b of alpha ≈ aᵀI + b around every pixel. image: H×W×3 in [0, 1]; alpha: H×W."""
     # Means of products minus products of means: from the tile's own mean on, single precision is enough.
     centre = image.mean(axis=(0, 1), dtype=np.float32)
     planes = cv2.split(image - centre)
 
     def mean(plane: Floats) -> Floats:
-        side = 2 * _RADIUS + 1
+        side = 2 * radius + 1
         return np.asarray(cv2.blur(plane, (side, side), borderType=cv2.BORDER_REFLECT), np.float32)
 
     m0, m1, m2 = (mean(plane) for plane in planes)
     middle = mean(alpha)
     p0, p1, p2 = (mean(plane * alpha) - m * middle for plane, m in zip(planes, (m0, m1, m2), strict=True))
     r, g, b = planes
-    ridge = np.float32(_EPSILON)
+    ridge = np.float32(epsilon)
     c00, c11, c22 = mean(r * r) - m0 * m0 + ridge, mean(g * g) - m1 * m1 + ridge, mean(b * b) - m2 * m2 + ridge
     c01, c02, c12 = mean(r * g) - m0 * m1, mean(r * b) - m0 * m2, mean(g * b) - m1 * m2
     i00, i01, i02 = c11 * c22 - c12 * c12, c02 * c12 - c01 * c22, c01 * c12 - c02 * c11
