@@ -35,7 +35,7 @@ _BINS, _NARROWEST = 16, 1.5
 _MOST_COLOUR, _MOST_ALPHA, _FLOOR = 2.5, 2.0, 2e-4
 #: What alpha says weighs this much beside colour; a pixel that the matte is unsure of is changed the sooner by this, one
 #: that it is sure of the later by that.
-_BY_ALPHA, _UNSURE, _SURE = 2.5, 1.5, 1.5
+_BY_ALPHA, _UNSURE, _SURE = 2.5, 1.5, 1.0
 #: Doubt grows with the distance, in sizes (square roots of the area) of the stroke, and with how little it covers.
 _BY_DISTANCE, _BY_SMALLNESS = 0.1, 6.0
 #: What holds the other label stands for it the more, the surer it is: this power of its distance from the stroke's.
