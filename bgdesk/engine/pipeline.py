@@ -99,8 +99,8 @@ class Pipeline:
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
         """Load the network and compile the kernels ahead of the first photo. Raises ModelError, DeviceError, Cancelled."""
-        sample = np.zeros((48, 48, 3), np.uint8)
-        sample[:, 24:] = 255
+        # Noise: on anything plainer the solver is done before its kernels are asked for.
+        sample = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
         trimap = np.zeros((48, 48), np.uint8)
         trimap[:, 16:32], trimap[:, 32:] = 128, 255
         from bgdesk.engine.refine import refine

@@ -98,9 +98,9 @@ def _view(pixels: Pixels, alpha: Alpha, roi: Rect, stroke: Mask, radius: float) 
         bins: NDArray[np.int32] = (places[..., 0] * _BINS + places[..., 1]) * _BINS + places[..., 2]
         return bins
 
-    covered = np.zeros((window.height, window.width), np.float32)
-    covered[roi.shift(-window.left, -window.top).slices] = stroke
-    share = cv2.resize(covered, size, interpolation=cv2.INTER_AREA)
+    covered = np.zeros((window.height, window.width), np.uint8)
+    covered[roi.shift(-window.left, -window.top).slices] = np.uint8(255) * stroke
+    share = cv2.resize(covered, size, interpolation=cv2.INTER_AREA) / np.float32(255)
     reduced = np.asarray(cv2.resize(alpha[window.slices], size, interpolation=cv2.INTER_AREA), np.float32)
     around = roi.grow(FLOW).clip(Size(alpha.shape[1], alpha.shape[0]))
     every = max(1, int(np.sqrt(around.area / _FEW)))

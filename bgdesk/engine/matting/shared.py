@@ -13,6 +13,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -263,8 +264,11 @@ def _reduced(image: Floats, trimap: Trimap, coarse: int) -> tuple[Floats, Trimap
     """Photo and labels at 1/coarse: known where all pixels agree, unknown where any is, as long as a grid point lies inside."""
     height, width = trimap.shape[0] // coarse, trimap.shape[1] // coarse
     trimap = trimap[: height * coarse, : width * coarse]
-    blocks = trimap.reshape(height, coarse, width, coarse)
-    low, high = blocks.min((1, 3)), blocks.max((1, 3))
-    labels = np.where(low == high, low, np.uint8(_MIXED))
-    labels[(blocks == Label.UNKNOWN).any((1, 3))] = Label.UNKNOWN
+    block = np.ones((coarse, coarse), np.uint8)
+
+    low = cv2.erode(trimap, block, anchor=(0, 0))[::coarse, ::coarse]
+    high = cv2.dilate(trimap, block, anchor=(0, 0))[::coarse, ::coarse]
+    asked = cv2.dilate((trimap == Label.UNKNOWN).astype(np.uint8), block, anchor=(0, 0))[::coarse, ::coarse]
+    labels = np.where(low == high, low, np.uint8(_MIXED)).astype(np.uint8)
+    labels[asked > 0] = Label.UNKNOWN
     return by_area(image[: height * coarse, : width * coarse], Size(width, height)), labels
