@@ -4,6 +4,9 @@ Solving again at full size, tied to the coarser answer, was measured against the
 five times as much and its error was larger (mean SAD 0.56 of the matte's against 0.52, MSE 0.42 against 0.35).
 """
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +41,10 @@ _NEAR = 100
 _DEEP, _DEEP_WEIGHT = 24.0, 0.05
 #: Soft areas that are thicker than this on each side (pixels of the working size) are no edges.
 _BROAD = 8.0
+#: A matte that is this sure (not at all at the first value, fully at the second) of a place this deep inside its own subject
+#: (pixels of the working size from its contour, likewise) is not lowered: its contour strays by less than that, and hair
+#: that leaves gaps lies nearer to it. What pulls alpha down there is a colour that the subject shares with its surroundings.
+_SURE, _INSIDE = (0.8, 0.9), (6.0, 12.0)
 
 
 def certainty_weight(prior: Alpha, most: float = PRIOR_WEIGHT) -> NDArray[np.float32]:
@@ -70,6 +77,40 @@ def broad_softness(alpha: Alpha) -> float:
     return int(np.count_nonzero(broad)) / subject if subject else 0.0
 
 
+def inside(trimap: Trimap, prior: Alpha) -> NDArray[np.float32]:
+    """0 to 1, at the working size: how deep a place lies inside the prior's subject. Known background is outside of it."""
+    work = Size(prior.shape[1], prior.shape[0]).fit(WORKING_SIDE)
+    subject = (by_area(prior, work) >= 0.5) & (by_area(trimap, work) >= Label.UNKNOWN // 2)
+    return _rising(np.asarray(cv2.distanceTransform(subject.astype(np.uint8), cv2.DIST_L2, 5), np.float32), _INSIDE)
+
+
+def keep_interiors(alpha: Alpha, trimap: Trimap, prior: Alpha) -> None:
+    """Raise `alpha`, in place, to the prior on the band where the prior is sure and far from its own contour."""
+    whole = Rect.of_shape(alpha.shape)
+    small = inside(trimap, prior)
+    if not small.any():
+        return
+    sx, sy = small.shape[1] / whole.width, small.shape[0] / whole.height
+
+    def one(tile: Rect) -> None:
+        under = small[int(tile.top * sy) : int(tile.bottom * sy) + 2, int(tile.left * sx) : int(tile.right * sx) + 2]
+        band = trimap[tile.slices] == Label.UNKNOWN
+        if not under.any() or not band.any():
+            return
+        matte = prior[tile.slices]
+        least = matte * _rising(matte, _SURE) * _part_of(small, tile, whole.size)
+        np.maximum(alpha[tile.slices], least, out=alpha[tile.slices], where=band)
+
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        list(pool.map(one, whole.tiles(TILE)))
+
+
+def _rising(values: NDArray[np.float32], ends: tuple[float, float]) -> NDArray[np.float32]:
+    """0 up to the first end, 1 from the second on, straight between."""
+    low, high = ends
+    return np.asarray(np.clip((values - np.float32(low)) * np.float32(1 / (high - low)), 0, 1), np.float32)
+
+
 def _part_of(small: NDArray[np.float32], window: Rect, size: Size) -> NDArray[np.float32]:
     """The part of a reduced map that belongs to `window` of a photo of `size`, at full size."""
     sx, sy = small.shape[1] / size.width, small.shape[0] / size.height
@@ -87,35 +128,35 @@ def _half_trimap(trimap: Trimap, size: Size) -> Trimap:
     return half
 
 
-def refine(
-    pixels: Pixels,
-    trimap: Trimap,
-    prior: Alpha | None,
-    progress: Progress = silent,
-    solver: Solver = estimate_alpha,
-    deep: NDArray[np.float32] | None = None,
-) -> Refined:
+def refine(pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress = silent, solver: Solver = estimate_alpha) -> Refined:
     """Alpha of a whole photo from its trimap and, if there is one, the network's matte as a soft prior.
 
-    pixels: H×W×3 uint8 or uint16. trimap, prior: H×W. deep: the prior's `deep_weight`, if it is known already. A tile
-    whose solve does not converge keeps what it began with (the matte, what sampling found, or the coarser level's
-    alpha) and is counted in `failed`.
+    pixels: H×W×3 uint8 or uint16. trimap, prior: H×W. A tile whose solve does not converge keeps what it began with (the
+    matte, what sampling found, or the coarser level's alpha) and is counted in `failed`. Raises Cancelled.
     """
+    if not (trimap == Label.UNKNOWN).any():
+        return Refined(pinned(trimap, np.zeros(trimap.shape, np.float32)), 0, 0)
+    deep = np.zeros((1, 1), np.float32) if prior is None else deep_weight(prior)
+    refined = _solved(pixels, trimap, prior, deep, progress, solver)
+    if prior is not None:
+        keep_interiors(refined.alpha, trimap, prior)
+    return refined
+
+
+def _solved(pixels: Pixels, trimap: Trimap, prior: Alpha | None, deep: NDArray[np.float32], progress: Progress, solver: Solver) -> Refined:
+    """The same at one level, and at the coarser ones that it is lifted from. deep: the prior's `deep_weight`."""
     size = Size(trimap.shape[1], trimap.shape[0])
-    band = trimap == Label.UNKNOWN
-    if not band.any():
-        return Refined(pinned(trimap, np.zeros(band.shape, np.float32)), 0, 0)
-    if deep is None:
-        deep = np.zeros((1, 1), np.float32) if prior is None else deep_weight(prior)
     if size.area <= (_WHOLE_ALONE if prior is None else WHOLE):
         guess, weight = _sampled_prior(pixels, trimap, prior, deep, progress)
         # Without a prior nothing ties a tile to what lies beyond it: solve it in one piece.
         side = max(size) if prior is None or size.area <= WHOLE // 2 else TILE
-        level = Level(pixels, band, lambda window: (guess[window.slices], weight[window.slices]), solver, ALONE if prior is None else LED)
+        settings = ALONE if prior is None else LED
+        level = Level(pixels, trimap == Label.UNKNOWN, lambda window: (guess[window.slices], weight[window.slices]), solver, settings)
         return solve_tiles(level, pinned(trimap, guess if prior is None else prior), side, progress)
     half = halved(size)
     small = by_area(pixels, half)
-    coarse = refine(small, _half_trimap(trimap, half), None if prior is None else by_area(prior, half), progress, solver, deep)
+    below = None if prior is None else by_area(prior, half)
+    coarse = _solved(small, _half_trimap(trimap, half), below, deep, progress, solver)
     alpha = lift(pixels, trimap, small, coarse.alpha, structure(coarse.alpha) > 0, progress)
     return Refined(alpha, coarse.failed, coarse.solved)
 

@@ -11,7 +11,7 @@ from bgdesk.core.trimap import from_matte
 from bgdesk.engine import refine as module
 from bgdesk.engine.matting.closed_form import Matting
 from bgdesk.engine.pipeline import MOST_BROAD_SOFTNESS
-from bgdesk.engine.refine import broad_softness, deep_weight, refine
+from bgdesk.engine.refine import broad_softness, deep_weight, keep_interiors, refine
 from bgdesk.engine.tiles import pinned
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -98,6 +98,41 @@ def test_broad_soft_regions_stay_near_the_matte() -> None:
     assert np.abs(alpha - 0.5)[150:300, 150:300].max() < 0.05
     assert deep_weight(matte)[200, 200] > 0
     assert deep_weight(matte)[0, 0] == 0
+
+
+def test_opaque_interiors_never_turn_transparent() -> None:
+    # A dress of the surroundings' own colours, which the matte is nearly sure of, and patchily so.
+    random = np.random.default_rng(5)
+    source = np.repeat(np.repeat(random.integers(0, 256, (50, 60, 3), np.uint8), 8, axis=0), 8, axis=1)
+    matte = np.zeros((400, 480), np.float32)
+    matte[60:340, 80:400] = 1
+    patches = cv2.GaussianBlur(random.random((400, 480), np.float32), (0, 0), 4)
+    patches = (patches - patches.min()) / (patches.max() - patches.min())
+    matte[100:300, 120:360] = (0.75 + 0.25 * patches)[100:300, 120:360]
+    matte = cv2.GaussianBlur(matte, (0, 0), 1.5)
+    trimap = from_matte(matte)
+    alpha = refine(source, trimap, matte).alpha
+    deep = np.zeros(matte.shape, bool)
+    deep[80:320, 100:380] = True
+    sure = deep & (matte >= 0.9)
+    assert np.count_nonzero(sure & (trimap == 128)) > 5000
+    assert (alpha[sure] >= matte[sure] - 1e-6).all()
+    assert alpha[deep & (matte < 0.8)].min() < 0.8, "only what is nearly sure is kept"
+
+
+def test_a_matte_is_kept_only_far_from_its_contour_and_on_the_band() -> None:
+    matte = np.zeros((300, 300), np.float32)
+    matte[50:250, 50:250] = 0.95
+    trimap = np.full(matte.shape, 128, np.uint8)
+    trimap[100:120, 100:200] = 0  # somebody painted background there
+    alpha = np.zeros_like(matte)
+    keep_interiors(alpha, trimap, matte)
+    assert alpha[60:240, 150].min() == 0
+    assert alpha[200, 80:220] == pytest.approx(0.95)
+    assert not alpha[trimap == 0].any()
+    assert not alpha[115:125, 105:195].any(), "beside what was painted nothing is kept either"
+    assert not alpha[50:55].any()
+    assert not alpha[:50].any()
 
 
 def test_cancelling_stops_tiles_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
