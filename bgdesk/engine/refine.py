@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.geometry import Rect, Size
-from bgdesk.core.resample import by_area
+from bgdesk.core.resample import by_area, nearest
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import SURE_BACKGROUND, SURE_FOREGROUND, WORKING_SIDE, Label
 from bgdesk.engine.matting.closed_form import estimate_alpha
@@ -36,6 +36,12 @@ _MATTE_BESIDE, _SAMPLES_BESIDE = 0.02, 0.06
 _SAMPLES_ALONE = 1e-3
 #: Beside a matte the band's two sides are near; a ray goes this far for them, in pixels.
 _NEAR = 100
+#: The colours of broad soft regions are looked for at this longer side, and this far; both in pixels.
+_FAR_SIDE, _FAR = 384, 128
+#: The square in which samples have to agree, in pixels of the solved size and of the far one; and how strongly the matte
+#: pulls besides where they do not. Frames with hand-made masks gain most by it: subject and surroundings share colours.
+_AGREED, _AGREED_FAR = 15, 5
+_MATTE_ALONE = 0.05
 #: A pixel this deep (in pixels of the working size) inside the soft zone is no edge: the network is unsure of a whole
 #: region, no colour line reaches across it, and the matte is the best that is known. It then pulls this strongly.
 _DEEP, _DEEP_WEIGHT = 24.0, 0.05
@@ -77,19 +83,22 @@ def broad_softness(alpha: Alpha) -> float:
     return int(np.count_nonzero(broad)) / subject if subject else 0.0
 
 
-def inside(trimap: Trimap, prior: Alpha) -> NDArray[np.float32]:
-    """0 to 1, at the working size: how deep a place lies inside the prior's subject. Known background is outside of it."""
-    work = Size(prior.shape[1], prior.shape[0]).fit(WORKING_SIDE)
-    subject = (by_area(prior, work) >= 0.5) & (by_area(trimap, work) >= Label.UNKNOWN // 2)
+def inside(trimap: Trimap, small: Alpha) -> NDArray[np.float32]:
+    """0 to 1, like `small`: how deep a place lies inside the prior's subject. Known background is outside of it.
+
+    small: the prior at the working size.
+    """
+    known = nearest(trimap, Size(small.shape[1], small.shape[0]))
+    subject = (small >= 0.5) & (known != Label.BACKGROUND)
     return _rising(np.asarray(cv2.distanceTransform(subject.astype(np.uint8), cv2.DIST_L2, 5), np.float32), _INSIDE)
 
 
-def keep_interiors(alpha: Alpha, trimap: Trimap, prior: Alpha) -> None:
-    """Raise `alpha`, in place, to the prior on the band where the prior is sure and far from its own contour."""
+def keep_interiors(alpha: Alpha, trimap: Trimap, prior: Alpha, small: NDArray[np.float32]) -> None:
+    """Raise `alpha`, in place, to the prior on the band where the prior is sure and far from its own contour.
+
+    A prior of SURE_FOREGROUND or more counts as 1 there, just below that as nearly so. small: what `inside` gives.
+    """
     whole = Rect.of_shape(alpha.shape)
-    small = inside(trimap, prior)
-    if not small.any():
-        return
     sx, sy = small.shape[1] / whole.width, small.shape[0] / whole.height
 
     def one(tile: Rect) -> None:
@@ -98,7 +107,9 @@ def keep_interiors(alpha: Alpha, trimap: Trimap, prior: Alpha) -> None:
         if not under.any() or not band.any():
             return
         matte = prior[tile.slices]
-        least = matte * _rising(matte, _SURE) * _part_of(small, tile, whole.size)
+        # What counts as foreground at the band's rim does so inside of it too.
+        solid = matte + (1 - matte) * _rising(matte, (_SURE[1], SURE_FOREGROUND))
+        least = solid * _rising(matte, _SURE) * _part_of(small, tile, whole.size)
         np.maximum(alpha[tile.slices], least, out=alpha[tile.slices], where=band)
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
@@ -136,10 +147,11 @@ def refine(pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progre
     """
     if not (trimap == Label.UNKNOWN).any():
         return Refined(pinned(trimap, np.zeros(trimap.shape, np.float32)), 0, 0)
-    deep = np.zeros((1, 1), np.float32) if prior is None else deep_weight(prior)
-    refined = _solved(pixels, trimap, prior, deep, progress, solver)
-    if prior is not None:
-        keep_interiors(refined.alpha, trimap, prior)
+    if prior is None:
+        return _solved(pixels, trimap, None, np.zeros((1, 1), np.float32), progress, solver)
+    small = by_area(prior, Size(prior.shape[1], prior.shape[0]).fit(WORKING_SIDE))
+    refined = _solved(pixels, trimap, prior, deep_weight(small), progress, solver)
+    keep_interiors(refined.alpha, trimap, prior, inside(trimap, small))
     return refined
 
 
@@ -171,8 +183,27 @@ def _sampled_prior(
     whole = Rect.of_shape(trimap.shape)
     broad = _part_of(deep, whole, whole.size)
     by_matte = certainty_weight(prior, _MATTE_BESIDE) + broad
-    # Inside a broad soft region the nearest sure colours are far away, and say nothing about what is there.
-    by_samples = samples.confidence * (np.float32(_SAMPLES_BESIDE) * (1 - broad / np.float32(_DEEP_WEIGHT)))
+    # Where samples agree nowhere around, the colours do not tell the sides apart: the matte's sides are held to.
+    by_matte += certainty_weight(prior, _MATTE_ALONE) * np.square(1 - _around(samples.confidence, trimap, _AGREED))
+    broad *= np.float32(1 / _DEEP_WEIGHT)
+    by_samples = samples.confidence * (np.float32(_SAMPLES_BESIDE) * (1 - broad))
     weight = by_matte + by_samples
-    mixed = (by_matte * prior + by_samples * samples.alpha) / np.maximum(weight, np.float32(1e-12))
+    mixed = by_matte * prior + by_samples * samples.alpha
+    if broad.any():
+        # Inside a broad soft region the sure colours are far away. What they say there varies slowly.
+        size = whole.size.fit(_FAR_SIDE)
+        labels = _half_trimap(trimap, size)
+        far = sample_alpha(unit(by_area(pixels, size)), labels, _FAR, progress)
+        trust = far.confidence * np.square(_around(far.confidence, labels, _AGREED_FAR))
+        by_far = broad * _part_of(trust, whole, whole.size) * np.float32(_SAMPLES_BESIDE)
+        weight += by_far
+        mixed += by_far * _part_of(far.alpha, whole, whole.size)
+    mixed /= np.maximum(weight, np.float32(1e-12))
     return mixed.astype(np.float32, copy=False), weight.astype(np.float32, copy=False)
+
+
+def _around(confidence: NDArray[np.float32], trimap: Trimap, side: int) -> NDArray[np.float32]:
+    """The mean confidence of the band pixels in a square of this side around each pixel."""
+    band = (trimap == Label.UNKNOWN).astype(np.float32)
+    total, count = (cv2.blur(plane, (side, side)) for plane in (confidence * band, band))
+    return np.asarray(total / np.maximum(count, np.float32(1e-3)), np.float32)

@@ -11,7 +11,7 @@ from bgdesk.core.trimap import from_matte
 from bgdesk.engine import refine as module
 from bgdesk.engine.matting.closed_form import Matting
 from bgdesk.engine.pipeline import MOST_BROAD_SOFTNESS
-from bgdesk.engine.refine import broad_softness, deep_weight, keep_interiors, refine
+from bgdesk.engine.refine import broad_softness, deep_weight, inside, keep_interiors, refine
 from bgdesk.engine.tiles import pinned
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -85,7 +85,9 @@ def test_a_failed_solve_keeps_the_matte_and_is_counted() -> None:
     trimap = from_matte(matte)
     refined = refine(source, trimap, matte, solver=failing)
     assert (refined.failed, refined.solved) == (1, 1)
-    assert np.array_equal(refined.alpha, pinned(trimap, matte))
+    kept = pinned(trimap, matte)
+    keep_interiors(kept, trimap, matte, inside(trimap, matte))
+    assert np.array_equal(refined.alpha, kept)
 
 
 def test_broad_soft_regions_stay_near_the_matte() -> None:
@@ -122,17 +124,47 @@ def test_opaque_interiors_never_turn_transparent() -> None:
 
 def test_a_matte_is_kept_only_far_from_its_contour_and_on_the_band() -> None:
     matte = np.zeros((300, 300), np.float32)
-    matte[50:250, 50:250] = 0.95
+    matte[50:250, 50:250] = 0.9
     trimap = np.full(matte.shape, 128, np.uint8)
     trimap[100:120, 100:200] = 0  # somebody painted background there
     alpha = np.zeros_like(matte)
-    keep_interiors(alpha, trimap, matte)
+    keep_interiors(alpha, trimap, matte, inside(trimap, matte))
     assert alpha[60:240, 150].min() == 0
-    assert alpha[200, 80:220] == pytest.approx(0.95)
+    assert alpha[200, 80:220] == pytest.approx(0.9)
     assert not alpha[trimap == 0].any()
     assert not alpha[115:125, 105:195].any(), "beside what was painted nothing is kept either"
     assert not alpha[50:55].any()
     assert not alpha[:50].any()
+
+
+def test_a_broad_veil_takes_its_opacity_from_colours_far_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth = np.zeros((600, 800), np.float32)
+    truth[100:500, 100:700] = 1
+    truth[150:450, 400:700] = 0.5
+    random = np.random.default_rng(3)
+    front, back = np.array([0.8, 0.3, 0.2]), np.array([0.1, 0.3, 0.6])
+    mixed = truth[..., None] * front + (1 - truth[..., None]) * back + random.normal(0, 0.01, (600, 800, 3))
+    source = np.rint(255 * np.clip(mixed, 0, 1)).astype(np.uint8)
+    matte = np.where(truth == 0.5, np.float32(0.75), truth)
+    errors = []
+    for reach in (1, module._FAR):
+        monkeypatch.setattr(module, "_FAR", reach)
+        alpha = refine(source, from_matte(matte), matte).alpha
+        errors.append(np.abs(alpha - 0.5)[200:400, 450:650].mean())
+    assert errors[1] < 0.9 * errors[0]
+    assert errors[1] < 0.2
+
+
+def test_where_colours_do_not_tell_the_sides_apart_the_matte_is_held_to() -> None:
+    random = np.random.default_rng(4)
+    source = np.repeat(np.repeat(random.integers(0, 256, (75, 100, 3), np.uint8), 4, axis=0), 4, axis=1)
+    matte = np.zeros((300, 400), np.float32)
+    matte[:, 200:] = 1
+    matte = cv2.GaussianBlur(matte, (0, 0), 6)
+    trimap = from_matte(matte)
+    alpha = refine(source, trimap, matte).alpha
+    sure = (trimap == 128) & (np.abs(matte - 0.5) > 0.4)
+    assert np.abs(alpha - matte)[sure].mean() < 0.04
 
 
 def test_cancelling_stops_tiles_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
