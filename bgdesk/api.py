@@ -4,6 +4,7 @@ from os import PathLike
 from pathlib import Path
 
 from bgdesk.app.models import default_store
+from bgdesk.app.proven import ProvenFile
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.recipe import ExportRecipe
 from bgdesk.engine.pipeline import Pipeline
@@ -14,7 +15,7 @@ from bgdesk.files.load import load as _load
 class Engine(Pipeline):
     """The engine with an installed network.
 
-    model: id of an installed network (None: the default one). device: auto, cpu, cuda or mps. precision: auto, fp32,
+    model: id of an installed network (None: the default one). device: auto, cpu, cuda, xpu or mps. precision: auto, fp32,
     bf16 or fp16. matting: id of an installed matting network, such as ViTMatte, to work out edges (None: bgdesk's solver).
     Cheap to make; the networks are loaded at the first photo, and a missing one is said then (ModelError), so that matting
     with a trimap works without any.
@@ -23,7 +24,7 @@ class Engine(Pipeline):
     def __init__(self, model: str | None = None, device: str = "auto", precision: str = "auto", matting: str | None = None) -> None:
         store = default_store()
         edges = None if matting is None else lambda: store.matting(matting)
-        super().__init__(lambda: store.weights(model), device, precision, edges)
+        super().__init__(lambda: store.weights(model), device, precision, edges, ProvenFile())
 
 
 def load(path: str | PathLike[str]) -> LoadedImage:

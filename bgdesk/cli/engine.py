@@ -3,6 +3,7 @@
 import argparse
 
 from bgdesk.app.models import default_store
+from bgdesk.app.proven import ProvenFile
 from bgdesk.cli.console import Console
 from bgdesk.engine.device import DEVICES, PRECISIONS, choose, probe
 from bgdesk.engine.pipeline import Pipeline
@@ -40,4 +41,4 @@ def open_pipeline(
     for entry in map(store.entry, used):
         if not entry.commercial:
             Console().say(f"Network {entry.id}: licence {entry.terms}.")
-    return Pipeline(lambda: store.weights(model), device, precision, lambda: edges)
+    return Pipeline(lambda: store.weights(model), device, precision, lambda: edges, ProvenFile())

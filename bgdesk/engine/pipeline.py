@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bgdesk.engine.device import Device, Run
     from bgdesk.engine.nets import Net
     from bgdesk.engine.onnx_net import OnnxNet, OnnxNetwork, Opened
+    from bgdesk.engine.proof import Proven
     from bgdesk.engine.tiles import Refined
     from bgdesk.engine.weights import Weights
 
@@ -35,12 +36,16 @@ _NO_BACKDROP = "No spill was taken off: the background around the subject is not
 
 @dataclass(frozen=True)
 class EngineStatus:
-    """Words for a status bar. device and precision are empty until the network is loaded; notes are fall-backs taken."""
+    """Words for a status bar. device and precision are empty until the network is loaded; notes are fall-backs taken.
+
+    instead_of: the device that was to compute, where the CPU took its place.
+    """
 
     device: str = ""
     precision: str = ""
     model: str | None = None
     notes: tuple[str, ...] = ()
+    instead_of: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +60,9 @@ class Pipeline:
     """Stages from pixels to a cutout. One call at a time; calls may come from different threads.
 
     weights: gives the verified weights, or raises ModelError; asked at the first `segment`.
-    device: auto, cpu, cuda or mps. precision: auto, fp32, bf16 or fp16.
+    device: auto, cpu, cuda, xpu or mps. precision: auto, fp32, bf16 or fp16.
     matting: gives the network that works out whole bands in place of our solver, or None for our solver; asked like weights.
+    proven: remembers which devices gave the CPU's answer, so that it is not asked for again.
     """
 
     #: `rematte` reads and changes nothing farther from its ROI than this, in pixels.
@@ -68,7 +74,10 @@ class Pipeline:
         device: str = "auto",
         precision: str = "auto",
         matting: "Callable[[], OnnxNetwork | None] | None" = None,
+        proven: "Proven | None" = None,
     ) -> None:
+        self._proven: Proven = set[str]() if proven is None else proven
+        self._instead_of = ""
         self._weights = weights
         self._matting = matting
         self._matter: tuple[OnnxNetwork, Opened] | None = None
@@ -87,7 +96,8 @@ class Pipeline:
         if loaded is None:
             return EngineStatus(notes=self._notes + self._unsolved + self._unspilled)
         model = loaded.weights.id + (f" + {matter[0].id}" if matter else "")
-        return EngineStatus(loaded.device.name, loaded.device.precision, model, self._notes + self._unsolved + self._unspilled)
+        notes = self._notes + self._unsolved + self._unspilled
+        return EngineStatus(loaded.device.name, loaded.device.precision, model, notes, self._instead_of)
 
     def reference(self) -> "Pipeline":
         """The same network on the CPU in fp32: what every other device's answer is measured against."""
@@ -121,8 +131,10 @@ class Pipeline:
         loaded = self._load()
         try:
             return segment(pixels, loaded.net, loaded.run, progress, quality)
-        except OutOfMemory:
-            loaded = self._fall_back(loaded)
+        except (OutOfMemory, RuntimeError) as error:
+            if loaded.device.kind == "cpu":
+                raise
+            loaded = self._fall_back(loaded, error)
             return segment(pixels, loaded.net, loaded.run, progress, quality)
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
@@ -287,17 +299,31 @@ class Pipeline:
             return self._loaded
 
     def _place(self, weights: "Weights") -> _Loaded:
-        """One of our own networks, by torch."""
+        """One of our own networks, by torch: on the device if it gives the CPU's answer."""
         from bgdesk.engine.device import OutOfMemory, choose, place, probe
         from bgdesk.engine.nets import NETS
+        from bgdesk.engine.proof import Unproven
         from bgdesk.engine.weights import load
 
         net = NETS[weights.net]
         device = choose(probe(), self._device, self._precision, net.reduced)
-        try:
+        if device.kind == "cpu":
             return _Loaded(weights, net, device, place(load(weights), device))
-        except OutOfMemory:
-            return self._on_cpu(weights, device)
+        try:
+            run = place(load(weights), device)
+            self._prove(weights, net, device, run)
+        except (OutOfMemory, Unproven, RuntimeError) as error:
+            return self._on_cpu(weights, device, error)
+        return _Loaded(weights, net, device, run)
+
+    def _prove(self, weights: "Weights", net: "Net", device: "Device", run: "Run") -> None:
+        from bgdesk.engine.device import Device, place
+        from bgdesk.engine.proof import key, prove
+        from bgdesk.engine.weights import load
+
+        if key(weights, device) not in self._proven:
+            prove(net, run, lambda: place(load(weights), Device("cpu", "CPU", "fp32")))
+            self._proven.add(key(weights, device))
 
     def _open(self, network: "OnnxNetwork", device: str) -> _Loaded:
         """One that somebody brought, by ONNX Runtime."""
@@ -307,24 +333,37 @@ class Pipeline:
         self._note(*opened.notes)
         return _Loaded(network, opened.net, opened.device, opened.run)
 
-    def _fall_back(self, loaded: _Loaded) -> _Loaded:
+    def _fall_back(self, loaded: _Loaded, error: Exception) -> _Loaded:
         with self._lock:
             self._loaded = None  # frees the accelerator before the CPU takes over
-            self._loaded = self._on_cpu(loaded.weights, loaded.device)
+            self._loaded = self._on_cpu(loaded.weights, loaded.device, error)
             return self._loaded
 
-    def _on_cpu(self, weights: "Weights | OnnxNetwork", device: "Device") -> _Loaded:
+    def _on_cpu(self, weights: "Weights | OnnxNetwork", device: "Device", error: Exception) -> _Loaded:
         from bgdesk.engine.device import choose, place, probe
         from bgdesk.engine.nets import NETS
         from bgdesk.engine.onnx_net import OnnxNetwork
         from bgdesk.engine.weights import load
 
-        self._note(f"{device.name} ran out of memory; the CPU is used until the program is started again.")
+        self._note(_why_not(device, error))
+        self._instead_of = device.name
         if isinstance(weights, OnnxNetwork):
             return self._open(weights, "cpu")
         net = NETS[weights.net]
         cpu = choose(probe(), "cpu", "auto", net.reduced)
         return _Loaded(weights, net, cpu, place(load(weights), cpu))
+
+
+def _why_not(device: "Device", error: Exception) -> str:
+    from bgdesk.engine.device import OutOfMemory
+    from bgdesk.engine.proof import Unproven
+
+    if isinstance(error, OutOfMemory):
+        return f"{device.name} ran out of memory; the CPU is used until the program is started again."
+    if isinstance(error, Unproven):
+        return f"{device.name} is not used: in {device.precision} its answer to a sample differs from the CPU's {error}. The CPU is used."
+    said = next(iter(str(error).splitlines()), "")[:200].rstrip(". ") or type(error).__name__
+    return f"{device.name} could not run the network ({said}); the CPU is used until the program is started again."
 
 
 @contextmanager

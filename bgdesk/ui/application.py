@@ -16,6 +16,7 @@ from bgdesk.app import settings as settings_file
 from bgdesk.app.events import Message, Severity
 from bgdesk.app.jobs import Jobs, Lane
 from bgdesk.app.models import ModelStore, default_store
+from bgdesk.app.proven import ProvenFile
 from bgdesk.app.session import Session
 from bgdesk.core.errors import BgdeskError
 from bgdesk.engine.pipeline import Pipeline
@@ -40,6 +41,7 @@ def build(store: ModelStore, bridge: Bridge, ask: Ask) -> MainWindow:
         settings.device,
         settings.precision,
         lambda: _matting(store, session.settings.matting),
+        ProvenFile(),
     )
     jobs = Jobs(bridge.post)
     jobs.submit(Lane.IO, lambda _progress: _import_decoders())

@@ -173,7 +173,8 @@ class Presenter:
         status = self._session.engine_status
         restricted = any(each.entry.commercial is False for each in whole if each.entry.id in (wanted, self._session.settings.matting))
         model = status.model or wanted
-        self._parts.status.show_engine(status.device, status.precision, f"{model} (non-commercial)" if restricted else model, status.notes)
+        marked = f"{model} (non-commercial)" if restricted else model
+        self._parts.status.show_engine(status.device, status.precision, marked, status.notes, status.instead_of)
         titles = [(each.entry.id, words.marked(each.entry.title, each.entry.commercial)) for each in installed]
         self._parts.inspector.show_models(titles, wanted)
         self._parts.inspector.show_note("\n".join(status.notes) if installed else _NO_NETWORK)

@@ -10,7 +10,7 @@ from bgdesk.ui.controls import Combo, NumberSlider, hint_label, named
 from bgdesk.ui.panels import STANDARD_STRENGTH
 
 _THEMES = (("system", "As the system"), ("dark", "Dark"), ("light", "Light"), ("contrast", "High contrast"))
-_DEVICES = (("auto", "Best available"), ("cuda", "NVIDIA GPU"), ("mps", "Apple GPU"), ("cpu", "CPU"))
+_DEVICES = (("auto", "Best available"), ("cuda", "NVIDIA GPU"), ("xpu", "Intel GPU"), ("mps", "Apple GPU"), ("cpu", "CPU"))
 _PRECISIONS = (("auto", "Best for the device"), ("fp32", "32 bit, exact"), ("bf16", "bfloat16, fast"), ("fp16", "16 bit, fast on GPUs"))
 
 

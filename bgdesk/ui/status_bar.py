@@ -44,9 +44,13 @@ class StatusBar(QFrame):
         first = name in ("device", "size")
         self._labels[name].setText(("" if first else "  ·  ") + text if text else "")
 
-    def show_engine(self, device: str, precision: str, model: str, notes: Sequence[str]) -> None:
-        """device and precision are empty until the engine has started; notes are fall-backs, shown as a tool tip."""
-        self._set("device", words.device(device) if device else "Engine not started")
+    def show_engine(self, device: str, precision: str, model: str, notes: Sequence[str], instead_of: str = "") -> None:
+        """device and precision are empty until the engine has started; notes are fall-backs, shown as a tool tip.
+
+        instead_of: the device that was to compute and cannot; the notes say why.
+        """
+        shown = words.device(device) if device else "Engine not started"
+        self._set("device", f"{shown} in place of {words.device(instead_of)}" if instead_of else shown)
         self._set("precision", precision)
         self._set("model", model or "no network")
         self._labels["device"].setToolTip("\n".join(notes))

@@ -33,6 +33,7 @@ class Status:
     precision: str = ""
     model: str | None = "fake"
     notes: tuple[str, ...] = ()
+    instead_of: str = ""
 
 
 class FakeEngine:

@@ -46,6 +46,7 @@ class Status:
     precision: str = ""
     model: str | None = None
     notes: tuple[str, ...] = ()
+    instead_of: str = ""
 
 
 class Engine:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,17 @@ def test_the_reach_of_strokes_is_chosen_beside_the_brush(desk: Any, photo: Path)
     desk.stroke((30, 80), (60, 80))
     desk.settle()
     assert desk.engine.reaches == ["smart", "exact"]
+
+
+def test_the_status_bar_says_what_computes_in_place_of_what_and_why(desk: Any, photo: Path) -> None:
+    desk.open(photo)
+    assert desk.window.status.text("device") == "CPU"
+    why = "Big Card is not used: in fp16 its answer to a sample differs from the CPU's by 0.5 at worst."
+    desk.engine.status = replace(desk.engine.status, notes=(why,), instead_of="Big Card")
+    desk.stroke((30, 30), (60, 30))
+    desk.until(lambda: desk.window.status.text("device") == "CPU in place of Big Card")
+    assert desk.control("status.device").toolTip() == why
+    assert why in desk.control("panel.cutout.note").text()
 
 
 def test_quality_is_used_when_the_photo_is_cut_again(desk: Any, photo: Path) -> None:

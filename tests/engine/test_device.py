@@ -1,12 +1,18 @@
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
 from bgdesk.core.errors import DeviceError
-from bgdesk.engine.device import Device, Machine, OutOfMemory, choose, place, probe
+from bgdesk.engine.card import Card, Cuda, Forward, Processor, card_for
+from bgdesk.engine.device import DEVICES, Device, Machine, OutOfMemory, choose, place, probe
 
 CUDA = Machine(cuda="Card", mps=False, bf16=True)
 MAC = Machine(cuda=None, mps=True, bf16=False)
+INTEL = Machine(cuda=None, mps=False, bf16=True, xpu="Arc")
 NEW_CPU = Machine(cuda=None, mps=False, bf16=True)
 OLD_CPU = Machine(cuda=None, mps=False, bf16=False)
 
@@ -18,6 +24,9 @@ OLD_CPU = Machine(cuda=None, mps=False, bf16=False)
         (CUDA, "cpu", "auto", True, ("cpu", "bf16")),
         (CUDA, "auto", "fp32", True, ("cuda", "fp32")),
         (MAC, "auto", "auto", True, ("mps", "fp16")),
+        (INTEL, "auto", "auto", True, ("xpu", "fp16")),
+        (INTEL, "cpu", "auto", True, ("cpu", "bf16")),
+        (INTEL, "xpu", "auto", False, ("xpu", "fp32")),
         (NEW_CPU, "auto", "auto", True, ("cpu", "bf16")),
         (OLD_CPU, "auto", "auto", True, ("cpu", "fp32")),
         (OLD_CPU, "auto", "bf16", True, ("cpu", "bf16")),
@@ -36,6 +45,7 @@ def test_choice(machine: Machine, device: str, precision: str, reduced: bool, ex
     [
         (NEW_CPU, "cuda", "auto", "No CUDA device"),
         (NEW_CPU, "mps", "auto", "Metal"),
+        (CUDA, "xpu", "auto", "No Intel GPU"),
         (NEW_CPU, "cpu", "fp16", "accelerators only"),
         (NEW_CPU, "tpu", "auto", "Unknown device 'tpu'"),
         (NEW_CPU, "auto", "int8", "Unknown precision 'int8'"),
@@ -90,3 +100,103 @@ def test_no_room_on_the_device_has_a_name_of_its_own(error: RuntimeError) -> Non
 def test_other_failures_stay_what_they_are() -> None:
     with pytest.raises(RuntimeError, match="illegal memory access"):
         place(Failing(RuntimeError("an illegal memory access")), Device("cpu", "CPU", "fp32"))(np.ones((1, 3, 2, 2), np.float32))
+
+
+class CountingCard(Card):
+    """A card in the CPU's memory that counts, and can record once a shape or refuse to."""
+
+    def __init__(self, error_in: str = "") -> None:
+        super().__init__("cpu")
+        self.error_in, self.calls = error_in, list[str]()
+
+    def _enter(self, name: str) -> None:
+        self.calls.append(name)
+        if self.error_in == name:
+            raise RuntimeError("CUDA error: out of memory")
+
+    def place(self, module: torch.nn.Module, precision: torch.dtype) -> torch.nn.Module:
+        self._enter("place")
+        return super().place(module, precision)
+
+    def put(self, batch: np.ndarray, precision: torch.dtype) -> torch.Tensor:
+        self._enter("put")
+        return super().put(batch, precision)
+
+    def record(self, forward: Forward, example: torch.Tensor) -> Forward:
+        self._enter("record")
+
+        def replay(x: torch.Tensor) -> torch.Tensor:
+            self._enter("replay")
+            return forward(x)
+
+        return replay
+
+    def get(self, answer: torch.Tensor) -> np.ndarray:
+        self._enter("get")
+        return super().get(answer)
+
+
+def test_a_photo_costs_one_copy_there_and_one_back() -> None:
+    card = CountingCard()
+    run = place(Grow(), Device("cuda", "Card", "fp16"), card)
+    small, large = np.ones((1, 3, 4, 4), np.float32), np.ones((1, 3, 8, 4), np.float32)
+    for batch in (small, small, large, small):
+        assert run(batch).tolist() == (batch[:, :1] * 2).tolist()
+    once = ["put", "replay", "get"]
+    first = ["put", "record", "replay", "get"]
+    assert card.calls == ["place", *first, *once, *first, *once]
+
+
+@pytest.mark.parametrize("step", ["place", "put", "record", "replay", "get"])
+def test_no_room_in_any_step(step: str) -> None:
+    with pytest.raises(OutOfMemory):
+        place(Grow(), Device("cuda", "Card", "fp16"), CountingCard(step))(np.ones((1, 3, 2, 2), np.float32))
+
+
+class Graphs:
+    """Stands in for torch.cuda: what is run while a graph is captured is noted, and may fail."""
+
+    def __init__(self, fails: bool) -> None:
+        self.fails, self.inside, self.captured, self.waited = fails, False, 0, 0
+
+    def patch(self, patch: pytest.MonkeyPatch) -> None:
+        stream = SimpleNamespace(wait_stream=lambda other: None, synchronize=lambda: None)
+        patch.setattr(torch.cuda, "Stream", lambda: stream)
+        patch.setattr(torch.cuda, "current_stream", lambda: stream)
+        patch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+        patch.setattr(torch.cuda, "CUDAGraph", lambda: SimpleNamespace(replay=lambda: None))
+        patch.setattr(torch.cuda, "graph", self.capture)
+        patch.setattr(torch.cuda, "synchronize", self.synchronize)
+
+    def synchronize(self) -> None:
+        self.waited += 1
+
+    @contextmanager
+    def capture(self, graph: object) -> Iterator[None]:
+        self.captured += 1
+        if self.fails:
+            raise RuntimeError("operation not permitted when stream is capturing")
+        yield
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_cannot_be_captured_runs_plainly(fails: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a CUDA device only the choice can be tested: the graph, or the plain run after a failed capture."""
+    graphs = Graphs(fails)
+    graphs.patch(monkeypatch)
+    runs: list[int] = []
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        runs.append(len(runs))
+        return x * 2
+
+    ready = Cuda().record(forward, torch.ones(1, 3, 2, 2))
+    assert (ready is forward) is fails
+    assert graphs.captured == 1
+    assert graphs.waited == int(fails)
+    assert len(runs) == (2 if fails else 3)  # twice to warm up, once into the graph
+    assert ready(torch.ones(1, 3, 2, 2)).tolist() == torch.full((1, 3, 2, 2), 2.0).tolist()
+
+
+def test_each_device_has_its_card() -> None:
+    assert [type(card_for(kind)) for kind in DEVICES[1:]] == [Processor, Cuda, Card, Card]

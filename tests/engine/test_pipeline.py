@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bgdesk.app.models import default_store
+from bgdesk.app.proven import ProvenFile
 from bgdesk.core.errors import MattingError, ModelError
 from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
@@ -23,12 +25,17 @@ from bgdesk.files.load import load
 sys.path.insert(0, str(Path(__file__).parent))
 from scenes import hairy, trimap_of
 
+NO_ROOM = OutOfMemory("no room")
+
 
 class FakeCard:
-    """Stands in for an accelerator: counts what crosses the seam and can run out of memory."""
+    """Stands in for an accelerator: counts what crosses the seam, and can fail in each step. Its first run is the proof.
 
-    def __init__(self, fails_when_placed: bool = False, fails_at_run: int = 0) -> None:
-        self.fails_when_placed, self.fails_at_run = fails_when_placed, fails_at_run
+    adds: what it adds to the right answer, in the left half of the picture.
+    """
+
+    def __init__(self, fails_when_placed: bool = False, fails_at_run: int = 0, error: Exception = NO_ROOM, adds: float = 0.0) -> None:
+        self.fails_when_placed, self.fails_at_run, self.error, self.adds = fails_when_placed, fails_at_run, error, adds
         self.placed: list[str] = []
         self.runs: list[str] = []
         self.batches: list[NDArray[np.float32]] = []
@@ -36,15 +43,18 @@ class FakeCard:
     def place(self, module: object, device: Device) -> Run:
         self.placed.append(device.kind)
         if device.kind == "cuda" and self.fails_when_placed:
-            raise OutOfMemory
+            raise self.error
 
         def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
             self.runs.append(device.kind)
             self.batches.append(batch)
             if device.kind == "cuda" and len(self.runs) == self.fails_at_run:
-                raise OutOfMemory
+                raise self.error
             bright = batch.mean(axis=1, keepdims=True)
-            return (bright > bright.mean()).astype(np.float32)
+            answer = (bright > bright.mean()).astype(np.float32)
+            if device.kind == "cuda":
+                answer[..., : answer.shape[3] // 2] += np.float32(self.adds)
+            return answer
 
         return run
 
@@ -62,33 +72,85 @@ def some_weights() -> Weights:
     return Weights("isnet-general", "isnet", Path("none"), "")
 
 
-def test_the_network_is_placed_once_and_runs_once_a_photo(card: FakeCard) -> None:
+def test_the_network_is_placed_once_proved_once_and_runs_once_a_photo(card: FakeCard) -> None:
     pipeline = Pipeline(some_weights)
     assert pipeline.status == EngineStatus()
     source, _, _ = hairy(60, 80)
     for _ in range(3):
         pipeline.segment(source)
-    assert (card.placed, card.runs) == (["cuda"], ["cuda"] * 3)
+    assert (card.placed, card.runs) == (["cuda", "cpu"], ["cuda", "cpu"] + ["cuda"] * 3)
     assert pipeline.status == EngineStatus("Fake card", "fp16", "isnet-general")
 
 
-@pytest.mark.parametrize("card", [{"fails_when_placed": True}, {"fails_at_run": 2}], indirect=True)
-def test_out_of_memory_falls_back_to_the_cpu_and_says_so(card: FakeCard) -> None:
+def test_a_proved_device_is_not_proved_again(card: FakeCard, tmp_path: Path) -> None:
+    source, _, _ = hairy(60, 80)
+    for _ in range(2):  # as two starts of the program
+        Pipeline(some_weights, proven=ProvenFile(tmp_path / "devices.json")).segment(source)
+    assert card.runs == ["cuda", "cpu", "cuda", "cuda"]
+    Pipeline(some_weights, precision="fp32", proven=ProvenFile(tmp_path / "devices.json")).segment(source)
+    assert card.runs[4:] == ["cuda", "cpu", "cuda"]  # another precision is another thing
+
+
+def test_the_cpu_needs_no_proof(card: FakeCard) -> None:
+    Pipeline(some_weights, "cpu").segment(hairy(60, 80)[0])
+    assert card.runs == ["cpu"]
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        ({"fails_when_placed": True}, "Fake card ran out of memory"),
+        ({"fails_at_run": 1}, "Fake card ran out of memory"),
+        ({"fails_at_run": 4}, "Fake card ran out of memory"),
+        (
+            {"fails_when_placed": True, "error": RuntimeError("no kernel image\nmore")},
+            r"Fake card could not run the network .no kernel image.;",
+        ),
+        ({"fails_at_run": 1, "error": NotImplementedError("aten::thing")}, "Fake card could not run the network .aten::thing.;"),
+        ({"fails_at_run": 4, "error": RuntimeError("illegal memory access")}, "could not run the network .illegal memory access.;"),
+        ({"adds": 0.5}, r"Fake card is not used: in fp16 its answer .* differs from the CPU's by 0\.500 at worst and 0\.2500 on the mean"),
+        ({"adds": 0.015}, r"by 0\.015 at worst and 0\.0075 on the mean"),
+        ({"adds": float("nan")}, "by nan at worst"),
+    ],
+    indirect=["card"],
+)
+def test_a_device_that_fails_gives_way_to_the_cpu_and_says_why(card: FakeCard, words: str) -> None:
     pipeline = Pipeline(some_weights)
     source, _, _ = hairy(60, 80)
     pipeline.auto(source)
     cutout = pipeline.auto(source)
-    assert card.placed == ["cuda", "cpu"]
+    assert card.placed.count("cuda") == 1
     assert card.runs[-1] == "cpu"
     assert cutout.device == "CPU"
-    assert "Fake card ran out of memory" in cutout.notes[0]
+    assert re.search(words, cutout.notes[0])
     assert len(cutout.notes) == 1
+    assert pipeline.status.instead_of == "Fake card"
+    assert Pipeline(some_weights, "cpu").cut(source).alpha.tolist() == cutout.alpha.tolist()
+
+
+def test_what_fails_on_the_cpu_is_told_as_it_is(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(module: object, device: Device) -> Run:
+        def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+            raise RuntimeError("a defect")
+
+        return run
+
+    monkeypatch.setattr(device_module, "place", broken)
+    with pytest.raises(RuntimeError, match="a defect"):
+        Pipeline(some_weights, "cpu").segment(hairy(60, 80)[0])
+
+
+@pytest.mark.parametrize("card", [{"adds": 0.5}], indirect=True)
+def test_a_device_that_errs_is_asked_again_at_the_next_start(card: FakeCard, tmp_path: Path) -> None:
+    for _ in range(2):
+        Pipeline(some_weights, proven=ProvenFile(tmp_path / "devices.json")).segment(hairy(60, 80)[0])
+    assert card.placed.count("cuda") == 2
 
 
 @pytest.mark.parametrize(("quality", "sides"), [("fast", [640]), ("balanced", [1024]), ("best", [1024, 1024])])
 def test_the_quality_says_what_the_network_looks_at(card: FakeCard, quality: str, sides: list[int]) -> None:
     source, _, _ = hairy(60, 80)
-    Pipeline(some_weights).auto(source, MatteRecipe(quality=Quality(quality)))
+    Pipeline(some_weights, "cpu").auto(source, MatteRecipe(quality=Quality(quality)))
     assert [batch.shape for batch in card.batches] == [(1, 3, side, side) for side in sides]
     if quality == "best":
         assert np.array_equal(card.batches[1], card.batches[0][..., ::-1])
