@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quality",
         choices=[quality.value for quality in Quality],
-        help="how much time the network takes: fast looks at a smaller photo, best (twice the time) at its mirror image too",
+        help="how much time the network takes: fast looks at a smaller photo, best (almost twice the time) at its mirror image too",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON record a photo on stdout")
 

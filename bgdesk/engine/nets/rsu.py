@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 
 class ConvReLU(nn.Conv2d):
-    """3×3 convolution of the same size, then ReLU in place."""
+    """3×3 convolution of the same size, then ReLU in place. Several inputs lie one behind the other in their channels."""
 
     def __init__(self, inputs: int, outputs: int, dilation: int = 1) -> None:
         super().__init__(inputs, outputs, 3, padding=dilation, dilation=dilation)
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.relu_(super().forward(input))
+    def forward(self, input: Tensor, *more: Tensor) -> Tensor:
+        return F.relu_(super().forward(torch.cat((input, *more), 1) if more else input))
 
 
 def pool(x: Tensor) -> Tensor:
@@ -39,8 +39,8 @@ class RSU(nn.Module):
         self.bottom = ConvReLU(middle, middle, dilation=2)
         self.up = nn.ModuleList([ConvReLU(2 * middle, middle) for _ in range(depth - 2)] + [ConvReLU(2 * middle, outputs)])
 
-    def forward(self, x: Tensor) -> Tensor:
-        entry = self.entry(x)
+    def forward(self, x: Tensor, *more: Tensor) -> Tensor:
+        entry = self.entry(x, *more)
         skips: list[Tensor] = []
         x = entry
         for level, conv in enumerate(self.down):
@@ -50,7 +50,7 @@ class RSU(nn.Module):
         for conv in self.up:
             skip = skips.pop()
             x = x if x.shape[-2:] == skip.shape[-2:] else resize_like(x, skip)
-            x = conv(torch.cat((x, skip), 1))
+            x = conv(x, skip)
         return x.add_(entry)
 
 
@@ -64,8 +64,8 @@ class RSU4F(nn.Module):
         self.bottom = ConvReLU(middle, middle, 8)
         self.up = nn.ModuleList([ConvReLU(2 * middle, middle, 4), ConvReLU(2 * middle, middle, 2), ConvReLU(2 * middle, outputs)])
 
-    def forward(self, x: Tensor) -> Tensor:
-        entry = self.entry(x)
+    def forward(self, x: Tensor, *more: Tensor) -> Tensor:
+        entry = self.entry(x, *more)
         skips: list[Tensor] = []
         x = entry
         for conv in self.down:
@@ -73,5 +73,5 @@ class RSU4F(nn.Module):
             skips.append(x)
         x = self.bottom(x)
         for conv in self.up:
-            x = conv(torch.cat((x, skips.pop()), 1))
+            x = conv(x, skips.pop())
         return x.add_(entry)
