@@ -3,10 +3,10 @@
 import os
 import statistics
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from bgdesk.bench import corpus, metrics
 from bgdesk.bench.report import Bar, Figure, not_measured
 from bgdesk.bench.setup import Engine, Setup, missing, timed
 from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
-from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.files.load import load
 
 #: `best` against one pass: how much more IoU, at how much more time.
@@ -42,10 +42,10 @@ def presets(setup: Setup) -> Iterator[Figure]:
         yield not_measured("presets", "no --data folder with image/ and masks in alpha/ was given")
         return
     engine = setup.engine()
-    cuts: dict[str, Cut] = {name: partial(_alpha, engine, recipe) for name, recipe in recipes().items()}
+    cuts: dict[str, Cut] = {quality.value: partial(_alpha, engine, MatteRecipe(quality=quality)) for quality in Quality}
     means, note = _means("presets", cuts, setup)
     yield from _rows("presets", means, note)
-    if {"best", "balanced"} <= means.keys():
+    if means:
         gained = means["best"].iou - means["balanced"].iou
         yield Figure("presets.IoU that best gains over one pass", gained, bar=Bar("value", _GAIN, most=False), note=note)
         cost = means["best"].seconds / means["balanced"].seconds
@@ -54,14 +54,6 @@ def presets(setup: Setup) -> Iterator[Figure]:
 
 def _alpha(engine: Engine, recipe: MatteRecipe, pixels: Pixels) -> Alpha:
     return engine.auto(pixels, recipe).alpha
-
-
-def recipes() -> Mapping[str, MatteRecipe]:
-    """Preset -> recipe; one alone where the engine has no presets."""
-    if "quality" not in {field.name for field in fields(MatteRecipe)}:
-        return {"balanced": MatteRecipe()}
-    choices: list[dict[str, Any]] = [{"quality": name} for name in ("fast", "balanced", "best")]
-    return {choice["quality"]: replace(MatteRecipe(), **choice) for choice in choices}
 
 
 def rembg(setup: Setup) -> Iterator[Figure]:
