@@ -38,7 +38,7 @@ class Format(Enum):
 class Quality(Enum):
     """How much time the network takes for a photo.
 
-    FAST: one pass, the photo smaller. BALANCED: one pass at the network's own size. BEST: the photo, and its mirror image smaller.
+    FAST: one pass, the photo smaller. BALANCED: one pass at the network's own size. BEST: the photo and its mirror image.
     """
 
     FAST = "fast"

@@ -54,6 +54,7 @@ class OnnxNet:
 
     spec: NetworkSpec
     reduced: bool = True
+    mirror: float = 1.0
 
     @property
     def stretch(self) -> bool:

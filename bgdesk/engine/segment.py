@@ -11,9 +11,8 @@ from bgdesk.engine.device import Run
 from bgdesk.engine.nets import Net, stretch
 from bgdesk.engine.onnx_net import OnnxNet
 
-#: The smaller input, relative to the network's own: the only one of FAST, the mirror image's of BEST. Two views that differ
-#: in size as well as in direction go wrong in different places, so that their mean gains more than that of two large ones.
-_SMALLER = 0.75
+#: What FAST gives the network, relative to its own size.
+_FAST = 0.75
 #: Opacities nearer to 0 or 1 than this count as that when two are averaged.
 _SURE = np.float32(1e-3)
 
@@ -21,17 +20,14 @@ _SURE = np.float32(1e-3)
 def segment(pixels: Pixels, net: Net | OnnxNet, run: Run, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
     """The matte of `pixels` (H×W×3 uint8 or uint16), float32 H×W in [0, 1].
 
-    quality: FAST gives the network a smaller photo; BEST joins the photo's matte and that of its mirror image, smaller.
+    quality: FAST gives the network a smaller photo; BEST joins the photo's matte and that of its mirror image.
     """
     progress("network", 0.0)
     photo = Size(pixels.shape[1], pixels.shape[0])
-    size, smaller = net.size_for(photo), net.size_for(photo, _SMALLER)
-    if quality is Quality.FAST:
-        answer = _ask(pixels, smaller, net, run, progress, 0.0)
-    else:
-        answer = _ask(pixels, size, net, run, progress, 0.0)
+    size = net.size_for(photo, _FAST if quality is Quality.FAST else 1.0)
+    answer = _ask(pixels, size, net, run, progress, 0.0)
     if quality is Quality.BEST:
-        mirrored = _ask(pixels[:, ::-1], smaller, net, run, progress, 0.5)[:, ::-1]
+        mirrored = _ask(pixels[:, ::-1], net.size_for(photo, net.mirror), net, run, progress, 0.5)[:, ::-1]
         answer = _joined(answer, linear(np.ascontiguousarray(mirrored), size))
     progress("network", 0.95)
     matte: Alpha = np.clip(cubic(answer, photo), 0, 1)
