@@ -1,6 +1,8 @@
 """bgdesk bench engine: how fast and how good the engine is on this machine, beside its peers."""
 
 import argparse
+import contextlib
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -32,6 +34,7 @@ def run(args: argparse.Namespace, run_bench: Callable[[Setup, Sequence[str]], re
     console = Console()
     where = {"onnx": args.onnx} if args.onnx else {}
     setup = Setup(engine.open_engine, engine.Given, sort_folders(args.data), quick=args.quick, say=console.say, **where)
-    found = run_bench(setup, args.only)
+    with contextlib.redirect_stdout(sys.stderr):  # peers print warnings; stdout is the report's alone
+        found = run_bench(setup, args.only)
     print(report.to_json(found) if args.json else report.to_markdown(found) if args.markdown else report.to_text(found))
     return 0
