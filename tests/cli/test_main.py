@@ -149,9 +149,10 @@ def test_reader_that_goes_away() -> None:
 
 
 SLEEPING = """
-import sys, time, tempfile
+import signal, sys, time, tempfile
 from types import SimpleNamespace
 from bgdesk.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background has it ignored
 def run(args):
     with tempfile.TemporaryDirectory(dir=sys.argv[1]):
         print("ready", flush=True)
