@@ -2,12 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from bgdesk.core.geometry import Size
+from bgdesk.core.network import NetworkSpec
+from bgdesk.engine.onnx_net import OnnxNetwork
+from bgdesk.engine.onnx_trial import attempt
+
 Side = int | str
+
+PLAIN = NetworkSpec("segment", Size(64, 64), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+TRIMAP = NetworkSpec("matte", Size(128, 128), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), multiple=32)
 
 
 def save(
@@ -65,3 +74,16 @@ def matting(path: Path, *, size: tuple[Side, Side] = ("height", "width"), multip
         helper.make_node("Conv", ["again", "w"], ["alphas"], pads=[1, 1, 1, 1]),
     ]
     return save(path, nodes, [("image", [1, 4, *size])], [("alphas", [1, 1, *size])], [tensor("w", weights)])
+
+
+def take(path: Path, spec: NetworkSpec = PLAIN, insist: bool = True) -> OnnxNetwork:
+    trial = attempt(path, path.name, spec, insist)
+    return OnnxNetwork("mine", path, "", trial.spec, trial.answer)
+
+
+def photo(height: int = 90, width: int = 120, kind: type = np.uint8) -> np.ndarray[Any, Any]:
+    """Red rises from left to right."""
+    pixels = np.zeros((height, width, 3), kind)
+    pixels[..., 0] = np.linspace(0, np.iinfo(kind).max, width)
+    pixels[..., 1] = np.iinfo(kind).max // 3
+    return pixels
