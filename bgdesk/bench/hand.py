@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.bench import corpus
-from bgdesk.bench.report import Bar, Figure, at_most, not_measured
+from bgdesk.bench.report import Figure, at_least, at_most, not_measured
 from bgdesk.bench.setup import MASK_LEVELS, Engine, Setup, timed
 from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
 from bgdesk.core.brush import paint
@@ -79,7 +79,7 @@ def _folder(setup: Setup, kind: str, name: str, pairs: list[tuple[Path, Path]]) 
     reached = sum(score.reached for score in scores)
     seconds = [second for score in scores for second in score.seconds]
     yield Figure(f"hand.{name}, strokes a photo", statistics.fmean(score.strokes for score in scores), bar=at_most(most), note=note)
-    bar = Bar("value", round(least * len(scores)), most=False)
+    bar = at_least(round(least * len(scores)))
     yield Figure(f"hand.{name}, photos mended in {PATIENCE}", reached, "", bar=bar, note=note)
     for turn in (0, 1, 5, 10):
         left = statistics.fmean(score.errors[min(turn, len(score.errors) - 1)] for score in scores)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.bench import corpus, metrics
-from bgdesk.bench.report import Bar, Figure, not_measured
+from bgdesk.bench.report import Figure, at_least, at_most, not_measured
 from bgdesk.bench.setup import Engine, Setup, missing, timed
 from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
 from bgdesk.core.recipe import MatteRecipe, Quality
@@ -47,9 +47,9 @@ def presets(setup: Setup) -> Iterator[Figure]:
     yield from _rows("presets", means, note)
     if means:
         gained = means["best"].iou - means["balanced"].iou
-        yield Figure("presets.IoU that best gains over one pass", gained, bar=Bar("value", _GAIN, most=False), note=note)
+        yield Figure("presets.IoU that best gains over one pass", gained, bar=at_least(_GAIN), note=note)
         cost = means["best"].seconds / means["balanced"].seconds
-        yield Figure("presets.time that best takes to one pass", cost, "×", bar=Bar("value", _COST), note=note)
+        yield Figure("presets.time that best takes to one pass", cost, "×", bar=at_most(_COST), note=note)
 
 
 def _alpha(engine: Engine, recipe: MatteRecipe, pixels: Pixels) -> Alpha:

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -88,18 +87,6 @@ def to_json(report: Report) -> str:
     """The report as JSON: machine, and figures with their ratios and whether they reach their bars."""
     figures = [asdict(figure) | {"ratio": figure.ratio, "met": figure.met} for figure in report.figures]
     return json.dumps({"machine": dict(report.machine), "figures": figures}, indent=1, ensure_ascii=False)
-
-
-def from_json(text: str) -> Report:
-    """The inverse of `to_json`. Raises ValueError, KeyError or TypeError for anything else."""
-    read = json.loads(text)
-    return Report(read["machine"], tuple(_figure(entry) for entry in read["figures"]))
-
-
-def _figure(entry: Mapping[str, Any]) -> Figure:
-    plain = {key: value for key, value in entry.items() if key not in ("ratio", "met", "bar")}
-    figure = Figure(**plain)
-    return replace(figure, bar=Bar(**entry["bar"])) if entry["bar"] else figure
 
 
 _HEADS = ("figure", "bgdesk", "beside", "ratio", "bar", "met")

@@ -209,9 +209,10 @@ class Pipeline:
 
         trimap: with the strokes in it. alpha: from before them. reach: "smart" lets the label under a stroke flow to
         connected pixels like those under it, and writes the labels it reached into `trimap` in place, so that the next
-        stroke starts from there (a read-only trimap stays as it is); "exact" takes only what was touched. fixed: bool
-        H×W, pixels that "smart" must not relabel, such as earlier strokes. again: whether the unknown pixels in roi ask
-        for an answer that does not lean on the old one; None: yes, unless a known label contradicts the old alpha.
+        stroke starts from there (a read-only one stays as it is, and so does any when this raises); "exact" takes only
+        what was touched. fixed: bool H×W, pixels that "smart" must not relabel, such as earlier strokes. again: whether
+        the unknown pixels in roi ask for an answer that does not lean on the old one; None: yes, unless a known label
+        contradicts the old alpha.
 
         Nothing farther than REACH from roi is read or changed. A solve that does not converge keeps its last step, and
         `status.notes` says so until the next call. Raises MattingError when the arguments do not fit together, Cancelled.
@@ -230,13 +231,20 @@ class Pipeline:
         if rect.empty:
             raise MattingError(f"The region {tuple(roi)} lies outside the photo ({trimap.shape[1]}×{trimap.shape[0]}).")
         alpha = np.asarray(alpha, np.float32)
+        painted: Trimap | None = None
         if reach == "smart":
             progress("alpha", 0.0)
             rect, labels = extended(pixels, trimap, alpha, rect, fixed, again)
             if not trimap.flags.writeable:
                 trimap = trimap.copy()
+            painted = trimap[rect.slices].copy()
             trimap[rect.slices] = labels
-        window, patch, converged = rematte(pixels, trimap, alpha, rect, progress, again=again)
+        try:
+            window, patch, converged = rematte(pixels, trimap, alpha, rect, progress, again=again)
+        except BaseException:
+            if painted is not None:
+                trimap[rect.slices] = painted
+            raise
         self._unsolved = () if converged else ("The edge of a stroke was not solved to the end: look at it, or paint over it again.",)
         return window, patch
 

@@ -24,10 +24,7 @@ from bgdesk.engine.tiles import ALONE, LED, TILE, Level, Refined, Solver, halved
 #: Photos up to this many pixels are solved at their own size; larger ones at half the size, and lifted. A matte knows
 #: nothing finer than its network's grid, and leads the solver best near it; a trimap alone is another matter.
 WHOLE, _WHOLE_ALONE = 1_600_000, 3_000_000
-#: How strongly a prior that is sure of itself pulls. Chosen on photos with captured alpha: from 0.001 to 0.01 the error
-#: hardly moves, above it the solver loses what it could add, below it wide bands drift from the matte.
-PRIOR_WEIGHT = 0.003
-#: The same where a network's matte meets what sampling finds, and how strongly that pulls where it is confident. Both
+#: How strongly a matte that is sure of itself pulls, and how strongly what sampling finds where it is confident. Both
 #: together move the solver; their ratio says whom to believe. Chosen on composites of known alpha; frames with
 #: hand-made masks, where the colours of a small subject mislead, hold the matte's share up.
 _MATTE_BESIDE, _SAMPLES_BESIDE = 0.02, 0.06
@@ -53,7 +50,7 @@ _BROAD = 8.0
 _SURE, _INSIDE = (0.8, 0.9), (6.0, 12.0)
 
 
-def certainty_weight(prior: Alpha, most: float = PRIOR_WEIGHT) -> NDArray[np.float32]:
+def certainty_weight(prior: Alpha, most: float) -> NDArray[np.float32]:
     """How much a soft prior counts at each pixel: nothing at one half, `most` where it is 0 or 1."""
     weight: NDArray[np.float32] = np.square(2 * prior - 1)
     weight *= np.float32(most)

@@ -6,6 +6,7 @@ import pytest
 
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.tasks import Cancelled
 from bgdesk.core.trimap import Label
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.engine.reach import FLOW, extended
@@ -130,6 +131,23 @@ def test_a_known_stroke_that_agrees_asks_for_nothing() -> None:
     before = alpha.copy()
     rect, patch = Pipeline(no_weights).rematte(pixels, trimap, alpha, (100, 150, 175, 200), again=False)
     assert np.abs(patch - before[rect.slices]).mean() < 0.05
+
+
+def test_a_stroke_that_is_cancelled_leaves_the_trimap_as_it_was() -> None:
+    pixels, alpha, trimap = scene()
+    trimap[126:144, 190:230] = 255
+    before = trimap.copy()
+    calls: list[float] = []
+
+    def progress(stage: str, fraction: float) -> None:
+        calls.append(fraction)
+        if len(calls) > 2:  # the labels have flown, the solver is at work
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        Pipeline(no_weights).rematte(pixels, trimap, alpha, (190, 126, 230, 144), progress)
+    assert len(calls) == 3
+    assert np.array_equal(trimap, before)
 
 
 def test_an_unknown_reach_is_refused() -> None:
