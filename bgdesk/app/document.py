@@ -20,7 +20,7 @@ from bgdesk.core.trimap import Label
 class Snapshot:
     """The document as it was when `Document.freeze` was called; its arrays never change until it is released.
 
-    debt: rectangles whose alpha has not caught up with the trimap yet.
+    debt: rectangles whose alpha has not caught up with the trimap yet. asked: those of strokes that ask to look again.
     stale: rectangles whose foreground has not caught up with alpha (or with the recipe) yet; everything if foreground is None.
     recipe: how the foreground is to be made, and alpha when the network is asked again.
     reach, strokes: how the debt is to be worked out, see AlphaRequest.
@@ -35,6 +35,7 @@ class Snapshot:
     recipe: MatteRecipe = MatteRecipe()
     reach: str = "smart"
     strokes: tuple[Stroke, ...] = ()
+    asked: tuple[Rect, ...] = ()
 
 
 @dataclass(eq=False)
@@ -52,7 +53,7 @@ class Document:
     has_alpha: whether alpha is a cut-out (the network's, or one begun by hand).
     revision: grows with every change of trimap or alpha.
     lineage: grows whenever the state jumps (undo, redo, a new cut-out): answers computed before are stale then.
-    debt, stale, recipe: see Snapshot. colouring: taken out of stale, because it is being worked out.
+    debt, asked, stale, recipe: see Snapshot. colouring: taken out of stale, because it is being worked out.
     timings: stage -> seconds of the last cut-out; "rematte" of the last stroke.
     """
 
@@ -65,6 +66,7 @@ class Document:
     revision: int = 0
     lineage: int = 0
     debt: tuple[Rect, ...] = ()
+    asked: tuple[Rect, ...] = ()
     stale: tuple[Rect, ...] = ()
     colouring: Rect | None = None
     recipe: MatteRecipe = MatteRecipe()
@@ -130,7 +132,7 @@ class Document:
         """Take over a whole new cut-out. The old arrays are let go of, untouched."""
         self.trimap, self.alpha, self.foreground = trimap, alpha, foreground
         self.has_alpha = True
-        self.debt = ()
+        self.debt = self.asked = ()
         self.stale = () if foreground is not None else (self.rect,)
         self.timings = dict(timings)
         self.revision += 1
@@ -159,7 +161,8 @@ class Document:
         Give it back with `release` when it is done with; forgetting to costs one copy, not correctness.
         """
         stale = self.stale if self.colouring is None else (*self.stale, self.colouring)
-        snapshot = Snapshot(self.source, self.trimap, self.alpha, self.foreground, self.debt, stale, self.recipe, reach, tuple(strokes))
+        arrays = (self.source, self.trimap, self.alpha, self.foreground)
+        snapshot = Snapshot(*arrays, self.debt, stale, self.recipe, reach, tuple(strokes), self.asked)
         self._frozen.append(snapshot)
         return snapshot
 

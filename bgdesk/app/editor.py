@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -37,6 +38,16 @@ class _Painting:
         self.dirty = Rect(0, 0, 0, 0)
 
 
+@dataclass(frozen=True, eq=False)
+class _Solving:
+    """The re-matting under way. begun: perf_counter seconds. since: the number of the newest step that it knows of."""
+
+    work: Work
+    request: AlphaRequest
+    begun: float
+    since: int
+
+
 class Editor:
     """One document being edited. Owner's thread only.
 
@@ -65,7 +76,7 @@ class Editor:
         self._changed = changed
         self._painting: _Painting | None = None
         self._deferred: Callable[[], None] | None = None  # a whole cut-out that came while a stroke was under way
-        self._solving: tuple[Work, AlphaRequest, float] | None = None
+        self._solving: _Solving | None = None
         self._held = False  # the person cancelled a re-matting: wait for the next stroke
         self._colours = Colours(document, engine, activity, emit, changed)
         self._closed = False
@@ -225,6 +236,7 @@ class Editor:
         self._run_deferred()
         if not self.awaiting:
             self.give_up_waiting()
+        self._pump()
 
     def _run_deferred(self) -> None:
         deferred, self._deferred = self._deferred, None
@@ -247,6 +259,8 @@ class Editor:
         painting.step.stroke = Stroke(painting.label, painting.radius, tuple(painting.points))
         self.history.push(painting.step)
         self._pack(painting.step)
+        if painting.label == Label.UNKNOWN:
+            self.document.asked = (*self.document.asked, painting.dirty)
         self._owe(painting.dirty)
 
     def _emit_trimap(self, rect: Rect) -> None:
@@ -310,20 +324,20 @@ class Editor:
     def _owe(self, rect: Rect) -> None:
         """Add to the debt. A re-matting that has not begun, or that runs in the same place, joins in; any other goes on."""
         if self._solving is not None:
-            work, request, _ = self._solving
+            work, request = self._solving.work, self._solving.request
             if request.roi.overlaps(rect) or not work.started:
                 self._drop_solving()
         document = self.document
         if self._solving is None:
             document.debt = join(document.debt, rect)
         else:
-            running = self._solving[1].roi
+            running = self._solving.request.roi
             document.debt = (running, *join(tuple(other for other in document.debt if other != running), rect))
 
     def _drop_solving(self) -> None:
         """Cancel the re-matting under way; its rectangle is in the debt still."""
         if self._solving is not None:
-            self._solving[0].cancel()
+            self._solving.work.cancel()
             self._solving = None
 
     def _pump(self) -> None:
@@ -339,9 +353,10 @@ class Editor:
                 document.alpha,
                 roi,
                 self._engine.REACH,
-                document.lineage,
-                self.reach,
-                self.history.strokes(),
+                lineage=document.lineage,
+                reach=self.reach,
+                strokes=self.history.standing,
+                asked=document.asked,
             )
             # Bound to this request: an answer is known by what it answers.
             work = self._activity.submit(
@@ -353,20 +368,24 @@ class Editor:
                 on_error=lambda _: self._failed(request),
                 on_cancelled=lambda by_person: self._stopped(request, by_person),
             )
-            self._solving = (work, request, time.perf_counter())
+            self._solving = _Solving(work, request, time.perf_counter(), self.history.count)
         else:
             self._colours.pump()
 
     def _solved(self, request: AlphaRequest, answer: AlphaPatch) -> None:
         solving = self._solving
         # The one place where stale answers are dropped: another request took over, or the state has jumped since.
-        if solving is None or solving[1] is not request or request.lineage != self.document.lineage:
+        if solving is None or solving.request is not request or request.lineage != self.document.lineage:
             return
         self._solving = None
         rect, document = answer.rect, self.document
         flown = answer.trimap != request.trimap[rect.shift(-request.window.left, -request.window.top).slices]
-        if self._painting is not None and flown.any() and self._painting.step.overlaps(rect):
-            return  # the stroke under way remembers these labels as they were: both are worked out when it ends
+        if flown.any():
+            if self._painting is not None and self._painting.step.overlaps(rect):
+                return  # the stroke under way remembers these labels as they were: both are worked out when it ends
+            if any(stroke.rect.overlaps(rect) for stroke in self.history.strokes(solving.since)):
+                self._pump()  # a hand has been there since: anew, with what it painted
+                return
         step = self.history.touch_alpha(rect)
         document.patch_alpha(rect, answer.alpha)
         if flown.any():
@@ -375,8 +394,9 @@ class Editor:
             document.patch_trimap(rect, np.where(flown, answer.trimap, document.trimap[rect.slices]))
             self._emit(TrimapChanged(rect))
         document.debt = tuple(other for other in document.debt if not request.roi.contains(other))
+        document.asked = tuple(other for other in document.asked if not request.roi.contains(other))
         document.stale = join(document.stale, rect)
-        document.timings["rematte"] = time.perf_counter() - solving[2]
+        document.timings["rematte"] = time.perf_counter() - solving.begun
         if step is not None:
             self._pack(step)
         self._emit(AlphaChanged(rect))
@@ -391,7 +411,7 @@ class Editor:
         self._hold(request)
 
     def _hold(self, request: AlphaRequest) -> bool:
-        if self._solving is None or self._solving[1] is not request:
+        if self._solving is None or self._solving.request is not request:
             return False
         self._solving = None
         self._held = True

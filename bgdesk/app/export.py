@@ -33,7 +33,9 @@ def prepare(snapshot: Snapshot, recipe: ExportRecipe, engine: EngineLike | None,
         if snapshot.debt:
             alpha, trimap = alpha.copy(), trimap.copy()
         for roi in snapshot.debt:
-            request = AlphaRequest.of(source, trimap, alpha, roi, engine.REACH, reach=snapshot.reach, strokes=snapshot.strokes)
+            request = AlphaRequest.of(
+                source, trimap, alpha, roi, engine.REACH, reach=snapshot.reach, strokes=snapshot.strokes, asked=snapshot.asked
+            )
             patch = request.compute(engine, progress)
             alpha[patch.rect.slices], trimap[patch.rect.slices] = patch.alpha, patch.trimap
             stale = join(stale, patch.rect)

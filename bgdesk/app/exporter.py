@@ -32,7 +32,7 @@ class Exporter:
             self._emit(Message(Severity.WARNING, text))
             return
         document = entry.editor.document
-        snapshot = document.freeze(entry.editor.reach, entry.editor.history.strokes())
+        snapshot = document.freeze(entry.editor.reach, entry.editor.history.standing)
         metadata = entry.loaded
 
         def release(_: object = None) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -71,13 +72,14 @@ class Saved:
 
 @dataclass(eq=False)
 class Step:
-    """One thing to undo: tiles by their rectangle, the debt of the step's other side, and the stroke if it is one."""
+    """One thing to undo: tiles by their rectangle, the debt (see Snapshot) of the step's other side, and the stroke if it is one."""
 
     stroke: Stroke | None = None
     number: int = 0
     trimap: dict[Rect, Saved] = field(default_factory=dict)
     alpha: dict[Rect, Saved] = field(default_factory=dict)
     debt: tuple[Rect, ...] = ()
+    asked: tuple[Rect, ...] = ()
 
     @property
     def saved(self) -> Iterator[Saved]:
@@ -152,7 +154,7 @@ class History:
         """`step` has been done; what was undone cannot be redone any more. The document's debt must still be the one before it."""
         self._count += 1
         step.number = self._count
-        step.debt = self._document.debt
+        step.debt, step.asked = self._document.debt, self._document.asked
         self.done.append(step)
         self.undone.clear()
 
@@ -172,6 +174,12 @@ class History:
     def strokes(self, since: int = 0) -> list[Stroke]:
         """The strokes that are done, with a number greater than `since`, oldest first."""
         return [step.stroke for step in self.done if step.stroke is not None and step.number > since]
+
+    @property
+    def standing(self) -> list[Stroke]:
+        """The strokes that the present trimap was painted with since it was made anew, oldest first."""
+        found = list(takewhile(lambda stroke: stroke is not None, (step.stroke for step in reversed(self.done))))
+        return [stroke for stroke in reversed(found) if stroke is not None]
 
     def restore(self, step: Step) -> Rect:
         """Put back the trimap of a step that was never pushed; the rectangle that changed."""
@@ -202,6 +210,7 @@ class History:
                 tiles[tile] = Saved(array[tile.slices].copy())
                 array[tile.slices] = saved.load()
         step.debt, document.debt = document.debt, step.debt
+        step.asked, document.asked = document.asked, step.asked
         document.revision += 1
         document.lineage += 1
         target.append(step)

@@ -14,7 +14,7 @@ import numpy as np
 from bgdesk.app.ports import EngineLike
 from bgdesk.app.strokes import Stroke
 from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
-from bgdesk.core.brush import paint
+from bgdesk.core.brush import paint_roughly
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Progress
@@ -60,6 +60,7 @@ class AlphaRequest:
     """Re-matte `roi`. window: the rectangle of the photo that the arrays are crops of; roi is in photo coordinates.
 
     reach, strokes: how far strokes reach, and those that may have painted here, oldest first; their labels stay.
+    again: the strokes in question ask to look again.
     """
 
     roi: Rect
@@ -70,6 +71,7 @@ class AlphaRequest:
     lineage: int = 0
     reach: str = "smart"
     strokes: tuple[Stroke, ...] = ()
+    again: bool = False
 
     @classmethod
     def of(
@@ -79,40 +81,48 @@ class AlphaRequest:
         alpha: Alpha,
         roi: Rect,
         margin: int,
+        *,
         lineage: int = 0,
         reach: str = "smart",
         strokes: Iterable[Stroke] = (),
+        asked: Iterable[Rect] = (),
     ) -> AlphaRequest:
-        """Crops of whole arrays; margin: EngineLike.REACH."""
+        """Crops of whole arrays. margin: EngineLike.REACH. asked: Document.asked."""
         window = roi.grow(margin).intersect(Rect.of_shape(source.shape))
-        near = tuple(stroke for stroke in strokes if stroke.rect.overlaps(window))
-        return cls(roi, window, source[window.slices], trimap[window.slices].copy(), alpha[window.slices].copy(), lineage, reach, near)
+        return cls(
+            roi,
+            window,
+            source[window.slices],
+            trimap[window.slices].copy(),
+            alpha[window.slices].copy(),
+            lineage,
+            reach,
+            tuple(stroke for stroke in strokes if stroke.rect.overlaps(window)),
+            any(rect.overlaps(roi) for rect in asked),
+        )
 
     def compute(self, engine: EngineLike, progress: Progress) -> AlphaPatch:
         """The rectangle that has new alpha, that alpha, and its labels."""
         dx, dy = self.window.left, self.window.top
         trimap = self.trimap.copy()
-        fixed = self._painted() if self.reach == "smart" and self.strokes else None
-        again = any(stroke.label == Label.UNKNOWN and stroke.rect.overlaps(self.roi) for stroke in self.strokes)
+        fixed = self._painted(progress) if self.reach == "smart" and self.strokes else None
         where, patch = engine.rematte(
-            self.pixels, trimap, self.alpha, self.roi.shift(-dx, -dy), progress, reach=self.reach, fixed=fixed, again=again
+            self.pixels, trimap, self.alpha, self.roi.shift(-dx, -dy), progress, reach=self.reach, fixed=fixed, again=self.again
         )
         rect = Rect(*where)
         if not Rect.of_shape(trimap.shape).contains(rect) or patch.shape != (rect.height, rect.width):
             raise ValueError(f"the engine's patch {patch.shape} at {rect} does not fit a window of {trimap.shape}")
         return AlphaPatch(rect.shift(dx, dy), patch, trimap[rect.slices])
 
-    def _painted(self) -> Mask:
+    def _painted(self, progress: Progress) -> Mask:
         """Where a hand has set a known label and no later stroke has asked to look again: bool, the window's size."""
         canvas = np.full(self.trimap.shape, Label.UNKNOWN, np.uint8)
         for stroke in self.strokes:
-            for start, end in zip((stroke.points[0], *stroke.points), stroke.points, strict=False):
-                paint(canvas, self._inside(start), self._inside(end), stroke.radius, stroke.label)
+            progress("alpha", 0.0)
+            points = [(x - self.window.left, y - self.window.top) for x, y in stroke.points]
+            paint_roughly(canvas, points, stroke.radius, stroke.label)
         fixed: Mask = canvas != Label.UNKNOWN
         return fixed
-
-    def _inside(self, point: tuple[float, float]) -> tuple[float, float]:
-        return point[0] - self.window.left, point[1] - self.window.top
 
 
 @dataclass(frozen=True, eq=False)

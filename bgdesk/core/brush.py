@@ -1,5 +1,8 @@
 """Rasterise one stretch of a stroke into a trimap."""
 
+from collections.abc import Sequence
+
+import cv2
 import numpy as np
 
 from bgdesk.core.arrays import Trimap
@@ -57,3 +60,15 @@ def paint(trimap: Trimap, start: tuple[float, float], end: tuple[float, float], 
     if 0 <= column < width and 0 <= row < height:
         trimap[row, column] = label
     return rect
+
+
+def paint_roughly(canvas: Trimap, points: Sequence[tuple[float, float]], radius: float, label: int) -> None:
+    """A whole stroke in one go, to within a pixel of what `paint` makes of its stretches, and without the rim; in place.
+
+    For asking where a hand has been: a hundred times quicker on long strokes.
+    """
+    fine = 4  # bits of a pixel's fraction that OpenCV is given
+    places = np.rint((np.asarray(points, np.float64) - 0.5) * (1 << fine)).astype(np.int32)
+    if len(places) == 1:
+        places = np.repeat(places, 2, 0)
+    cv2.polylines(canvas, [places[:, None]], False, int(label), max(1, round(2 * radius)), cv2.LINE_8, fine)

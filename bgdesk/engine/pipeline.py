@@ -86,26 +86,28 @@ class Pipeline:
         self._notes: tuple[str, ...] = ()
         self._unsolved: tuple[str, ...] = ()
         self._unspilled: tuple[str, ...] = ()
+        self._closed = 0
         self._lock = threading.Lock()
 
     @property
     def status(self) -> EngineStatus:
         loaded, matter = self._loaded, self._matter
-        if loaded is None and matter is not None:
-            return EngineStatus(matter[1].device.name, matter[1].device.precision, matter[0].id, self._notes + self._unsolved)
-        if loaded is None:
-            return EngineStatus(notes=self._notes + self._unsolved + self._unspilled)
-        model = loaded.weights.id + (f" + {matter[0].id}" if matter else "")
         notes = self._notes + self._unsolved + self._unspilled
-        return EngineStatus(loaded.device.name, loaded.device.precision, model, notes, self._instead_of)
+        device = loaded.device if loaded else matter[1].device if matter else None
+        if device is None:
+            return EngineStatus(notes=notes)
+        ids = ([loaded.weights.id] if loaded else []) + ([matter[0].id] if matter else [])
+        return EngineStatus(device.name, device.precision, " + ".join(ids), notes, self._instead_of)
 
     def reference(self) -> "Pipeline":
         """The same network on the CPU in fp32: what every other device's answer is measured against."""
         return Pipeline(self._weights, "cpu", "fp32")
 
     def close(self) -> None:
-        """Let go of the networks; the next call that needs one asks for it again."""
+        """Let go of the networks, and of what was said of them; the next call that needs one asks for it again."""
+        self._closed += 1  # a load under way is for nothing: it may be of another network
         self._loaded = self._matter = None
+        self._notes, self._instead_of = (), ""
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
         """Load the network and compile the kernels ahead of the first photo. Raises ModelError, DeviceError, Cancelled."""
@@ -144,9 +146,10 @@ class Pipeline:
         from bgdesk.engine.tiles import pinned
 
         timings: dict[str, float] = {}
+        notes: tuple[str, ...] = ()
+        self._unsolved = ()
         with _timed(timings, "network"):
             matte = self.segment(pixels, progress, recipe.quality)
-        notes = self._notes
         with _timed(timings, "trimap"):
             progress("trimap", 0.0)
             trimap = from_matte(matte)
@@ -168,7 +171,7 @@ class Pipeline:
             with _timed(timings, "foreground"):
                 foreground = self.foreground(pixels, alpha, progress, recipe)
             notes += self._unspilled
-        status = self.status
+        status, notes = self.status, self._notes + notes
         return Cutout(pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, notes, recipe)
 
     def cut(self, pixels: Pixels) -> Cutout:
@@ -282,29 +285,36 @@ class Pipeline:
         from bgdesk.engine.onnx_net import open_network
         from bgdesk.engine.tiles import Refined
 
-        if self._matter is None or self._matter[0] != network:
-            self._matter = network, open_network(network, self._device, self._precision)
-            self._note(*self._matter[1].notes)
-        opened = self._matter[1]
+        matter = self._matter
+        if matter is None or matter[0] != network:
+            matter = self._matter = network, open_network(network, self._device, self._precision)
+            self._note(*matter[1].notes)
+        opened = matter[1]
         try:
             return Refined(matte(pixels, trimap, opened.net, opened.run, progress), 0, 0)
         except OutOfMemory:
             self._note(f"{opened.device.name} ran out of memory; the CPU is used until the program is started again.")
-            self._matter = None
-            self._matter = network, open_network(network, "cpu", self._precision)
-            return Refined(matte(pixels, trimap, self._matter[1].net, self._matter[1].run, progress), 0, 0)
+            self._matter = None  # frees the accelerator before the CPU takes over
+            opened = open_network(network, "cpu", self._precision)
+            self._matter = network, opened
+            return Refined(matte(pixels, trimap, opened.net, opened.run, progress), 0, 0)
 
     def _note(self, *notes: str) -> None:
         self._notes += tuple(note for note in notes if note not in self._notes)
 
     def _load(self) -> _Loaded:
         with self._lock:
-            if self._loaded is None:
+            loaded = self._loaded
+            while loaded is None:
+                closed = self._closed
                 weights = self._weights()
                 from bgdesk.engine.onnx_net import OnnxNetwork
 
-                self._loaded = self._open(weights, self._device) if isinstance(weights, OnnxNetwork) else self._place(weights)
-            return self._loaded
+                loaded = self._open(weights, self._device) if isinstance(weights, OnnxNetwork) else self._place(weights)
+                self._loaded = loaded
+                if closed != self._closed:  # another network may have been chosen meanwhile
+                    self._loaded = loaded = None
+            return loaded
 
     def _place(self, weights: "Weights") -> _Loaded:
         """One of our own networks, by torch: on the device if it gives the CPU's answer."""
@@ -344,8 +354,11 @@ class Pipeline:
     def _fall_back(self, loaded: _Loaded, error: Exception) -> _Loaded:
         with self._lock:
             self._loaded = None  # frees the accelerator before the CPU takes over
-            self._loaded = self._on_cpu(loaded.weights, loaded.device, error)
-            return self._loaded
+            closed = self._closed
+            cpu = self._on_cpu(loaded.weights, loaded.device, error)
+            if closed == self._closed:
+                self._loaded = cpu
+            return cpu
 
     def _on_cpu(self, weights: "Weights | OnnxNetwork", device: "Device", error: Exception) -> _Loaded:
         from bgdesk.engine.device import choose, place, probe

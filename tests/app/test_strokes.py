@@ -479,10 +479,74 @@ def test_an_export_before_the_answer_holds_what_the_answer_brings(desk: Any) -> 
     desk.engine.hold("rematte")
     desk.stroke((150, 20), radius=5)
     document = desk.session.document
-    snapshot = document.freeze("smart", ())
+    snapshot = document.freeze("smart", desk.session._editor.history.standing)
     desk.engine.release("rematte")
     cutout = prepare(snapshot, ExportRecipe(), desk.engine)
     document.release(snapshot)
     desk.settle()
     assert (cutout.alpha == document.alpha).all()
     assert (cutout.trimap == document.trimap).all()
+
+
+def test_a_flow_does_not_take_what_was_painted_meanwhile(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    desk.engine.hold("rematte")
+    desk.stroke((150, 20), radius=5)
+    desk.pump.until(lambda: desk.engine.entered("rematte") == 1)
+    desk.stroke((165, 20), label=Label.BACKGROUND, radius=2)  # finished, beside what runs, where its label flows to
+    desk.engine.release("rematte")
+    desk.settle()
+    document = desk.session.document
+    assert (document.trimap[20, 164:167] == Label.BACKGROUND).all()
+    assert (document.alpha[20, 164:167] == 0).all()
+
+
+def test_an_answer_dropped_under_a_stroke_is_asked_for_again_when_that_is_given_up(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    desk.engine.hold("rematte")
+    desk.stroke((150, 20), radius=5)
+    desk.pump.until(lambda: desk.engine.entered("rematte") == 1)
+    desk.session.stroke_begin(Label.FOREGROUND, 5, (100, 20))
+    desk.engine.release("rematte")
+    desk.settle()
+    desk.session.stroke_cancel()
+    desk.settle()
+    assert desk.session.pending_rects == ()
+    assert desk.session.document.alpha[20, 150] == 1
+
+
+def test_strokes_that_another_cut_took_away_fix_nothing(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    desk.stroke((165, 20), label=Label.BACKGROUND, radius=4)
+    desk.settle()
+    desk.session.cut_again()
+    desk.settle()
+    desk.stroke((150, 20), radius=5)
+    desk.settle()
+    assert desk.session.document.trimap[20, 165] == Label.FOREGROUND
+    desk.session.undo()
+    desk.settle()
+    desk.session.undo()  # the first paint stands again
+    desk.settle()
+    desk.stroke((150, 20), radius=5)
+    desk.settle()
+    assert desk.session.document.trimap[20, 165] == Label.BACKGROUND
+
+
+def test_looking_again_is_for_the_strokes_that_ask(desk: Any) -> None:
+    desk.open()
+    desk.stroke((40, 150), label=Label.UNKNOWN)
+    desk.settle()
+    desk.stroke((44, 152))  # over it, with an answer of its own
+    desk.settle()
+    assert [again for *_, again in desk.engine.reaches] == [True, False]
+    desk.engine.hold("rematte")
+    desk.stroke((200, 150), label=Label.UNKNOWN)
+    desk.session.undo()
+    desk.session.redo()  # not worked out yet: it asks still
+    desk.engine.release("rematte")
+    desk.settle()
+    assert desk.engine.reaches[-1][2] is True

@@ -1,9 +1,11 @@
+import cv2
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgdesk.core.brush import RIM, paint, stretch_rect
+from bgdesk.core.brush import RIM, paint, paint_roughly, stretch_rect
 from bgdesk.core.geometry import Size
+from bgdesk.core.trimap import Label
 
 places = st.floats(-20, 60, allow_nan=False)
 points = st.tuples(places, places)
@@ -53,3 +55,18 @@ def test_outside_the_photo_nothing_happens() -> None:
     trimap = np.zeros((5, 5), np.uint8)
     assert paint(trimap, (-50.0, -50.0), (-40.0, -50.0), 3, 255).empty
     assert not trimap.any()
+
+
+@given(
+    st.lists(st.tuples(st.floats(25, 95), st.floats(25, 75)), min_size=1, max_size=5),
+    st.floats(0.5, 20),
+)
+def test_a_stroke_painted_roughly_is_where_it_was_painted(points: list[tuple[float, float]], radius: float) -> None:
+    exact, rough = np.full((2, 100, 120), Label.UNKNOWN, np.uint8)
+    for start, end in zip((points[0], *points), points, strict=False):
+        paint(exact, start, end, radius, Label.FOREGROUND)
+    paint_roughly(rough, points, radius, Label.FOREGROUND)
+    around = np.ones((5, 5), np.uint8)
+    one, two = ((canvas == Label.FOREGROUND).astype(np.uint8) for canvas in (exact, rough))
+    assert (one <= cv2.dilate(two, around)).all()
+    assert (two <= cv2.dilate(one, around)).all()

@@ -166,3 +166,13 @@ def test_any_stroke_on_a_flat_photo_is_survived(label: Label) -> None:
     inside = patch[20 - rect.top : 40 - rect.top, 30 - rect.left : 50 - rect.left]
     if label != Label.UNKNOWN:
         assert (inside == (label == Label.FOREGROUND)).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (3, 3), (3, 40), (40, 3), (1, 200)])
+@pytest.mark.parametrize("label", list(Label))
+def test_the_smallest_photos(shape: tuple[int, int], label: Label) -> None:
+    pixels = np.full((*shape, 3), 120, np.uint8)
+    alpha, trimap = np.zeros(shape, np.float32), np.full(shape, label, np.uint8)
+    rect, patch = Pipeline(no_weights).rematte(pixels, trimap, alpha, (0, 0, shape[1], shape[0]))
+    assert rect == Rect.of_shape(shape)
+    assert np.isfinite(patch).all()

@@ -222,6 +222,8 @@ def sample_alpha(image: NDArray[np.float32], trimap: Trimap, longest: int, progr
         return Samples(alpha, confidence)
     image, trimap = np.ascontiguousarray(image), np.ascontiguousarray(trimap)
     index = np.full(trimap.shape, -1, np.int32)
+    if min(trimap.shape) < coarse:  # nothing would be left of it
+        coarse = 1
     if coarse == 1:
         places, reduced, labels, step = (ys, xs), image, trimap, _STEP
         index[ys, xs] = np.arange(n, dtype=np.int32)
