@@ -66,7 +66,9 @@ class ModelStore:
         if self._own.has(id):
             return self._own.status(id).entry
         known = ", ".join([entry.id for entry in self.catalog] + self._own.ids())
-        raise ModelError(f"There is no network called {id!r}. The networks are: {known}.")
+        raise ModelError(
+            f"There is no network called {id!r}. The networks are: {known}. One of your own: bgdesk models import FILE --as ID."
+        )
 
     @property
     def default_entry(self) -> CatalogEntry:

@@ -75,12 +75,11 @@ def plan(inputs: Inputs, output: str, format: Format | None) -> list[Task]:
         if any(os.path.realpath(folder) == os.path.realpath(out) for folder in inputs.folders):
             raise UsageError(f"{output} is the folder that the photos come from: choose another one")
         return _into_folder(inputs.photos, out, (format or Format.PNG).suffix)
-    tasks = [Task(photo, _file_target(out, format)) for photo in inputs.photos]
-    for task in tasks:
+    for photo in inputs.photos:
         # Saving would refuse it too, but only after all the work.
-        if os.path.exists(task.target) and os.path.exists(task.source) and os.path.samefile(task.source, task.target):
+        if os.path.exists(out) and os.path.exists(photo) and os.path.samefile(photo, out):
             raise UsageError(f"{output} is the photo itself, which bgdesk never overwrites: choose another name")
-    return tasks
+    return [Task(photo, _file_target(out, format)) for photo in inputs.photos]
 
 
 def _file_target(out: Path, format: Format | None) -> Path:

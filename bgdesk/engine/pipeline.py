@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: A subject with a larger share of broad half-transparent areas is worth a look; hair and blurred edges stay far below.
 MOST_BROAD_SOFTNESS = 0.02
 
-_NO_BACKDROP = "No spill was taken off: the background around the subject is not of one strong colour. Name one to have it done."
+_NO_BACKDROP = "No spill was found: the background is white, grey, or of several colours. If it does tint the subject, name its colour."
 
 
 @dataclass(frozen=True)
@@ -228,6 +228,8 @@ class Pipeline:
         _check_like(pixels, alpha, "alpha")
         if reach not in ("smart", "exact"):
             raise MattingError(f"Unknown reach {reach!r}. Use smart or exact.")
+        if trimap.dtype != np.uint8:
+            raise MattingError(f"A trimap holds 0 (background), 128 (unknown) and 255 (foreground) as uint8; this one is {trimap.dtype}.")
         if fixed is not None:
             _check_like(pixels, fixed, "fixed pixels")
         rect = Rect(*roi).intersect(Rect.of_shape(trimap.shape))
@@ -395,6 +397,8 @@ def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
 
 
 def _check_pixels(pixels: Pixels) -> None:
+    if not isinstance(pixels, np.ndarray):
+        raise MattingError(f"Pixels must be an array, and this is a {type(pixels).__name__}. Of a loaded photo, give its .pixels.")
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16) or 0 in pixels.shape:
         raise MattingError(f"Pixels must be height × width × 3, uint8 or uint16; these are {pixels.shape} {pixels.dtype}.")
 

@@ -117,7 +117,8 @@ def test_remove(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_unknown_network(home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
     assert run_command(["models", *arguments]) == 1
     said = capsys.readouterr().err
-    assert said == f"bgdesk: There is no network called {arguments[1]!r}. The networks are: isnet-general, u2netp.\n"
+    known = f"There is no network called {arguments[1]!r}. The networks are: isnet-general, u2netp."
+    assert said == f"bgdesk: {known} One of your own: bgdesk models import FILE --as ID.\n"
 
 
 # --- networks of one's own ---
@@ -258,7 +259,11 @@ def test_cut_with_ones_own(home: Path, tmp_path: Path, sample_cat: Path, capsys:
             ["--matting", "mine"],
             "The network mine finds subjects; it works out no edges. Use it with: --model mine. Matting networks: hair.",
         ),
-        (["--matting", "other"], "There is no network called 'other'. The networks are: isnet-general, u2netp, hair, mine."),
+        (
+            ["--matting", "other"],
+            "There is no network called 'other'. The networks are: isnet-general, u2netp, hair, mine. "
+            "One of your own: bgdesk models import FILE --as ID.",
+        ),
     ):
         assert run_command(["cut", str(sample_cat), "-o", out, *chosen]) == 1
         assert capsys.readouterr().err == f"bgdesk: {told}\n"

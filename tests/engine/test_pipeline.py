@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -276,6 +277,54 @@ def test_warming_up_compiles_every_kernel_that_a_cut_and_a_stroke_need() -> None
         assert warmed and compiled() == warmed, (warmed, compiled())
     """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=250)
+
+
+def test_a_network_chosen_while_another_is_loaded_is_the_one_that_is_used(card: FakeCard) -> None:
+    asked: list[str] = []
+
+    def weights() -> Weights:
+        asked.append("isnet-general" if not asked else "u2netp")
+        if len(asked) == 1:
+            pipeline.close()  # on another thread, while this one loads: another network was chosen
+        return Weights(asked[-1], "isnet", Path("none"), "")
+
+    pipeline = Pipeline(weights)
+    pipeline.segment(hairy(60, 80)[0])
+    assert asked == ["isnet-general", "u2netp"]
+    assert pipeline.status.model == "u2netp"
+
+
+def test_what_the_edges_stage_has_to_say_is_in_the_notes(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bgdesk.engine.tiles import Refined
+
+    pipeline = Pipeline(some_weights)
+
+    def refine(pixels: object, trimap: object, matte: np.ndarray, progress: object) -> Refined:
+        pipeline._note("The card is not there.")
+        return Refined(matte, 0, 0)
+
+    monkeypatch.setattr(pipeline, "_refine", refine)
+    assert "The card is not there." in pipeline.auto(hairy(60, 80)[0]).notes
+    pipeline.close()
+    assert pipeline.status.notes == ()
+
+
+@pytest.mark.parametrize("what", ["trimap", "pixels"])
+def test_what_is_no_picture_is_refused_with_a_reason(what: str) -> None:
+    arrays = good()
+    alpha = np.zeros(arrays["trimap"].shape, np.float32)
+    pixels, trimap = arrays["pixels"], arrays["trimap"]
+    if what == "trimap":
+        trimap = trimap / np.float32(255)
+    else:
+        pixels = Photo(pixels)
+    with pytest.raises(MattingError, match="this one is float32" if what == "trimap" else r"give its \.pixels"):
+        Pipeline(some_weights).rematte(pixels, trimap, alpha, (0, 0, 5, 5))
+
+
+@dataclass
+class Photo:
+    pixels: np.ndarray
 
 
 def test_matting_needs_no_network() -> None:

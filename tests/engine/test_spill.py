@@ -149,7 +149,7 @@ def test_a_backdrop_that_cannot_be_found_is_said() -> None:
     grey = np.repeat(photo[..., :1], 3, axis=2)
     pipeline = Pipeline(some_weights)
     found = pipeline.foreground(grey, alpha, recipe=MatteRecipe(spill="auto"))
-    assert "No spill was taken off" in pipeline.status.notes[0]
+    assert "No spill was found" in pipeline.status.notes[0]
     assert np.array_equal(found, pipeline.foreground(grey, alpha))
     assert pipeline.status.notes == ()
 
