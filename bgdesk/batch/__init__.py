@@ -1,0 +1,1 @@
+"""The folder queue: thousands of photos, unattended, and none lost."""
