@@ -1,4 +1,4 @@
-"""All runners of `bgdesk bench engine`, by name, and the run itself."""
+"""All runners of `bgdesk bench engine`, by name, and the run of any."""
 
 import os
 import platform
@@ -49,13 +49,13 @@ class Given(Pipeline):
         return self._given
 
 
-def run(setup: Setup, only: Sequence[str] = ()) -> Report:
+def run(setup: Setup, only: Sequence[str] = (), runners: Mapping[str, Runner] = RUNNERS) -> Report:
     """Run the runners (all, or those named) and collect their figures.
 
     A runner that the person's machine cannot serve (no network installed, for one) says so in place of its figures.
     """
     figures: list[Figure] = []
-    for name, runner in RUNNERS.items():
+    for name, runner in runners.items():
         if only and name not in only:
             continue
         try:

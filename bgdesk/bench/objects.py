@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.bench import corpus, metrics
+from bgdesk.bench.corpus import Bytes
 from bgdesk.bench.report import Figure, at_least, at_most, not_measured
 from bgdesk.bench.setup import Engine, Setup, missing, timed
 from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
@@ -22,6 +23,8 @@ from bgdesk.files.load import load
 _GAIN, _COST = 0.03, 2.2
 #: Masks mark with this what counts as neither.
 _VOID = 128
+#: The default network as it was published.
+FILE = "isnet-general.onnx"
 
 
 @dataclass(frozen=True)
@@ -58,17 +61,14 @@ def _alpha(engine: Engine, recipe: MatteRecipe, pixels: Pixels) -> Alpha:
 
 def rembg(setup: Setup) -> Iterator[Figure]:
     """rembg beside us, same weights, same photos: masks alone, then cut-outs with solved edges and freed colours."""
-    why = missing("rembg", "onnxruntime")
-    file = setup.onnx / "isnet-general.onnx"
-    if not why and not file.is_file():
-        why = f"the published file {file.name} is not there; name its folder with --onnx"
+    why = missing_for_rembg(setup)
     if not why and not setup.data.objects:
         why = "no --data folder with image/ and masks in alpha/ was given"
     if why:
         yield not_measured("rembg", why)
         return
     engine = setup.engine("isnet-general")
-    session = _session(file)
+    session = rembg_session(setup.onnx / FILE)
     for name, ours, theirs in (
         ("mask", engine.segment, lambda pixels: _remove(pixels, session, only_mask=True)),
         ("cut-out, edges solved", partial(_alpha, engine, MatteRecipe()), lambda pixels: _remove(pixels, session, alpha_matting=True)),
@@ -81,7 +81,15 @@ def rembg(setup: Setup) -> Iterator[Figure]:
         yield Figure(f"rembg.{name}, seconds", mine.seconds, "s", "rembg", other.seconds, None, note)
 
 
-def _session(file: Path) -> object:
+def missing_for_rembg(setup: Setup) -> str:
+    """ "" if rembg can be measured with our weights, else why not."""
+    why = missing("rembg", "onnxruntime")
+    if not why and not (setup.onnx / FILE).is_file():
+        why = f"the published file {FILE} is not there; name its folder with --onnx"
+    return why
+
+
+def rembg_session(file: Path) -> object:
     """rembg's session for a file of our own: it only takes one that lies in its models folder, so that is where the file is."""
     before = os.environ.get("U2NET_HOME")
     os.environ["U2NET_HOME"] = str(file.parent)
@@ -93,6 +101,14 @@ def _session(file: Path) -> object:
         os.environ.pop("U2NET_HOME")
         if before is not None:
             os.environ["U2NET_HOME"] = before
+
+
+def cut_out(pixels: Bytes, session: object, refined: bool) -> Bytes:
+    """What rembg makes of a photo: H×W×4 uint8. refined: with its alpha matting."""
+    import rembg
+
+    answer: Bytes = rembg.remove(pixels, session=session, alpha_matting=refined)
+    return answer
 
 
 def _remove(pixels: Pixels, session: object, **options: bool) -> Alpha:

@@ -1,14 +1,14 @@
 """bgdesk bench engine, from its arguments to what it prints."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from bgdesk import __main__
 from bgdesk.bench.report import Figure, Report
-from bgdesk.bench.setup import Setup
+from bgdesk.bench.setup import Runner, Setup
 from bgdesk.cli import bench
 from bgdesk.cli.main import COMMANDS
 
@@ -33,7 +33,8 @@ def test_without_a_network_the_figures_that_need_one_say_so(capsys: pytest.Captu
 def test_three_ways_of_telling(option: str | None, first: str, capsys: pytest.CaptureFixture[str], sample: Path) -> None:
     seen: list[tuple[Setup, Sequence[str]]] = []
 
-    def run(setup: Setup, only: Sequence[str]) -> Report:
+    def run(setup: Setup, only: Sequence[str], runners: Mapping[str, Runner]) -> Report:
+        assert "network" in runners
         seen.append((setup, only))
         return Report({"machine": "fake"}, (Figure("a.b", 2.0, "s"),))
 
@@ -62,6 +63,7 @@ def test_json_is_the_only_thing_on_stdout(capsys: pytest.CaptureFixture[str]) ->
         ([], "the following arguments are required: SUBJECT"),
         (["window"], "invalid choice: 'window'"),
         (["engine", "--only", "speed"], "invalid choice: 'speed'"),
+        (["engine", "--only", "rate"], "--only rate does not belong to engine: choose from network"),
         (["engine", "--json", "--markdown"], "not allowed with argument"),
         (["engine", "--data", "nowhere"], "nowhere holds neither photos nor"),
     ],
