@@ -49,13 +49,13 @@ class Given(Pipeline):
         return self._given
 
 
-def run(setup: Setup, only: Sequence[str] = (), runners: Mapping[str, Runner] = RUNNERS) -> Report:
-    """Run the runners (all, or those named) and collect their figures.
+def run(setup: Setup, only: Sequence[str] = (), runners: Mapping[str, Runner] | None = None) -> Report:
+    """Run the runners (RUNNERS; all, or those named) and collect their figures.
 
     A runner that the person's machine cannot serve (no network installed, for one) says so in place of its figures.
     """
     figures: list[Figure] = []
-    for name, runner in runners.items():
+    for name, runner in (RUNNERS if runners is None else runners).items():
         if only and name not in only:
             continue
         try:
