@@ -1,0 +1,253 @@
+"""From what a person dropped or named to the photos that are meant: quickly, each once, and nothing of bgdesk's own."""
+
+import fnmatch
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+from bgdesk.core.errors import UsageError
+from bgdesk.core.tasks import Progress, silent
+from bgdesk.files.load import SUFFIXES
+
+#: Folders in an output folder where the queue keeps what waits for a look, and the watch folder what failed.
+REVIEW, FAILED = "review", "failed"
+
+_EVERY = 500  # entries between two looks at the cancel token
+_DIGITS = re.compile(r"(\d+)")
+
+
+class Photo(NamedTuple):
+    """A file to cut out. path: absolute, as named (links are not followed). size: bytes. mtime: nanoseconds.
+
+    root: the source folder it was found in or below; None for a file that was named itself.
+    """
+
+    path: Path
+    size: int
+    mtime: int
+    root: Path | None = None
+
+
+#: A file or folder, and a sentence that says what is wrong with it and what to do.
+Problem: TypeAlias = tuple[Path, str]
+
+
+class Order(Enum):
+    """NAME: folder by folder, in natural order ("photo2" before "photo10"). DATE: oldest first. SIZE: smallest first.
+
+    GIVEN: as the sources were named, each folder's own photos by name.
+    """
+
+    NAME = "name"
+    DATE = "date"
+    SIZE = "size"
+    GIVEN = "given"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which of the files are wanted; for named files as for those in folders.
+
+    include, exclude: patterns for the file's name such as "*.jpg" or "shoe-??.*", case aside; no include takes all.
+    newer: only files changed after this moment (local time unless it says otherwise). smallest: least size in bytes.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    newer: datetime | None = None
+    smallest: int = 0
+
+    def takes(self, name: str, size: int, mtime: int) -> bool:
+        """Whether a file of that name, size in bytes and mtime in nanoseconds is wanted."""
+        if size < self.smallest or (self.newer is not None and mtime <= self.newer.timestamp() * 1e9):
+            return False
+        name = name.casefold()
+        if any(fnmatch.fnmatchcase(name, pattern.casefold()) for pattern in self.exclude):
+            return False
+        return not self.include or any(fnmatch.fnmatchcase(name, pattern.casefold()) for pattern in self.include)
+
+
+@dataclass(frozen=True)
+class Found:
+    """photos: in order, none twice. problems: what was named and cannot be taken. folders: the sources that are folders."""
+
+    photos: tuple[Photo, ...]
+    problems: tuple[Problem, ...] = ()
+    folders: tuple[Path, ...] = ()
+
+
+def moment(text: str) -> datetime:
+    """A date as a person writes it for `Filters.newer`: 2026-03-01, or 2026-03-01 14:30. Raises UsageError."""
+    try:
+        return datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(f"{text!r} is no date. Write it like 2026-03-01, or 2026-03-01 14:30.") from None
+
+
+def natural(name: str) -> tuple[str | int, ...]:
+    """A key that sorts names as people count: "photo2" before "photo10", case aside."""
+    parts = _DIGITS.split(name.casefold())
+    return tuple(int(part) if index % 2 else part for index, part in enumerate(parts))
+
+
+def find(
+    sources: Sequence[Path],
+    *,
+    recursive: bool = False,
+    filters: Filters | None = None,
+    output: Path | None = None,
+    order: Order = Order.NAME,
+    progress: Progress = silent,
+) -> Found:
+    """The photos that `sources` stand for.
+
+    A file is taken as named, whatever its suffix. A folder stands for the photos in it, with `recursive` also below it:
+    known suffixes (files.load.SUFFIXES), hidden files and folders left out, links followed but no folder entered twice.
+    output: where the cutouts go; inside a source it is left out, and where it is a source itself, so are the folders that
+    the queue makes in it. Nothing that goes wrong with one source keeps the others from being found: see `Found.problems`.
+    progress hears stage "scan" without a fraction (always 0.0) and may raise Cancelled.
+    """
+    return _Scan(recursive, filters or Filters(), output, progress).run(sources, order)
+
+
+def photo_at(path: Path) -> Photo | None:
+    """The file at `path` as it is now, None if there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return Photo(absolute(path), status.st_size, status.st_mtime_ns)
+
+
+def absolute(path: Path) -> Path:
+    """`path` from the root, without "..", links as they are: a queue may be resumed from another folder."""
+    return Path(os.path.abspath(path))
+
+
+class _Scan:
+    """One search: what it has met, and what it has found so far."""
+
+    def __init__(self, recursive: bool, filters: Filters, output: Path | None, progress: Progress) -> None:
+        self._recursive, self._filters, self._progress = recursive, filters, progress
+        self._output = "" if output is None else os.path.realpath(output)
+        self._met: set[str] = set()  # real paths of files
+        self._entered: set[str] = set()  # real paths of folders
+        self._problems: list[Problem] = []
+
+    def run(self, sources: Sequence[Path], order: Order) -> Found:
+        folders: list[Path] = []
+        photos: list[Photo] = []
+        for number, source in enumerate(sources):
+            if number % _EVERY == 0:
+                self._progress("scan", 0.0)
+            path = absolute(source)
+            # os.path rather than pathlib: a name that is too long or a ring of links is answered, not raised.
+            if os.path.isdir(path):
+                folders.append(path)
+                photos += _by_name(self._folder(path))
+            else:
+                photos += self._named(path)
+        return Found(_ordered(photos, order), tuple(self._problems), tuple(folders))
+
+    def _named(self, path: Path) -> list[Photo]:
+        photo = photo_at(path)
+        if photo is None:
+            return self._problem(path, "there is no such file. Look whether it was moved or renamed.")
+        if not os.path.isfile(path):
+            return self._problem(path, "it is a device or a pipe, not a file. Choose a photo.")
+        wanted = self._filters.takes(path.name, photo.size, photo.mtime)
+        return self._once(photo, os.path.realpath(path)) if wanted else []
+
+    def _folder(self, source: Path) -> list[Photo]:
+        """The photos of one named folder, in no order."""
+        photos: list[Photo] = []
+        top = os.path.realpath(source)
+        known, troubles = top in self._entered, len(self._problems)
+        pending, suitable, deeper = [(str(source), top)], 0, False
+        while pending:
+            folder, real = pending.pop()
+            if real in self._entered:  # named twice, or a ring of links
+                continue
+            self._entered.add(real)
+            try:
+                with os.scandir(folder) as entries:
+                    for number, entry in enumerate(entries):
+                        if number % _EVERY == 0:
+                            self._progress("scan", 0.0)
+                        if entry.name.startswith("."):
+                            continue
+                        link = entry.is_symlink()
+                        place = os.path.realpath(entry.path) if link else os.path.join(real, entry.name)
+                        # Where a link leads nowhere or in a ring, entry.is_dir and entry.is_file may raise.
+                        if os.path.isdir(entry.path) if link else entry.is_dir():
+                            if not self._own(entry.name, place, top):
+                                deeper = True
+                                pending += [(entry.path, place)] * self._recursive
+                        elif entry.name.lower().endswith(SUFFIXES) and (os.path.isfile(entry.path) if link else entry.is_file()):
+                            suitable += 1
+                            photos += self._entry(entry, place, source)
+            except OSError as error:
+                self._problems.append((Path(folder), f"{_shown(folder)} could not be opened: {error.strerror}. {_CHECK}"))
+        if not suitable and not known and len(self._problems) == troubles:
+            advice = "Take its subfolders in as well" if deeper and not self._recursive else f"Name one with {', '.join(SUFFIXES)} files"
+            self._problems.append((source, f"{_shown(source)} holds no photo that bgdesk can read. {advice}, or choose another folder."))
+        return photos
+
+    def _own(self, name: str, real: str, top: str) -> bool:
+        """Whether a folder met on the way holds what the queue makes rather than what it is given."""
+        return real == self._output or (top == self._output and name in (REVIEW, FAILED))
+
+    def _entry(self, entry: "os.DirEntry[str]", real: str, source: Path) -> list[Photo]:
+        try:
+            status = entry.stat()
+        except FileNotFoundError:  # gone since the folder was read
+            return []
+        except OSError as error:
+            return self._problem(Path(entry.path), f"{error.strerror}. {_CHECK}")
+        if not self._filters.takes(entry.name, status.st_size, status.st_mtime_ns):
+            return []
+        return self._once(Photo(Path(entry.path), status.st_size, status.st_mtime_ns, source), real)
+
+    def _once(self, photo: Photo, real: str) -> list[Photo]:
+        if real in self._met:
+            return []
+        self._met.add(real)
+        try:
+            str(photo.path).encode()
+        except UnicodeEncodeError:  # neither the journal nor a report could tell it
+            return self._problem(photo.path, "its name or its folder's is not valid text. Rename it.")
+        return [photo]
+
+    def _problem(self, path: Path, why: str) -> list[Photo]:
+        self._problems.append((path, f"{_shown(path.name or path)} could not be read: {why}"))
+        return []
+
+
+_CHECK = "Check its permissions and the disk."
+
+
+def _shown(path: str | Path) -> str:
+    """Fit to be printed, whatever bytes the name is made of."""
+    return os.fsencode(path).decode(errors="replace")
+
+
+def _by_name(photos: Sequence[Photo]) -> list[Photo]:
+    """Folder by folder, each folder's photos before those of its subfolders."""
+    folders = {folder: tuple(map(natural, folder.parts)) for folder in {photo.path.parent for photo in photos}}
+    return sorted(photos, key=lambda photo: (folders[photo.path.parent], natural(photo.path.name), str(photo.path)))
+
+
+def _ordered(photos: Sequence[Photo], order: Order) -> tuple[Photo, ...]:
+    if order is Order.GIVEN:
+        return tuple(photos)
+    named = _by_name(photos)
+    if order is Order.DATE:
+        named.sort(key=lambda photo: photo.mtime)
+    elif order is Order.SIZE:
+        named.sort(key=lambda photo: photo.size)
+    return tuple(named)
