@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -114,11 +114,13 @@ def example(pattern: str, photo: Photo | Path, recipe: BatchRecipe, output: Path
     return (beside(photo, output, name) if output is not None else name) + variant.format.suffix
 
 
-def beside(photo: Photo, output: Path, name: str) -> str:
-    """`name` below `output`, unless it is the photo's own place: "photo.png" there may be somebody's original, so "photo_cutout"."""
-    target = absolute(output / name)
-    own = absolute(photo.path)
-    same = target.name.casefold() == own.stem.casefold() and os.path.realpath(target.parent) == os.path.realpath(own.parent)
+def beside(photo: Photo, output: Path, name: str, real: Callable[[Path], str] = os.path.realpath) -> str:
+    """`name` below `output`, unless it is the photo's own place: "photo.png" there may be somebody's original, so "photo_cutout".
+
+    real: the real path of a folder, for callers that keep those they know.
+    """
+    target, own = absolute(output / name), absolute(photo.path)
+    same = target.name.casefold() == own.stem.casefold() and real(target.parent) == real(own.parent)
     return name + "_cutout" if same else name
 
 

@@ -5,6 +5,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bgdesk.core.geometry import Size
 from bgdesk.files import colour, icc
 from bgdesk.files.decoded import DAMAGED, Decoded, Refused, check_claim
 from bgdesk.files.metadata import bare_exif
@@ -47,3 +48,12 @@ def decode(stream: IO[bytes], length: int) -> Decoded:
         result = colour.on_white_any(result, pixels[:, :, -1])
     xmp = info.get("xmp")
     return Decoded(result, 1, profile, bare_exif(info.get("exif")), xmp if isinstance(xmp, bytes) else None)
+
+
+def measure(stream: IO[bytes]) -> Size:
+    """Width and height of the primary picture; nothing is decoded."""
+    import pillow_heif
+
+    heif: Any = pillow_heif
+    file = heif.HeifFile(stream)
+    return Size(*file[file.primary_index].size)
