@@ -112,8 +112,7 @@ class _Planner:
         self._found, self._recipe, self._output, self._pattern = found, recipe, output, pattern
         self._existing, self._ledger, self._key = existing, ledger, recipe.key
         self._folders = _Folders()
-        self._sources = {self._folders.key(photo.path) for photo in found.photos}
-        self._sources |= {self._folders.key(Path(os.path.realpath(p.path))) for p in found.photos if os.path.islink(p.path)}
+        self._sources: set[str] = set()
         self._taken: dict[str, Path] = {}  # target -> its photo
         self._full: Counter[str] = Counter()  # target without number -> how many of its numbers are taken, without a gap
         self._collisions: list[Collision] = []
@@ -122,13 +121,13 @@ class _Planner:
     def run(self, progress: Progress) -> Plan:
         planned: list[Planned] = []
         problems = list(self._found.problems)
-        own: list[Path] = []
-        for number, photo in enumerate(self._found.photos):
+        own = {photo.path: None for photo in self._found.photos if self._made(photo)}
+        photos = [photo for photo in self._found.photos if photo.path not in own]
+        self._sources = {self._folders.key(photo.path) for photo in photos}
+        self._sources |= {self._folders.key(Path(os.path.realpath(photo.path))) for photo in photos if os.path.islink(photo.path)}
+        for number, photo in enumerate(photos):
             if number % _EVERY == 0:
-                progress("plan", number / len(self._found.photos))
-            if self._made(photo):
-                own.append(photo.path)
-                continue
+                progress("plan", number / len(photos))
             try:
                 planned.append(self._photo(photo, len(planned) + 1))
             except UsageError as error:

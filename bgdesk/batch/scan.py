@@ -239,7 +239,12 @@ def _shown(path: str | Path) -> str:
 def _by_name(photos: Sequence[Photo]) -> list[Photo]:
     """Folder by folder, each folder's photos before those of its subfolders."""
     folders = {folder: tuple(map(natural, folder.parts)) for folder in {photo.path.parent for photo in photos}}
-    return sorted(photos, key=lambda photo: (folders[photo.path.parent], natural(photo.path.name), str(photo.path)))
+
+    def key(photo: Photo) -> tuple[object, ...]:
+        # The stem by itself: "shoe.jpg" comes before "shoe-2.jpg".
+        return folders[photo.path.parent], natural(photo.path.stem), photo.path.suffix, photo.path.name
+
+    return sorted(photos, key=key)
 
 
 def _ordered(photos: Sequence[Photo], order: Order) -> tuple[Photo, ...]:
