@@ -44,7 +44,8 @@ def staged(path: Path) -> Iterator[Path]:
     When the block raises (or is cancelled), the new file goes and `path` stays as it was. The file is created with the
     permissions any new file gets. Raises SaveError, which names `path`, for every failure of the disk.
     """
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.part")
+    # The end of a long name, not its beginning: a queue tells by it whose leftovers it finds after a crash.
+    temporary = path.with_name(f".{path.name[-40:]}.{secrets.token_hex(4)}.part")
     created = False
     try:
         if "\0" in str(path):
