@@ -3,6 +3,7 @@
 import os
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -89,18 +90,24 @@ def plan(
     existing: Existing = Existing.SKIP,
     ledger: LedgerLike | None = None,
     progress: Progress = silent,
+    *,
+    promised: Mapping[Path, Path] | None = None,
+    begin: int = 1,
 ) -> Plan:
     """Give each photo one target a variant; see `values.Existing` for what happens where something is there already.
 
     pattern: see `naming`; None for the default one. ledger: without it, nothing is known of outputs that exist, and they are
     never replaced unless that is asked for. A photo is never a target, nor is any target given twice, letter case aside.
+    promised: targets -> their photos, in a queue that this plan adds to; no other photo gets them. begin: the first {number}.
     progress hears "plan" and may raise Cancelled. Raises UsageError for a pattern or an output folder that makes no sense.
     """
     output = absolute(output)
     if os.path.lexists(output) and not os.path.isdir(output):
         raise UsageError(f"{output} is a file. Choose a folder for the cutouts.")
     names = naming.parse(naming.default(recipe) if pattern is None else pattern, recipe)
-    return _Planner(found, recipe, output, names, existing, ledger).run(progress)
+    planner = _Planner(found, recipe, output, names, existing, ledger)
+    planner.promise(promised or {})
+    return planner.run(progress, begin)
 
 
 class _Planner:
@@ -113,12 +120,16 @@ class _Planner:
         self._existing, self._ledger, self._key = existing, ledger, recipe.key
         self._folders = _Folders()
         self._sources: set[str] = set()
+        self._promised: dict[str, Path] = {}
         self._taken: dict[str, Path] = {}  # target -> its photo
         self._full: Counter[str] = Counter()  # target without number -> how many of its numbers are taken, without a gap
         self._collisions: list[Collision] = []
         self._replaced = self._numbered = 0
 
-    def run(self, progress: Progress) -> Plan:
+    def promise(self, promised: Mapping[Path, Path]) -> None:
+        self._promised = {self._folders.key(target): source for target, source in promised.items()}
+
+    def run(self, progress: Progress, begin: int) -> Plan:
         planned: list[Planned] = []
         problems = list(self._found.problems)
         own = {photo.path: None for photo in self._found.photos if self._made(photo)}
@@ -129,7 +140,7 @@ class _Planner:
             if number % _EVERY == 0:
                 progress("plan", number / len(photos))
             try:
-                planned.append(self._photo(photo, len(planned) + 1))
+                planned.append(self._photo(photo, len(planned) + begin))
             except UsageError as error:
                 problems.append((photo.path, str(error)))
         progress("plan", 1.0)
@@ -192,7 +203,7 @@ class _Planner:
 
     def _judge(self, photo: Photo, target: Path, key: str) -> "_Choice | None":
         """May this photo go there? None: something is there that it must not replace."""
-        if key in self._sources:
+        if key in self._sources or not _same_file(self._promised.get(key, photo.path), photo.path):
             return None
         if not self._folders.holds(target):
             return _Choice(target)
