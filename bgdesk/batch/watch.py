@@ -5,6 +5,7 @@ It is looked at every few seconds. Notifications of the system would be quicker,
 
 import contextlib
 import os
+import secrets
 import shutil
 import threading
 import time
@@ -242,7 +243,7 @@ class Watcher:
             copy = _place(folder, photo)
             if photo.is_file() and not copy.exists():
                 _copy(photo, copy)
-            note = copy.with_name(copy.name + ".txt")
+            note = copy.with_name(_shortened(copy.name, 250) + ".txt")
             text = f"{photo}\n{reason}\n"
             if not note.is_file() or note.read_text("utf-8", "replace") != text:
                 note.write_text(text, "utf-8", "replace")
@@ -269,6 +270,13 @@ def _place(folder: Path, photo: Path) -> Path:
     return place
 
 
+def _shortened(name: str, most: int) -> str:
+    """`name`, or as much of its beginning as fits into so many bytes."""
+    while len(os.fsencode(name)) > most:
+        name = name[:-1]
+    return name
+
+
 def _is_copy(copy: Path, photo: Path) -> bool:
     """Size and mtime tell; of a photo that is gone, nothing else can be known than its name."""
     try:
@@ -280,7 +288,7 @@ def _is_copy(copy: Path, photo: Path) -> bool:
 
 
 def _copy(photo: Path, copy: Path) -> None:
-    temporary = copy.with_name(f".{copy.name[:100]}.bgdesk.part")
+    temporary = copy.with_name(f".{secrets.token_hex(4)}.bgdesk.part")
     try:
         shutil.copy2(photo, temporary)
         os.replace(temporary, copy)
