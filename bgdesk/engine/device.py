@@ -68,6 +68,15 @@ def probe() -> Machine:
     )
 
 
+def count(kind: str) -> int:
+    """How many devices of this kind (torch's name for it) there are to share work; 1 where the system has but one, as for the CPU."""
+    import torch
+
+    if kind == "cuda":
+        return max(1, torch.cuda.device_count())
+    return max(1, torch.xpu.device_count()) if kind == "xpu" else 1
+
+
 def choose(machine: Machine, device: str = "auto", precision: str = "auto", reduced: bool = True) -> Device:
     """The device and precision for a request; a pure function, so that it can be tested as a table.
 
