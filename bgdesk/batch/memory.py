@@ -20,7 +20,7 @@ BASE = 1_500_000_000
 
 # Bytes a pixel, measured on photos of 6 to 24 MP in 8 bits and rounded up: most while decoding (JPEG and HEIC 6.5; others go
 # by way of deeper copies), while computing (without the photo 15 to 21), and beside the cutout while a file is written.
-_DECODE, _DECODE_ANY, _COMPUTE, _PNG, _PSD = 7, 17, 21, 8, 16
+_DECODE, _DECODE_ANY, _COMPUTE, _PNG, _PSD = 7, 18, 21, 9, 18
 _SHALLOW = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif", ".webp", ".gif", ".bmp"))
 #: Of a photo whose head cannot be read: loading it will say why, before it takes any memory to speak of.
 _UNKNOWN = Size(1, 1)

@@ -223,8 +223,13 @@ def open_engines(recipe: BatchRecipe) -> Engines:
 
 
 def discard(staged: Iterable[Path], killed: bool = False) -> None:
-    """Remove what lies under these staged names. killed: their writer died on the way, so look for its own leftovers too."""
+    """Remove what lies under these staged names. killed: their writer died on the way, so look for its own leftovers too.
+
+    Only names that a queue made up for its own files (`.NAME.QUEUE-ITEM.bgdesk.SUFFIX`) are ever removed.
+    """
     for path in staged:
+        if not (path.name.startswith(".") and ".bgdesk." in path.name):
+            continue
         leftovers = [path]
         if killed:
             # files.target writes beside the name it was given, under the end of that name and a token.
