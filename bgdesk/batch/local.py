@@ -63,7 +63,8 @@ class LocalPool:
         self._events, self._recipe, self._jobs = events, recipe, jobs
         self._memory = memory or default_memory()
         self._command, self._environment = list(command or own_command()), dict(environment or {})
-        self._wanted, self._kind, self._devices = max(1, jobs or 1), "", 1
+        self._wanted = max(1, jobs or 1)
+        self._kind, self._devices = "", 0  # until the first worker has looked
         self._lock = threading.Lock()
         self._waiting: deque[tuple[Job, bool]] = deque()
         self._children: dict[int, _Child] = {}
@@ -126,7 +127,7 @@ class LocalPool:
     def _fill(self) -> list[_Call]:
         """Start the workers that lack, and give them what waits."""
         calls: list[_Call] = []
-        for number in range(self._wanted):
+        for number in range(self._wanted if self._devices else 1):
             if number in self._children or number in self._given_up or self._closed:
                 continue
             try:
@@ -243,9 +244,9 @@ class LocalPool:
                 if child.lost or ((not child.ready or freed) and not blamed):
                     tries = self._fruitless[child.number] = self._fruitless.get(child.number, 0) + 1
                     if child.lost or tries >= _TRIES:
-                        tail = f" Its last words: {child.tail[-1]}" if child.tail else ""
-                        error = child.lost or f"The workers {how} before they could do anything.{tail} To see what is wrong: bgdesk doctor"
-                        calls += self._lose(child.number, error)
+                        last = f" ({child.tail[-1]})" if child.tail else ""
+                        error = f"The worker {how} before it could do anything{last}. To see what is wrong: bgdesk doctor"
+                        calls += self._lose(child.number, child.lost or error)
             for hand in blamed:
                 calls.append(partial(self._events.crashed, hand.job.id, _blame(hand, how)))
             calls += [partial(self._events.returned, id) for id in freed]
