@@ -151,6 +151,7 @@ class Worker:
                 if hand is not None:
                     hand.where = lane.busy
                     self._tell({"said": "stage", "id": hand.job.id, "stage": lane.name})
+                    self._changed.notify_all()  # its place in the lane before is free
                     return hand
                 self._changed.wait()
         return None

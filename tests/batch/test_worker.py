@@ -102,7 +102,10 @@ def test_one_photo_is_read_ahead_while_another_is_computed(start: Start, pool: P
     gate.wait()
     pool.until(lambda: (2, "[]") in pool.stages)
     assert not any(id == 3 for id, _ in pool.stages)  # one ahead is enough
-    gate.passes.release(3)
+    gate.passes.release()
+    gate.wait()
+    pool.until(lambda: (3, "[]") in pool.stages)  # while the second is computed, and nothing else happens
+    gate.passes.release(2)
     assert pool.how(1, 2, 3) == ["written"] * 3
 
 
