@@ -298,6 +298,6 @@ def test_the_real_worker_writes_what_cut_writes(models_home: Path, listener: Lis
     assert outcome.written[0].staged.read_bytes() == (tmp_path / "cut.png").read_bytes()
     assert outcome.model == "u2netp"
     assert len(outcome.model_sha256) == 64
-    assert {"load", "network", "trimap", "alpha", "foreground", "save"} == set(outcome.timings)
+    assert {"load", "network", "trimap", "alpha", "foreground", "confidence", "save"} == set(outcome.timings)
     assert {stage for _, stage in listener.stages} == set(outcome.timings)
     pool.close()

@@ -67,8 +67,9 @@ def test_every_variant_is_written_under_its_staged_name(photo: Path, tmp_path: P
 def test_the_outcome_tells_all(photo: Path, tmp_path: Path) -> None:
     outcome = work.do(job_for(photo, tmp_path), engines_of(FakeEngine()))
     assert (outcome.width, outcome.height) == (200, 100)
-    assert list(outcome.timings) == ["load", "network", "alpha", "save"]
-    assert outcome.confidence is None
+    assert list(outcome.timings) == ["load", "network", "alpha", "confidence", "save"]
+    assert outcome.confidence is not None
+    assert 0 <= outcome.confidence <= 1
     assert (outcome.device, outcome.precision, outcome.model, outcome.model_sha256) == ("CPU", "bf16", "isnet-general", "abc")
     assert outcome.source_sha256 == hashlib.sha256(photo.read_bytes()).hexdigest()
     assert outcome.notes == ("A note.",)

@@ -91,7 +91,9 @@ def test_photos_are_done_in_order(start: Start, pool: Pool, tmp_path: Path) -> N
     assert pool.how(*range(1, 7)) == ["written"] * 6
     assert all(pool.outcome(id).written[0].staged.exists() for id in range(1, 7))
     assert [id for id, stage in pool.stages if stage == "[compute]"] == [1, 2, 3, 4, 5, 6]
-    assert [stage for id, stage in pool.stages if id == 1] == ["[load]", "load", "[]", "[compute]", "network", "[]", "[save]", "save"]
+    assert [stage for id, stage in pool.stages if id == 1] == (
+        ["[load]", "load", "[]", "[compute]", "network", "confidence", "[]", "[save]", "save"]
+    )
 
 
 def test_one_photo_is_read_ahead_while_another_is_computed(start: Start, pool: Pool, tmp_path: Path) -> None:
