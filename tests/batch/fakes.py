@@ -1,0 +1,99 @@
+"""A pool whose workers are threads that copy: quick, and it writes real files under the staged names."""
+
+import hashlib
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from bgdesk.batch.pool import PoolEvents
+from bgdesk.batch.values import BatchRecipe, Job, Outcome, Planned, Written
+
+#: What a job ends in, in place of being written: given the pool, the job, and whether it is alone.
+Ending = Callable[["FakePool", Job, bool], None]
+
+
+class FakePool:
+    """A Pool. endings: source's name -> how its jobs end. confidence: source's name -> that of its outcome (else 0.9)."""
+
+    def __init__(self, events: PoolEvents, recipe: BatchRecipe) -> None:
+        self.events, self.recipe = events, recipe
+        self.capacity = 3
+        self.endings: dict[str, Ending] = {}
+        self.confidence: dict[str, float] = {}
+        self.submitted: Counter[str] = Counter()
+        self.alone: list[str] = []
+        self.cancelled: list[int] = []
+        self.held: list[bool] = []
+        self.closed = False
+        self.gate = threading.Event()  # workers wait here: clear it to keep jobs in hand
+        self.gate.set()
+
+    def submit(self, job: Job, alone: bool = False) -> None:
+        self.submitted[job.source.name] += 1
+        if alone:
+            self.alone.append(job.source.name)
+        threading.Thread(target=self._work, args=(job, alone), daemon=True).start()
+
+    def hold(self, held: bool) -> None:
+        self.held.append(held)
+
+    def cancel(self, ids: Sequence[int]) -> None:
+        self.cancelled += ids
+        for id in ids:
+            self.events.returned(id)
+
+    def close(self, wait: float = 10.0) -> None:
+        self.closed = True
+        self.gate.set()
+
+    def _work(self, job: Job, alone: bool) -> None:
+        self.gate.wait()
+        if self.closed:
+            self.events.returned(job.id)
+            return
+        ending = self.endings.get(job.source.name)
+        if ending is not None:
+            ending(self, job, alone)
+        else:
+            self.events.progressed(job.id, "network", 0.0)
+            self.events.written(job.id, self.outcome(job))
+
+    def outcome(self, job: Job) -> Outcome:
+        """Every output: the photo, half transparent."""
+        written = []
+        for staged, target in zip(job.staged, job.targets, strict=True):
+            write_output(job.source, staged)
+            written.append(Written(staged, target, hashlib.sha256(staged.read_bytes()).hexdigest()))
+        return Outcome(tuple(written), 8, 6, {"network": 0.1}, self.confidence.get(job.source.name, 0.9))
+
+
+def write_output(source: Path, target: Path) -> None:
+    with Image.open(source) as photo:
+        rgba = np.asarray(photo.convert("RGBA")).copy()
+    rgba[..., 3] = 128
+    Image.fromarray(rgba).save(target, format="PNG")
+
+
+def photos(folder: Path, count: int) -> list[Path]:
+    """So many small pictures, each of its own colour."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+    for number in range(count):
+        path = folder / f"photo{number:02}.png"
+        Image.new("RGB", (8, 6), (number * 5 % 256, 40, 200)).save(path)
+        made.append(path)
+    return made
+
+
+def planned(sources: Sequence[Path], output: Path, variants: Sequence[str] = ("",)) -> list[Planned]:
+    """One output a variant for each, by name."""
+    found = []
+    for source in sources:
+        status = source.stat()
+        outputs = tuple(output / f"{source.stem}{variant}.png" for variant in variants)
+        found.append(Planned(source, status.st_size, status.st_mtime_ns, outputs))
+    return found
