@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from bgdesk.batch import places
+from bgdesk.batch.folder import QueueError
 from bgdesk.batch.journal import About, Entry, Ledger
-from bgdesk.batch.values import Item, State, Written
+from bgdesk.batch.values import Decision, Item, State, Written
 from bgdesk.core.errors import LoadError
 
 
@@ -52,6 +54,17 @@ class Finisher:
         now = tuple(replace(one, staged=path, target=path) for one, path in zip(written, found, strict=True))
         outcome = None if item.outcome is None else replace(item.outcome, written=now)
         return replace(item, outputs=tuple(found), outcome=outcome)
+
+    def decided(self, item: Item, written: Sequence[Written], decision: Decision) -> Item:
+        """An item in review that a person wants; its outputs are in their places. Raises QueueError, JournalError."""
+        folder = item.outputs[0].parent
+        try:
+            placed = self.placed(item, written)
+        except OSError as error:
+            raise QueueError(f"{item.name} could not be put in its place: {error.strerror}. Check the folder {folder}.") from error
+        with suppress(OSError):
+            (folder / places.REVIEW).rmdir()  # if that was the last one
+        return replace(placed, state=State.DONE, decision=decision)
 
     def close(self) -> None:
         self._ledger.close()

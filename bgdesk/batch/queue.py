@@ -140,10 +140,10 @@ class Queue:
     def wait(self, timeout: float | None = None) -> bool:
         """Until it is IDLE, or PAUSED with nothing in hand; False when the time is up."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._closed or (self._at_rest() and not self._inbox), timeout)
+            return self._changed.wait_for(lambda: self._closed or self._blocked or self._at_rest(), timeout)
 
     def _at_rest(self) -> bool:
-        return self._phase is Phase.IDLE or (self._phase is Phase.PAUSED and (not self._hands or self._blocked))
+        return not self._inbox and (self._phase is Phase.IDLE or (self._phase is Phase.PAUSED and not self._hands))
 
     # --- what a person does ---
 
@@ -217,14 +217,14 @@ class Queue:
         """Put the outputs of an item in review in their places. Raises QueueError where that cannot be done."""
         item = self._in_review(id)
         if item is not None and item.outcome is not None:
-            self._decide(item, item.outcome.written, Decision.ACCEPTED)
+            self._set(self._finisher.decided(item, item.outcome.written, Decision.ACCEPTED))
 
     def fixed(self, id: int, written: Sequence[Written]) -> None:
         """The same with outputs that a person has mended: they are complete under their staged names."""
         item = self._in_review(id)
         if item is not None and item.outcome is not None:
             old = item.outcome.written
-            self._decide(item, written, Decision.FIXED)
+            self._set(self._finisher.decided(item, written, Decision.FIXED))
             places.discard(old)
 
     def reject(self, id: int, reason: str = "") -> None:
@@ -249,7 +249,9 @@ class Queue:
             pool.close()
         if threading.current_thread() is not self._thread:
             self._thread.join()
-        for event in self._inbox:  # what came in while it ended: results are put in their places, the rest is given back
+        with self._changed:
+            events, self._inbox = list(self._inbox), deque(maxlen=0)  # who speaks from now on is not heard
+        for event in events:  # what came in while it ended: results are put in their places, the rest is given back
             with suppress(JournalError):
                 event()
         with suppress(JournalError):
@@ -459,17 +461,6 @@ class Queue:
             raise QueueError(f"{item.name} is not in review.")
         return item
 
-    def _decide(self, item: Item, written: Sequence[Written], decision: Decision) -> None:
-        try:
-            placed = self._finisher.placed(item, written)
-        except OSError as error:
-            raise QueueError(
-                f"{item.name} could not be put in its place: {error.strerror}. Check the folder {item.outputs[0].parent}."
-            ) from error
-        self._set(replace(placed, state=State.DONE, decision=decision))
-        with suppress(OSError):
-            (item.outputs[0].parent / places.REVIEW).rmdir()  # if that was the last one
-
     def _set(self, item: Item) -> None:
         self._journal.update(item)
         self._tell(ItemsChanged((item.id,)))
@@ -487,6 +478,7 @@ class Queue:
         """The same where even what comes in cannot be written down: it is kept until `start`."""
         with self._changed:
             self._blocked = True
+            self._changed.notify_all()
         self._pause_for(error)
 
     def _enter(self, phase: Phase) -> None:

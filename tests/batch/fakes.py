@@ -29,6 +29,7 @@ class FakePool:
         self.cancelled: list[int] = []
         self.held: list[bool] = []
         self.closed = False
+        self.threads: list[threading.Thread] = []
         self.gate = threading.Event()  # workers wait here: clear it to keep jobs in hand
         self.gate.set()
 
@@ -36,7 +37,9 @@ class FakePool:
         self.submitted[job.source.name] += 1
         if alone:
             self.alone.append(job.source.name)
-        threading.Thread(target=self._work, args=(job, alone), daemon=True).start()
+        thread = threading.Thread(target=self._work, args=(job, alone), daemon=True)
+        self.threads.append(thread)
+        thread.start()
 
     def hold(self, held: bool) -> None:
         self.held.append(held)
@@ -49,6 +52,9 @@ class FakePool:
     def close(self, wait: float = 10.0) -> None:
         self.closed = True
         self.gate.set()
+        for thread in self.threads:
+            if thread is not threading.current_thread():
+                thread.join(wait)
 
     def _work(self, job: Job, alone: bool) -> None:
         self.gate.wait()

@@ -1,0 +1,34 @@
+"""A program that is killed: opens the queue in the folder that it is told, runs it with a quick pool, and says when it is done.
+
+Run by test_queue.py, with the folder as its argument.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+from bgdesk.batch.queue import Queue
+from bgdesk.batch.values import Job
+from tests.batch.fakes import FakePool
+
+
+class SlowPool(FakePool):
+    """Each photo takes a moment, so that a kill meets photos in every stage."""
+
+    def _work(self, job: Job, alone: bool) -> None:
+        time.sleep(0.01)
+        super()._work(job, alone)
+
+
+def main() -> None:
+    queue = Queue.open(Path(sys.argv[1]), SlowPool)
+    os.write(1, b"open\n")
+    queue.start()
+    queue.wait()
+    queue.close()
+    os.write(1, b"done\n")
+
+
+if __name__ == "__main__":
+    main()
