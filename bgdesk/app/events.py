@@ -21,6 +21,9 @@ class Offer(Enum):
     INSTALL_MODEL = "install_model"
     IMPORT_MODEL = "import_model"
     SHOW_IN_FOLDER = "show_in_folder"
+    MAKE_QUEUE = "make_queue"
+    RESUME_QUEUE = "resume_queue"
+    LATER = "later"
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bgdesk.app.activity import Activity
+from bgdesk.app.document import Snapshot
 from bgdesk.app.events import Event, Exported, Message, Offer, Severity
 from bgdesk.app.export import needs_engine, prepare
 from bgdesk.app.jobs import Lane, Priority
@@ -14,6 +16,9 @@ from bgdesk.app.ports import EngineLike, FilesLike
 from bgdesk.app.strip import Entry
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.recipe import ExportRecipe
+
+if TYPE_CHECKING:
+    from bgdesk.files.load import LoadedImage
 
 
 class Exporter:
@@ -59,16 +64,46 @@ class Exporter:
                 on_cancelled=stopped,
             )
 
+        self._prepare(snapshot, recipe, path.name, write, release, stopped)
+
+    def cutout(self, entry: Entry, then: Callable[[Cutout, LoadedImage | None, Callable[[], None]], None]) -> None:
+        """Freeze the entry's document now: then(cutout, its photo, release) when all in it has caught up.
+
+        `release` is to be called once the cutout has been read. Messages say what goes wrong; then `then` is not called.
+        """
+        if entry.editor is None or not entry.editor.document.has_alpha:
+            text = f"{entry.name} is not cut out yet. Wait for the network, or paint the subject by hand."
+            self._emit(Message(Severity.WARNING, text))
+            return
+        document = entry.editor.document
+        snapshot = document.freeze(entry.editor.reach, entry.editor.history.standing)
+        photo = entry.loaded
+
+        def release(_: object = None) -> None:
+            document.release(snapshot)
+
+        self._prepare(snapshot, ExportRecipe(), entry.name, lambda cutout: then(cutout, photo, release), release, release)
+
+    def _prepare(
+        self,
+        snapshot: Snapshot,
+        recipe: ExportRecipe,
+        name: str,
+        then: Callable[[Cutout], None],
+        failed: Callable[[Exception], None],
+        stopped: Callable[[bool], None],
+    ) -> None:
+        """On the compute lane if anything has to be computed; then(cutout) on the owner's thread."""
         if needs_engine(snapshot, recipe):
             self._activity.submit(
                 Lane.COMPUTE,
                 partial(prepare, snapshot, recipe, self._engine),
-                doing=f"preparing {path.name}",
+                doing=f"preparing {name}",
                 stage="foreground",
-                on_done=write,
-                on_error=release,
+                on_done=then,
+                on_error=failed,
                 on_cancelled=stopped,
                 priority=Priority.NORMAL,  # after the strokes
             )
         else:
-            write(prepare(snapshot, recipe, None))
+            then(prepare(snapshot, recipe, None))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,11 +38,15 @@ from bgdesk.app.presets import Description
 from bgdesk.app.settings import Settings
 from bgdesk.app.strip import Entry, Found, Strip
 from bgdesk.core.arrays import Pixels
+from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress
 from bgdesk.core.trimap import Label
+
+if TYPE_CHECKING:
+    from bgdesk.files.load import LoadedImage
 
 #: how many photos after the current one are cut out ahead of time.
 AHEAD = 2
@@ -408,6 +413,15 @@ class Session:
         if self._current is not None:
             sources = [entry.path for entry in self._strip.entries if entry.path is not None]
             self._exporter.export(self._current, path, recipe, sources)
+
+    def cutout(self, then: Callable[[Cutout, LoadedImage | None, Callable[[], None]], None]) -> None:
+        """The current cut-out as it is now, for somebody else to write: then(cutout, its photo, release), or a Message why not.
+
+        `release` is to be called once the cutout has been read, which may happen on any thread.
+        """
+        self.stroke_end()
+        if self._current is not None:
+            self._exporter.cutout(self._current, then)
 
     def suggested_name(self, recipe: ExportRecipe) -> Path:
         """A free name for the current photo's export: photo_cutout.png, photo_cutout-2.png, … ; never the source itself.

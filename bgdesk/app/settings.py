@@ -35,6 +35,7 @@ class Settings:
     precut: cut out the next photos of the film strip while nothing else runs.
     window_geometry, window_state, splitter_state: base64, opaque.
     folded: names of the inspector's sections that are folded.
+    queue_setup: what was chosen for the last queue, as JSON. queue_told: a person knows that a queue goes on at the next start.
     """
 
     theme: str = "system"
@@ -57,6 +58,8 @@ class Settings:
     window_state: str = ""
     splitter_state: str = ""
     folded: tuple[str, ...] = ()
+    queue_setup: str = ""
+    queue_told: bool = False
 
     @property
     def matte(self) -> MatteRecipe:
