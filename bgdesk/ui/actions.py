@@ -40,10 +40,18 @@ class Spec:
 
 ACTIONS: tuple[Spec, ...] = (
     Spec("action.open", "Open…", "File", ("Ctrl+O",), "open", hint="Open photos or a folder of them"),
+    Spec("action.queue", "Folder queue…", "File", ("Ctrl+B",), "queue", hint="Cut out whole folders, without anybody at the screen"),
     Spec("action.sample", "Open a sample", "File", (), "sample"),
     Spec("action.export", "Export…", "-File", ("Ctrl+E",), "export", hint="Save the cut-out in the format used last"),
     Spec("action.export.png", "Export as PNG…", "File", (), hint="One picture with straight alpha"),
     Spec("action.export.psd", "Export as PSD…", "File", (), hint="Layers: the untouched photo, and the subject with its mask"),
+    Spec(
+        "action.put_back",
+        "Put back into the queue",
+        "File",
+        ("Ctrl+Return",),
+        hint="This cut-out replaces the queued one of the photo in review",
+    ),
     Spec("action.close_photo", "Close photo", "-File", ("Ctrl+W",), "close"),
     Spec("action.quit", "Quit", "-File", ("Ctrl+Q",)),
     Spec("action.undo", "Undo", "Edit", ("Ctrl+Z",), "undo"),

@@ -27,6 +27,7 @@ from bgdesk.ui.icons import application_icon
 from bgdesk.ui.main_window import MainWindow
 
 if TYPE_CHECKING:
+    from bgdesk.batch.queue import MakePool
     from bgdesk.engine.onnx_net import OnnxNetwork
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,14 @@ def build(store: ModelStore, bridge: Bridge, ask: Ask) -> MainWindow:
     jobs = Jobs(bridge.post)
     jobs.submit(Lane.IO, lambda _progress: _import_decoders())
     session = Session(pipeline, store, settings, jobs, bridge.post)
-    return MainWindow(Rooms(session, store, jobs, ask, pipeline.close, settings_file.save))
+    return MainWindow(Rooms(session, store, jobs, ask, pipeline.close, settings_file.save, bridge.post, _pools))
+
+
+def _pools() -> "MakePool":
+    """Child processes on this machine; nothing of the queue is imported before somebody asks for it."""
+    from bgdesk.batch.local import LocalPool
+
+    return LocalPool
 
 
 def _import_decoders() -> None:
@@ -92,9 +100,12 @@ def run(paths: Sequence[Path] = ()) -> int:
         if paths:
             window.commands.open_paths(paths)
         window.commands.warm()
+        window.commands.offer_unfinished()
 
     QTimer.singleShot(0, begin)  # once the window is on the screen
     status = qt.exec()
+    if window.commands.desk is not None:
+        window.commands.desk.room.join()
     bridge.close()
     return status
 

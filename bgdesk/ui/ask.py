@@ -30,6 +30,10 @@ class Ask:
         name, _ = QFileDialog.getOpenFileName(parent, f"Import {title}", "", "Network (*.onnx)")
         return Path(name) if name else None
 
+    def folder(self, parent: QWidget, title: str) -> Path | None:
+        name = QFileDialog.getExistingDirectory(parent, title)
+        return Path(name) if name else None
+
     def export_target(self, parent: QWidget, suggestion: Path, format: Format) -> tuple[Path, Format] | None:
         """Where to save, and as what. A file that is there already is asked about once, by the dialog itself."""
         order = [format, *(other for other in Format if other is not format)]
@@ -88,3 +92,33 @@ class Ask:
             QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.Cancel,
         )
         return answer is QMessageBox.StandardButton.Yes
+
+    def leave_queue(self, parent: QWidget, title: str, left: int) -> bool:
+        """A queue runs, and the program is to end. Asked once and never again."""
+        box = QMessageBox(parent)
+        box.setObjectName("dialog.leave_queue")
+        box.setIcon(QMessageBox.Icon.Information)
+        box.setWindowTitle("bgdesk")
+        photos = "1 photo is" if left == 1 else f"{left:,} photos are"
+        box.setText(f"The queue {title} is not finished: {photos} left.")
+        box.setInformativeText("Nothing is lost. bgdesk offers to go on with it at the next start.")
+        leave = box.addButton("Quit", QMessageBox.ButtonRole.AcceptRole)
+        stay = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(leave)
+        box.setEscapeButton(stay)
+        box.exec()
+        return box.clickedButton() is leave
+
+    def forget_queue(self, parent: QWidget, title: str) -> bool:
+        box = QMessageBox(parent)
+        box.setObjectName("dialog.forget_queue")
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("bgdesk")
+        box.setText(f"Forget the queue {title}?")
+        box.setInformativeText("Its list, thumbnails and report are deleted. Photos and cutouts stay where they are.")
+        forget = box.addButton("Forget", QMessageBox.ButtonRole.DestructiveRole)
+        cancel = box.addButton("Cancel", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(cancel)
+        box.setEscapeButton(cancel)
+        box.exec()
+        return box.clickedButton() is forget

@@ -1,9 +1,12 @@
 """What the actions do that need more than one call: opening, pasting, exporting, dialogs, and leaving."""
 
+import itertools
 import logging
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QMimeData, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication
@@ -11,12 +14,13 @@ from PySide6.QtWidgets import QWidget
 
 import bgdesk
 from bgdesk.app.events import Message, Offer, Severity
-from bgdesk.app.jobs import Jobs
-from bgdesk.app.paths import resource
+from bgdesk.app.jobs import Jobs, Lane, Post
+from bgdesk.app.paths import data_folder, resource
 from bgdesk.app.photos import PhotoState
 from bgdesk.app.session import Session
 from bgdesk.app.settings import Settings
 from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.tasks import Progress
 from bgdesk.ui import intake
 from bgdesk.ui.ask import Ask, Closing
 from bgdesk.ui.help_dialogs import AboutDialog, ShortcutsDialog
@@ -25,7 +29,14 @@ from bgdesk.ui.panels import GREEN_SCREEN, OTHER
 from bgdesk.ui.settings_dialog import SettingsDialog
 from bgdesk.ui.unsaved import Unsaved
 
+if TYPE_CHECKING:
+    from bgdesk.batch.queue import MakePool, QueueInfo
+    from bgdesk.ui.batch_desk import QueueDesk
+
 log = logging.getLogger(__name__)
+
+#: A folder with as many photos is better done by a queue than opened one by one.
+MANY = 25
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,7 @@ class Rooms:
     """What the composition root hands to the window.
 
     renew_engine: let go of the loaded network, so that the next photo asks which one is wanted. remember: write settings to disk.
+    post: onto the window's thread. pools: what does the queue's photos, imported when it is asked for.
     """
 
     session: Session
@@ -41,14 +53,17 @@ class Rooms:
     ask: Ask
     renew_engine: Callable[[], None]
     remember: Callable[[Settings], None]
+    post: Post
+    pools: "Callable[[], MakePool]"
 
 
 class Commands:
     """Holds no state of the document; `window` is the parent of dialogs, `tell` shows a message."""
 
-    def __init__(self, rooms: Rooms, window: QWidget, tell: Callable[[Message], None]) -> None:
-        self._rooms, self._window, self._tell = rooms, window, tell
+    def __init__(self, rooms: Rooms, window: QWidget, tell: Callable[[Message], None], make_desk: "Callable[[], QueueDesk]") -> None:
+        self._rooms, self._window, self._tell, self._make_desk = rooms, window, tell, make_desk
         self.models_dialog: ModelsDialog | None = None
+        self.desk: QueueDesk | None = None
         self.unsaved = Unsaved()
 
     @property
@@ -89,6 +104,7 @@ class Commands:
         paths = intake.paths(mime)
         if paths:
             self._session.open(paths)
+            self._offer_queue(paths)
             return
         pixels = intake.picture(mime)
         if pixels is not None:
@@ -119,6 +135,61 @@ class Commands:
             at = next((index for index, photo in enumerate(photos) if current and photo.key == current.key), 0)
             self._session.select(photos[(at + direction) % len(photos)].key)
 
+    # The queue.
+
+    def queue(self, sources: Sequence[Path] = ()) -> None:
+        """Show the queue's window; with sources, to set up a queue of them."""
+        self._open_desk().show(sources)
+
+    def put_back(self) -> None:
+        if self.desk is not None:
+            self.desk.put_back()
+
+    def _open_desk(self) -> "QueueDesk":
+        if self.desk is None:
+            self.desk = self._make_desk()
+        return self.desk
+
+    def _offer_queue(self, paths: Sequence[Path]) -> None:
+        """Say what a queue is for where somebody opens a folder of many photos."""
+
+        def work(_progress: Progress) -> Path | None:
+            from bgdesk.files.load import SUFFIXES
+
+            folders = [path for path in paths if path.is_dir()]
+            for folder in folders:
+                found = (entry for entry in os.scandir(folder) if os.path.splitext(entry.name)[1].lower() in SUFFIXES)
+                if len(list(itertools.islice(found, MANY))) == MANY:
+                    return folder
+            return None
+
+        def done(folder: Path | None) -> None:
+            if folder is not None:
+                text = f"{folder.name} holds many photos. A queue cuts them all out, without anybody at the screen."
+                self._tell(Message(Severity.INFO, text, (Offer.MAKE_QUEUE,), folder))
+
+        self._rooms.jobs.submit(Lane.IO, work, on_done=done, on_error=lambda error: log.debug("not counted", exc_info=error))
+
+    def offer_unfinished(self) -> None:
+        """Say that a queue was left, if one was. Call once the window is up."""
+
+        def work(_progress: Progress) -> "list[QueueInfo]":
+            if not (data_folder() / "queues").is_dir():  # and no database is loaded for nothing
+                return []
+            from bgdesk.ui.batch_desk import unfinished
+
+            return unfinished(data_folder())
+
+        def done(infos: "list[QueueInfo]") -> None:
+            if infos:
+                from bgdesk.ui.batch_list import unfinished_text
+
+                more = f" There are {len(infos) - 1} more." if len(infos) > 2 else " There is another one." if len(infos) == 2 else ""
+                text = unfinished_text(infos[0]) + more
+                self._tell(Message(Severity.INFO, text, (Offer.RESUME_QUEUE, Offer.LATER), infos[0].folder))
+
+        self._rooms.jobs.submit(Lane.IO, work, on_done=done)
+
     # Photos out.
 
     def export(self, format: Format | None = None) -> bool:
@@ -147,6 +218,10 @@ class Commands:
             self.show_in_folder(message.path)
         elif offer is Offer.INSTALL_MODEL:
             self.models()
+        elif offer is Offer.MAKE_QUEUE and message.path is not None:
+            self.queue([message.path])
+        elif offer is Offer.RESUME_QUEUE and message.path is not None:
+            self._open_desk().resume(message.path)
         elif offer is Offer.IMPORT_MODEL:
             wanted = next((status.entry.id for status in self._rooms.store.statuses() if status.entry.default), None)
             if wanted is not None:

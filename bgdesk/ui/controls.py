@@ -3,9 +3,21 @@
 import math
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QObject, QPointF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QSlider, QSpinBox, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QSlider,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from bgdesk.ui.icons import SIZE, Icons
 
@@ -65,6 +77,41 @@ class Combo(QComboBox):
         x, y = self.width() - 15.5, self.height() / 2 - 2
         painter.drawPolyline([QPointF(x, y), QPointF(x + 4, y + 4), QPointF(x + 8, y)])
         painter.end()
+
+
+class Check(QCheckBox):
+    """A box to tick that is drawn from the theme's colours: the style's own has no outline on a dark panel."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setMinimumHeight(24)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        group = QPalette.ColorGroup.Active if self.isEnabled() else QPalette.ColorGroup.Disabled
+        palette, ticked = self.palette(), self.isChecked()
+        accent = palette.color(group, QPalette.ColorRole.Highlight if self.isEnabled() else QPalette.ColorRole.Mid)
+        edge = accent if ticked or self.hasFocus() else palette.color(group, QPalette.ColorRole.Mid)
+        painter.setPen(QPen(edge, 1.5 if self.hasFocus() else 1))
+        painter.setBrush(accent if ticked else palette.color(group, QPalette.ColorRole.Base))
+        box = QRectF(0.75, self.height() / 2 - 7.5, 15, 15)
+        painter.drawRoundedRect(box, 3, 3)
+        if ticked:
+            painter.setPen(QPen(palette.color(group, QPalette.ColorRole.HighlightedText), 2))
+            painter.drawPolyline([box.topLeft() + QPointF(x, y) for x, y in ((3.5, 7.8), (6.4, 10.7), (11.8, 4.8))])
+        painter.setPen(palette.color(group, QPalette.ColorRole.WindowText))
+        painter.drawText(self.rect().adjusted(24, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextShowMnemonic, self.text())
+        painter.end()
+
+    def sizeHint(self) -> QSize:
+        return QSize(28 + self.fontMetrics().horizontalAdvance(self.text()), 24)
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def hitButton(self, pos: QPoint) -> bool:
+        return self.rect().contains(pos)
 
 
 class ResetLabel(QLabel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
@@ -19,6 +20,7 @@ from bgdesk.ui.commands import Commands, Rooms
 from bgdesk.ui.controls import GiveBackFocus, named, role
 from bgdesk.ui.empty_state import EmptyState
 from bgdesk.ui.film_strip import FilmStrip
+from bgdesk.ui.fix_bar import FixBar
 from bgdesk.ui.icons import Icons
 from bgdesk.ui.message_bar import Overlay
 from bgdesk.ui.panels import Inspector, ToolStrip
@@ -27,6 +29,9 @@ from bgdesk.ui.render import View
 from bgdesk.ui.status_bar import StatusBar
 from bgdesk.ui.theme import DARK, INSPECTOR_WIDTH, Tokens, choose, palette, style_sheet
 from bgdesk.ui.tools import Brush
+
+if TYPE_CHECKING:
+    from bgdesk.ui.batch_desk import QueueDesk
 
 
 class MainWindow(QMainWindow):
@@ -40,7 +45,8 @@ class MainWindow(QMainWindow):
         settings = self._session.settings
         self.brush = Brush(round(settings.brush_size), self)
         self.canvas = Canvas(self._session, self.brush)
-        self.commands = Commands(rooms, self, self.tell)
+        self.commands = Commands(rooms, self, self.tell, self._make_desk)
+        self.fix_bar = FixBar()
         self.actions_ = Actions(self, self.canvas, self._handlers())
         self.actions_.fill(self.menuBar())
         self.empty = EmptyState(self.actions_)
@@ -78,6 +84,8 @@ class MainWindow(QMainWindow):
         handlers: dict[str, Callable[[], None]] = {
             "action.open": commands.open,
             "action.sample": commands.sample,
+            "action.queue": commands.queue,
+            "action.put_back": commands.put_back,
             "action.export": lambda: _done(commands.export()),
             "action.export.png": lambda: _done(commands.export(Format.PNG)),
             "action.export.psd": lambda: _done(commands.export(Format.PSD)),
@@ -141,6 +149,7 @@ class MainWindow(QMainWindow):
         whole.addLayout(row, 1)
         whole.addWidget(self.status)
         self.setCentralWidget(body)
+        self.stage.add_bar(self.fix_bar)
         for chip in (self._view_chip, self._zoom_chip):
             self.stage.add_chip(chip)
         views, zooms = QMenu(self._view_chip), QMenu(self._zoom_chip)
@@ -209,11 +218,21 @@ class MainWindow(QMainWindow):
             application.setStyleSheet(style_sheet(tokens))
         icons = Icons(tokens)
         self.actions_.tint(icons)
-        for part in (self.inspector, self.empty, self.film, self.stage.messages):
-            part.tint(icons)
+        for part in (self.inspector, self.empty, self.film, self.stage.messages, self.fix_bar, self.commands.desk):
+            if part is not None:
+                part.tint(icons)
         for chip in (self._view_chip, self._zoom_chip):
             chip.setIcon(icons.icon("chevron-down", tokens.hint))
         self.canvas.set_surround(tokens.surround)
+
+    def _make_desk(self) -> "QueueDesk":
+        """The queue's window, and what it needs; none of it is loaded before somebody asks for it."""
+        from bgdesk.ui.batch_desk import QueueDesk
+
+        commands = self.commands
+        desk = QueueDesk(self._rooms, self, self.tell, commands.configure, commands.unsaved, self.fix_bar)
+        desk.tint(Icons(self.tokens))
+        return desk
 
     @property
     def tokens(self) -> Tokens:
@@ -307,8 +326,14 @@ class MainWindow(QMainWindow):
             self.tell(Message(Severity.INFO, "bgdesk closes as soon as the file is written."))
             event.ignore()
             return
+        desk = self.commands.desk
+        if desk is not None and not desk.may_end():
+            event.ignore()
+            return
         self._unsubscribe()
         self._remember()
+        if desk is not None:
+            desk.end()
         self.hide()  # at once: what is being computed may take a moment to come to a stop
         self._session.close()
         event.accept()

@@ -20,7 +20,12 @@ _OFFERS: Mapping[Offer, str] = {
     Offer.INSTALL_MODEL: "Install…",
     Offer.IMPORT_MODEL: "Import a file…",
     Offer.SHOW_IN_FOLDER: "Show in folder",
+    Offer.MAKE_QUEUE: "Make a queue…",
+    Offer.RESUME_QUEUE: "Resume",
+    Offer.LATER: "Later",
 }
+#: Offers that need not be made twice: the message has been answered.
+_ANSWERS = frozenset({Offer.MAKE_QUEUE, Offer.RESUME_QUEUE, Offer.LATER})
 _KEPT = 20
 
 
@@ -77,7 +82,7 @@ class MessageBar(QFrame):
 
     def tell(self, message: Message) -> None:
         """Show a message; the same one twice is shown once."""
-        self._messages = [old for old in self._messages if old != message and old.severity is not Severity.INFO][-_KEPT:]
+        self._messages = [old for old in self._messages if old != message and _stays(old)][-_KEPT:]
         self._messages.append(message)
         self._show()
 
@@ -99,6 +104,9 @@ class MessageBar(QFrame):
     def _take(self, offer: Offer) -> None:
         message = self.message
         if message is not None:
+            if offer in _ANSWERS:
+                self._messages.remove(message)
+                self._show()
             self.offered.emit(offer, message)
 
     def _show(self) -> None:
@@ -118,7 +126,7 @@ class MessageBar(QFrame):
         if self._icons is not None:
             name = message.severity.value
             self._icon.setPixmap(self._icons.pixmap(name, SIZE, self.devicePixelRatioF(), getattr(self._icons.tokens, name)))
-        if message.severity is Severity.INFO:
+        if not _stays(message):
             self._leave.start()
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))  # read out at once
         self._changed()
@@ -127,6 +135,11 @@ class MessageBar(QFrame):
         parent = self.parentWidget()
         if isinstance(parent, Overlay):
             parent.arrange()
+
+
+def _stays(message: Message) -> bool:
+    """It waits until somebody answers or dismisses it."""
+    return message.severity is not Severity.INFO or Offer.LATER in message.offers
 
 
 class ProgressLine(QFrame):
@@ -202,6 +215,7 @@ class Overlay(QWidget):
         empty.setParent(self)
         self.messages = MessageBar(self)
         self.progress = ProgressLine(self)
+        self._bars: list[QWidget] = [self.messages, self.progress]
         self._chips: list[QWidget] = []
         self._has_photo = False
 
@@ -209,6 +223,11 @@ class Overlay(QWidget):
         """A small control in the lower right corner; the last one added is the rightmost."""
         chip.setParent(self)
         self._chips.append(chip)
+
+    def add_bar(self, bar: QWidget) -> None:
+        """A bar at the upper edge, over those that come and go by themselves; it is shown while it is not hidden."""
+        bar.setParent(self)
+        self._bars.insert(0, bar)
 
     def show_photo(self, shown: bool) -> None:
         self._has_photo = shown
@@ -222,7 +241,7 @@ class Overlay(QWidget):
         self._canvas.setVisible(self._has_photo)
         self._empty.setVisible(not self._has_photo)
         top = 0
-        for bar in (self.messages, self.progress):
+        for bar in self._bars:
             if not bar.isHidden():
                 height = bar.heightForWidth(area.width()) if bar.hasHeightForWidth() else bar.sizeHint().height()
                 bar.setGeometry(0, top, area.width(), height)

@@ -139,6 +139,7 @@ class Presenter:
             ("action.undo", session.can_undo),
             ("action.redo", session.can_redo),
             ("action.cut_again", document is not None),
+            ("action.put_back", self._commands.desk is not None and self._commands.desk.can_put_back),
             ("action.photo.next", several),
             ("action.photo.previous", several),
         ):

@@ -197,6 +197,10 @@ QPushButton[role="main"], QToolButton[role="main"] {
 QPushButton[role="main"]:hover, QToolButton[role="main"]:hover { background: $accent_hover; }
 QPushButton[role="main"]:focus, QToolButton[role="main"]:focus { border: 2px solid $text; }
 QPushButton[role="main"]:disabled, QToolButton[role="main"]:disabled { background: $raised; color: $disabled; border-color: $edge; }
+QPushButton[role="accent"] { background: $accent; color: $on_accent; border: 1px solid $accent; font-weight: 600; }
+QPushButton[role="accent"]:hover { background: $accent_hover; }
+QPushButton[role="accent"]:focus { border: 2px solid $text; }
+QPushButton[role="accent"]:disabled { background: $raised; color: $disabled; border-color: $edge; }
 *[joined="left"] { border-top-right-radius: 0; border-bottom-right-radius: 0; }
 *[joined="right"] { border-top-left-radius: 0; border-bottom-left-radius: 0; padding: 0 4px; }
 
@@ -247,6 +251,8 @@ QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
 QCheckBox, QRadioButton { color: $text; spacing: 8px; }
 QListView, QListWidget { background: $panel; color: $text; border: none; }
 QTableWidget { background: $field; color: $text; border: 1px solid $edge; gridline-color: $line; }
+QTableView#queue_table { background: $field; color: $text; border: none; border-top: 1px solid $line; border-bottom: 1px solid $line; }
+QHeaderView { background: $panel; border: none; }
 QHeaderView::section { background: $panel; color: $hint; border: none; border-bottom: 1px solid $line; padding: 4px 8px; }
 QDialogButtonBox, QMessageBox { dialogbuttonbox-buttons-have-icons: 0; }
 
@@ -269,6 +275,18 @@ QFrame[objectName="progress.line"] QLabel { color: $hint; }
 #empty_target { background: $panel; border: 2px dashed $edge; border-radius: 8px; }
 #empty_target[lit="true"] { border: 2px dashed $accent; background: $selected; }
 #empty_title { font-size: 18px; font-weight: 600; }
+
+QWidget[role="window"], QWidget[role="page"] { background: $panel; color: $text; }
+QFrame[role="header"] { background: $panel; border-bottom: 1px solid $line; }
+QFrame[role="footer"] { background: $panel; border-top: 1px solid $line; }
+QFrame[role="target"] { background: $field; border: 1px solid $edge; border-radius: 4px; }
+QFrame[role="target"][lit="true"] { border: 1px solid $accent; background: $selected; }
+QFrame[role="target"] QListWidget { background: transparent; }
+QListWidget::item { padding: 0 8px; border: none; color: $text; }
+QListWidget::item:selected { background: $selected; color: $text; }
+QLabel[role="heading"] { font-size: 18px; font-weight: 600; }
+QLabel[role="error"] { color: $error; }
+QFrame[objectName="fix.bar"] { background: $selected; border: none; border-bottom: 1px solid $accent; }
 
 QProgressBar { background: $edge; border: none; border-radius: 2px; max-height: 4px; min-height: 4px; }
 QProgressBar::chunk { background: $accent; border-radius: 2px; }

@@ -1,9 +1,14 @@
 """Words for a person: stages of work, sizes, durations, devices."""
 
 import html
+import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from bgdesk.core.geometry import Size
+
+if TYPE_CHECKING:
+    from bgdesk.batch.values import State
 
 _STAGES: Mapping[str, str] = {
     "load": "Reading the photo",
@@ -25,6 +30,28 @@ _STAGES: Mapping[str, str] = {
     "wait": "Waiting for another bgdesk",
 }
 
+#: Stages of a queue's photo, where there is room for a word or two.
+_SHORT_STAGES: Mapping[str, str] = {
+    "load": "Reading",
+    "network": "Subject",
+    "trimap": "Edges",
+    "alpha": "Edges",
+    "foreground": "Colours",
+    "confidence": "Looking it over",
+    "save": "Writing",
+}
+#: Where a queue's photo stands: State.value -> words.
+_STATES: Mapping[str, str] = {
+    "queued": "Waiting",
+    "running": "Running",
+    "written": "Saving",
+    "review": "To review",
+    "done": "Done",
+    "rejected": "Rejected",
+    "skipped": "Skipped",
+    "failed": "Failed",
+}
+
 #: Timings worth a place in the status bar, in this order.
 _SHOWN: tuple[tuple[str, str], ...] = (("network", "network"), ("alpha", "alpha"), ("foreground", "colours"), ("rematte", "stroke"))
 
@@ -32,6 +59,27 @@ _SHOWN: tuple[tuple[str, str], ...] = (("network", "network"), ("alpha", "alpha"
 def stage(name: str) -> str:
     """A stage of work as a sentence's beginning; one that is not known is shown as it is called."""
     return _STAGES.get(name, name[:1].upper() + name[1:])
+
+
+def short_stage(name: str) -> str:
+    return _SHORT_STAGES.get(name, name[:1].upper() + name[1:])
+
+
+def state(value: "State") -> str:
+    return _STATES[value.value]
+
+
+def share(value: float) -> str:
+    """A number in [0, 1]: `83 %`. Rounded down: what is under a gate of 80 % never reads as 80 %."""
+    return f"{math.floor(value * 100 + 1e-9)} %"
+
+
+def rate(per_second: float) -> str:
+    """`2.1 photos a second`, `14 photos a minute`, `40 photos an hour`."""
+    for value, unit in ((per_second, "a second"), (per_second * 60, "a minute")):
+        if value >= 1:
+            return f"{value:.1f} photos {unit}" if value < 10 else f"{value:.0f} photos {unit}"
+    return f"{per_second * 3600:.0f} photos an hour"
 
 
 def duration(seconds: float) -> str:

@@ -242,7 +242,9 @@ class Desk:
         jobs = Jobs(self.bridge.post)
         self.files = Files()
         self.session = Session(self.engine, self.store, settings, jobs, self.bridge.post, self.files)
-        rooms = Rooms(self.session, self.store, jobs, self.ask, self.engine.close, self.remembered.append)
+        rooms = Rooms(
+            self.session, self.store, jobs, self.ask, self.engine.close, self.remembered.append, self.bridge.post, lambda: self.pools
+        )
         self.window = MainWindow(rooms)
         self.window.show()
         qtbot.waitExposed(self.window)

@@ -1,0 +1,234 @@
+"""Between the main window and the queue: its window, photos that are fixed in the editor, and the way out. Made when it is first needed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QWidget
+
+from bgdesk.app import paths
+from bgdesk.app.events import Event, Message, Severity
+from bgdesk.app.settings import Settings
+from bgdesk.batch import places
+from bgdesk.batch.folder import ledger
+from bgdesk.batch.queue import Queue, QueueInfo
+from bgdesk.batch.report import write_csv, write_html
+from bgdesk.batch.values import Job
+from bgdesk.batch.work import write
+from bgdesk.core.cutout import Cutout
+from bgdesk.engine.confidence import PASS
+from bgdesk.files.load import LoadedImage
+from bgdesk.ui.batch_dialog import BatchWindow, Ways
+from bgdesk.ui.batch_room import QueueRoom
+from bgdesk.ui.batch_setup import Doors
+from bgdesk.ui.fix_bar import FixBar
+from bgdesk.ui.give_way import GiveWay
+from bgdesk.ui.icons import Icons
+from bgdesk.ui.taskbar import TaskBar
+from bgdesk.ui.unsaved import Unsaved
+
+if TYPE_CHECKING:
+    from bgdesk.ui.commands import Rooms
+
+
+@dataclass(frozen=True)
+class _Fixing:
+    """The item in the editor. was_open: its photo was in the film strip already, and stays there."""
+
+    id: int
+    source: Path
+    was_open: bool
+
+
+class QueueDesk:
+    """tell: in the main window. configure: take over and write settings. fix_bar: of the main window."""
+
+    def __init__(
+        self,
+        rooms: "Rooms",
+        window: QWidget,
+        tell: Callable[[Message], None],
+        configure: Callable[[Settings], None],
+        unsaved: Unsaved,
+        fix_bar: FixBar,
+    ) -> None:
+        self._rooms, self._session, self._main = rooms, rooms.session, window
+        self._tell, self._configure, self._unsaved, self._fix_bar = tell, configure, unsaved, fix_bar
+        self._fixing: _Fixing | None = None
+        self.room = QueueRoom(paths.data_folder(), rooms.pools(), rooms.post)
+        ask = rooms.ask
+        doors = Doors(
+            lambda: ask.photos(self.window, _suffixes()),
+            lambda title: ask.folder(self.window, title),
+            rooms.store.statuses,
+            lambda: self._session.settings,
+            configure,
+            lambda: ledger(paths.data_folder()),
+            PASS,
+        )
+        ways = Ways(self._open, self._show, self.fix, self._report, self._forget, self._hidden)
+        self.window = BatchWindow(self.room, doors, ways, rooms.post, TaskBar())
+        self._give_way = GiveWay(self._session, self.room.hold)
+        self._unsubscribe = self._session.subscribe(self._on_event)
+        fix_bar.put_back.connect(self.put_back)
+        fix_bar.left.connect(self._leave_fix)
+
+    def tint(self, icons: Icons) -> None:
+        self.window.tint(icons)
+
+    def show(self, sources: Sequence[Path] = ()) -> None:
+        """Bring the window up; with sources, set up a queue of them."""
+        if sources:
+            self.window.take(list(sources))
+        else:
+            self.window.begin()
+        self._raise(self.window)
+
+    def resume(self, folder: Path) -> None:
+        """Go on with a queue that was left."""
+        self.room.open(folder, True, self.window.show_progress)
+        self._raise(self.window)
+
+    @staticmethod
+    def _raise(window: QWidget) -> None:
+        window.show()
+        window.raise_()
+        window.activateWindow()
+
+    # Ways out of the queue's window.
+
+    def _open(self, source: Path) -> None:
+        self._session.open([source])
+        self._raise(self._main)
+
+    def _show(self, path: Path) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+
+    def _report(self) -> None:
+        def make(queue: Queue) -> Path:
+            items, page = queue.items(), queue.folder / "report.html"
+            write_csv(items, queue.folder / "report.csv")
+            write_html(items, queue.summary(), queue.title, page, queue.folder / "thumbs", gate=queue.recipe.gate)
+            return page
+
+        self.room.do(make, lambda page: _ignore(QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))))
+
+    def _forget(self, info: QueueInfo, done: Callable[[], None]) -> None:
+        if self._rooms.ask.forget_queue(self.window, info.title):
+            self.room.forget(info.folder, done)
+
+    def _hidden(self) -> None:
+        if self.room.running:
+            self._tell(Message(Severity.INFO, "The queue goes on. Ctrl+B shows it."))
+
+    # Fixing.
+
+    @property
+    def can_put_back(self) -> bool:
+        current, document = self._session.current, self._session.document
+        fixing = self._fixing
+        return (
+            fixing is not None
+            and current is not None
+            and current.path == fixing.source
+            and document is not None
+            and document.path == fixing.source
+            and document.has_alpha
+        )
+
+    def fix(self, id: int) -> None:
+        """Open the item's photo in the editor; what is made of it there can be put back."""
+        item = self.room.item(id)
+        if item is None:
+            return
+        source = item.source.absolute()
+        self._fixing = _Fixing(id, source, any(photo.path == source for photo in self._session.photos))
+        self._session.open([source])
+        self._show_fixing()
+        self._raise(self._main)
+
+    def put_back(self) -> None:
+        """The cut-out on the canvas replaces the queued one; then the review goes on."""
+        fixing, photo = self._fixing, self._session.current
+        if fixing is None or photo is None or not self.can_put_back:
+            return
+        self._unsaved.exporting(fixing.source, photo, self._session.document)
+        key = photo.key
+
+        def then(cutout: Cutout, loaded: LoadedImage | None, release: Callable[[], None]) -> None:
+            def work(queue: Queue) -> None:
+                item = queue.item(fixing.id)
+                if item is None or loaded is None:  # taken out of the queue meanwhile
+                    return
+                staged = tuple(places.staged_name(output, queue.id, item.id) for output in item.outputs)
+                job = Job(item.id, item.source, item.outputs, staged, queue.recipe, queue.folder)
+                queue.fixed(item.id, write(cutout, loaded, job))
+
+            def done(_none: None) -> None:
+                release()
+                self._unsaved.exported(fixing.source)
+                self.window.review.fixed(fixing.id)
+                if not fixing.was_open and any(each.key == key for each in self._session.photos):
+                    self._session.remove(key)
+
+            self.room.do(work, done)
+            self._leave_fix()
+
+        self._session.cutout(then)
+
+    def _leave_fix(self) -> None:
+        self._fixing = None
+        self._show_fixing()
+        self._raise(self.window)
+
+    def _show_fixing(self) -> None:
+        fixing = self._fixing
+        self._fix_bar.show_photo(None if fixing is None else fixing.source.name, self.can_put_back)
+
+    def _on_event(self, event: Event) -> None:
+        self._give_way.on_event(event)
+        if self._fixing is not None:
+            self._show_fixing()
+
+    # Leaving.
+
+    def may_end(self) -> bool:
+        """Whether the program may end now. That a queue goes on at the next start is said once in a person's life."""
+        queue = self.room.queue
+        if queue is None or not self.room.running or self._session.settings.queue_told:
+            return True
+        left = self.room.summary.open
+        if not left or not self._rooms.ask.leave_queue(self._main, queue.title, left):
+            return not left
+        self._configure(replace(self._session.settings, queue_told=True))
+        return True
+
+    def end(self) -> None:
+        """The program ends. Returns at once; `QueueRoom.join` waits."""
+        self._unsubscribe()
+        self.window.end()
+        self.room.close()
+
+
+def unfinished(home: Path) -> list[QueueInfo]:
+    """Queues with photos left that nobody works on; on any thread."""
+    from bgdesk.batch.queue import queues
+
+    return [
+        info
+        for info in queues(home)
+        if info.kind == "batch" and not info.held and any(info.counts.get(s, 0) for s in info.counts if s.open)
+    ]
+
+
+def _suffixes() -> tuple[str, ...]:
+    from bgdesk.files.load import SUFFIXES
+
+    return SUFFIXES
+
+
+def _ignore(_result: bool) -> None:
+    """Nothing is done with the answer."""

@@ -1,0 +1,53 @@
+"""The queue's progress on the program's own icon, where the system can show it.
+
+Linux desktops that know Unity's launcher interface (GNOME with a dock, KDE Plasma, Cinnamon, Unity) get a bar, over D-Bus. Elsewhere
+Qt 6 has no progress to offer (its Windows and macOS extras ended with Qt 5), only a number on the icon: how many photos are left.
+"""
+
+import sys
+from typing import Any
+
+from PySide6.QtGui import QGuiApplication
+
+_DESKTOP = "application://bgdesk.desktop"
+_INTERFACE = "com.canonical.Unity.LauncherEntry"
+
+
+class TaskBar:
+    """Remembers what is shown, and sends changes only."""
+
+    def __init__(self) -> None:
+        self._shown: tuple[int | None, int] = (None, 0)
+
+    def show(self, fraction: float | None, left: int) -> None:
+        """fraction: of the queue, in [0, 1], None to show nothing. left: photos."""
+        percent = None if fraction is None else round(100 * min(1.0, max(0.0, fraction)))
+        now = (percent, left if percent is not None else 0)
+        if now == self._shown:
+            return
+        self._shown = now
+        if sys.platform.startswith("linux"):
+            _send(properties(percent))
+        elif isinstance(application := QGuiApplication.instance(), QGuiApplication):
+            application.setBadgeNumber(now[1])
+
+
+def properties(percent: int | None) -> dict[str, Any]:
+    """What the launcher is told."""
+    return {"progress": (percent or 0) / 100, "progress-visible": percent is not None}
+
+
+def _send(values: dict[str, Any]) -> None:
+    """Best effort: without a session bus, or without anybody who listens, nothing happens."""
+    if QGuiApplication.platformName() in ("offscreen", "minimal"):
+        return
+    try:
+        from PySide6.QtDBus import QDBusConnection, QDBusMessage  # not part of every build of Qt
+    except ImportError:
+        return
+    bus = QDBusConnection.sessionBus()
+    if not bus.isConnected():
+        return
+    signal = QDBusMessage.createSignal("/com/canonical/unity/launcherentry/1", _INTERFACE, "Update")
+    signal.setArguments([_DESKTOP, values])
+    bus.send(signal)
