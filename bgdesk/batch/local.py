@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 IN_HAND = 4
 #: A worker that dies so often without having done anything is not started again.
 _TRIES = 2
+_POLITE = (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM))
 _TAIL = 30  # last lines of a worker's stderr that are kept
 _VISIBLE = {"cuda": "CUDA_VISIBLE_DEVICES", "xpu": "ZE_AFFINITY_MASK"}
 
@@ -71,9 +72,12 @@ class LocalPool:
         self._fruitless: dict[int, int] = {}
         self._given_up: set[int] = set()
         self._held = self._closed = False
+        # Told on a thread of its own: a listener may hold a lock while it calls us, and must not hear from us then.
+        self._news: SimpleQueue[_Call | None] = SimpleQueue()
+        self._teller = threading.Thread(target=self._deliver, name="queue-news", daemon=True)
+        self._teller.start()
         with self._lock:
-            calls = self._fill()
-        _run(calls)
+            self._fill()
 
     @property
     def capacity(self) -> int:
@@ -81,14 +85,12 @@ class LocalPool:
             return IN_HAND * max(1, self._wanted - len(self._given_up))
 
     def submit(self, job: Job, alone: bool = False) -> None:
-        calls: list[_Call] = []
         with self._lock:
-            if self._closed:
-                calls.append(partial(self._events.returned, job.id))
-            else:
+            if not self._closed:
                 self._waiting.append((job, alone))
-                calls = self._fill()
-        _run(calls)
+                self._fill()
+                return
+        self._events.returned(job.id)
 
     def hold(self, held: bool) -> None:
         with self._lock:
@@ -99,43 +101,56 @@ class LocalPool:
     def cancel(self, ids: Sequence[int]) -> None:
         wanted = set(ids)
         with self._lock:
-            calls = [partial(self._events.returned, job.id) for job, _ in self._waiting if job.id in wanted]
-            self._waiting = deque(each for each in self._waiting if each[0].id not in wanted)
+            self._give_back(wanted)
             for child in self._children.values():
                 held = [id for id in child.hands if id in wanted]
                 if held:
                     child.say({"do": "cancel", "ids": held})
-        _run(calls)
 
     def close(self, wait: float = 10.0) -> None:
         with self._lock:
             self._closed = True
-            calls = [partial(self._events.returned, job.id) for job, _ in self._waiting]
-            self._waiting.clear()
+            self._give_back()
             children = list(self._children.values())
             for child in children:
                 child.end()
-        _run(calls)
         deadline = time.monotonic() + wait
         for child in children:
             if not child.ended(deadline - time.monotonic()):
                 child.kill()
                 child.ended(5.0)
+        self._news.put(None)
+        if threading.current_thread() is not self._teller:
+            self._teller.join(5.0)
 
-    # --- under the lock; what they return is run without it ---
+    def _deliver(self) -> None:
+        while (call := self._news.get()) is not None:
+            try:
+                call()
+            except Exception as error:  # a listener's mistake must not cost the other photos
+                log.error("a listener of the pool failed", exc_info=error)
 
-    def _fill(self) -> list[_Call]:
+    # --- under the lock ---
+
+    def _tell(self, event: Callable[..., None], *said: object) -> None:
+        self._news.put(partial(event, *said))
+
+    def _give_back(self, ids: Container[int] | None = None) -> None:
+        """What waits: all of it, or these."""
+        for each in [each for each in self._waiting if ids is None or each[0].id in ids]:
+            self._waiting.remove(each)
+            self._tell(self._events.returned, each[0].id)
+
+    def _fill(self) -> None:
         """Start the workers that lack, and give them what waits."""
-        calls: list[_Call] = []
         for number in range(self._wanted if self._devices else 1):
             if number in self._children or number in self._given_up or self._closed:
                 continue
             try:
                 self._children[number] = _Child(number, self._command, self._variables(number), self._heard, self._died)
             except OSError as error:
-                return calls + self._lose(
-                    number, f"A worker could not be started: {error.strerror or error}. Check the memory, and try again."
-                )
+                self._lose(number, f"A worker could not be started: {error.strerror or error}. Check the memory, and try again.")
+                return
             start = {"do": "start", "recipe": self._recipe.to_json(), "memory": self._memory // self._wanted}
             self._children[number].say(start)
             if self._held:
@@ -155,7 +170,6 @@ class LocalPool:
             each = common.popleft()
             self._waiting.remove(each)
             min(free, key=lambda child: len(child.hands)).take(each[0])
-        return calls
 
     def _variables(self, number: int) -> dict[str, str]:
         """The environment of a worker."""
@@ -181,29 +195,27 @@ class LocalPool:
             for child in self._children.values():
                 child.say({"do": "memory", "memory": self._memory // devices})
 
-    def _lose(self, number: int, error: str) -> list[_Call]:
+    def _lose(self, number: int, error: str) -> None:
         """This worker is not started again. If no other one works, no photo can be done at all."""
         self._fruitless.pop(number, None)
         if any(child.ready for child in self._children.values()):
             log.warning("%s", error)
             self._given_up.add(number)
-            return self._fill()
-        jobs = [job for job, _ in self._waiting]
-        self._waiting.clear()
+            return
         self._given_up.clear()  # the next job that is submitted is another beginning
-        return [partial(self._events.lost, error), *(partial(self._events.returned, job.id) for job in jobs)]
+        self._tell(self._events.lost, error)
+        self._give_back()
 
     # --- what the workers say; each on its own thread ---
 
     def _heard(self, child: "_Child", message: Message) -> None:
         said, id = message.get("said"), message.get("id")
-        calls: list[_Call] = []
         with self._lock:
             hand = child.hands.get(id) if isinstance(id, int) else None
             if said == "ready":
                 child.ready = True
                 self._share(message["kind"], message["devices"])
-                calls = self._fill()
+                self._fill()
             elif said == "lost":
                 child.lost = str(message["error"])
                 child.end()
@@ -212,47 +224,48 @@ class LocalPool:
             elif said == "stage":
                 hand.stage = message["stage"]
             elif said == "progress":
-                calls = [partial(self._events.progressed, hand.job.id, message["stage"], message["fraction"])]
-            else:
-                last = self._ending(hand.job, said, message)
-                if last is not None:
-                    del child.hands[hand.job.id]
-                    child.alone = False
-                    self._fruitless.pop(child.number, None)
-                    calls = [last, *self._fill()]
-        _run(calls)
-
-    def _ending(self, job: Job, said: object, message: Message) -> _Call | None:
-        if said == "written":
-            return partial(self._events.written, job.id, Outcome.from_json(message["outcome"]))
-        if said == "failed":
-            return partial(self._events.failed, job.id, message["error"])
-        return partial(self._events.returned, job.id) if said == "returned" else None
+                self._tell(self._events.progressed, hand.job.id, message["stage"], float(message["fraction"]))
+            elif said in ("written", "failed", "returned"):
+                if said == "written":
+                    self._tell(self._events.written, hand.job.id, Outcome.from_json(message["outcome"]))
+                elif said == "failed":
+                    self._tell(self._events.failed, hand.job.id, str(message["error"]))
+                else:
+                    self._tell(self._events.returned, hand.job.id)
+                del child.hands[hand.job.id]
+                child.alone = False
+                self._fruitless.pop(child.number, None)
+                self._fill()
 
     def _died(self, child: "_Child", status: int) -> None:
         for hand in child.hands.values():
             work.discard(hand.job.staged, killed=True)
-        calls: list[_Call] = []
         with self._lock:
             self._children.pop(child.number, None)
             how = words_for(status)
-            blamed = [] if self._closed else [hand for hand in child.hands.values() if hand.stage]
-            freed = [hand.job.id for hand in child.hands.values() if hand not in blamed]
+            # Somebody who ends the worker politely (a system that shuts down) says nothing of the photo.
+            innocent = self._closed or -status in _POLITE
+            blamed = [] if innocent else [hand for hand in child.hands.values() if hand.stage]
+            freed = [hand for hand in child.hands.values() if hand not in blamed]
             if not self._closed:
-                if not child.lost:
-                    log.warning("a worker %s\n%s", how, "\n".join(child.tail))
-                if child.lost or ((not child.ready or freed) and not blamed):
-                    tries = self._fruitless[child.number] = self._fruitless.get(child.number, 0) + 1
-                    if child.lost or tries >= _TRIES:
-                        last = f" ({child.tail[-1]})" if child.tail else ""
-                        error = f"The worker {how} before it could do anything{last}. To see what is wrong: bgdesk doctor"
-                        calls += self._lose(child.number, child.lost or error)
+                self._mourn(child, how, fruitless=not blamed and (not child.ready or bool(freed)))
             for hand in blamed:
-                calls.append(partial(self._events.crashed, hand.job.id, _blame(hand, how)))
-            calls += [partial(self._events.returned, id) for id in freed]
+                self._tell(self._events.crashed, hand.job.id, _blame(hand, how))
+            for hand in freed:
+                self._tell(self._events.returned, hand.job.id)
             if self._waiting:
-                calls += self._fill()
-        _run(calls)
+                self._fill()
+
+    def _mourn(self, child: "_Child", how: str, fruitless: bool) -> None:
+        if child.lost:
+            self._lose(child.number, child.lost)
+            return
+        log.warning("a worker %s\n%s", how, "\n".join(child.tail))
+        if fruitless:
+            tries = self._fruitless[child.number] = self._fruitless.get(child.number, 0) + 1
+            if tries >= _TRIES:
+                last = f" ({child.tail[-1]})" if child.tail else ""
+                self._lose(child.number, f"The worker {how} before it could do anything{last}. To see what is wrong: bgdesk doctor")
 
 
 class _Child:
@@ -358,14 +371,6 @@ def words_for(status: int) -> str:
 def _blame(hand: _Hand, how: str) -> str:
     doing = {"load": "read", "compute": "cut out", "save": "written"}.get(hand.stage, "worked on")
     return f"{hand.job.source.name} was being {doing} when the worker {how}. If that happens again, save it anew in another program."
-
-
-def _run(calls: Sequence[_Call]) -> None:
-    for call in calls:
-        try:
-            call()
-        except Exception as error:  # a listener's mistake must not cost the other photos
-            log.error("a listener of the pool failed", exc_info=error)
 
 
 #: glibc keeps freed memory by thread; with two arenas in all, a long queue takes hardly more than a short one. Others ignore it.

@@ -16,7 +16,7 @@ from bgdesk.core.recipe import Format
 from bgdesk.files.load import measure
 
 #: What a worker takes before the first photo and beside it, in bytes: torch, the network, its own arrays at its own size.
-BASE = 1_500_000_000
+BASE = 1_800_000_000
 
 # Bytes a pixel, measured on photos of 6 to 24 MP in 8 bits and rounded up: most while decoding (JPEG and HEIC 6.5; others go
 # by way of deeper copies), while computing (without the photo 15 to 21), and beside the cutout while a file is written.

@@ -121,12 +121,15 @@ class Worker:
             self._changed.notify_all()
 
     def end(self, say: bool) -> None:
-        """Stop as soon as can be, without waiting for the engine; no output is left half-written. say: give back what is in hand."""
+        """Stop as soon as can be, without waiting for the engine; no output is left half-written.
+
+        say: give back what is in hand. Without, there is nobody left to give it to, and whoever begins next must not meet us.
+        """
         with self._changed:
             self._ended = True
             self._changed.notify_all()
         saving = self._threads[-1]
-        if saving.is_alive():
+        if say and saving.is_alive():
             saving.join(1.0)  # it stops at its next report, and clears up after itself
         with self._changed:
             for hand in list(self._hands.values()):

@@ -87,6 +87,9 @@ def begin(job: dict[str, Any], jobs: dict[int, str], held: bool) -> None:
         sys.stderr.write("about to die\n")
         os.kill(os.getpid(), signal.SIGKILL)
         signal.pause()
+    if name.startswith("polite"):
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
     if name.startswith("status"):
         sys.exit(3)
     if name.startswith("garbage"):

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -94,6 +95,33 @@ def test_a_crash_costs_what_was_in_a_stage(
     assert not listener.lost_because
 
 
+def test_a_worker_that_is_ended_politely_blames_nobody(start: Start, listener: Listener, job: MakeJob, expect_log: ExpectLog) -> None:
+    expect_log("a worker was killed .SIGTERM")
+    pool = start()
+    pool.submit(job(1, "polite"))
+    assert listener.how(1) == ["returned"]
+    pool.submit(job(2, "good"))
+    assert listener.how(2) == ["written"]
+    assert not listener.lost_because
+
+
+def test_a_listener_may_call_the_pool_while_it_holds_a_lock_of_its_own(job: MakeJob) -> None:
+    lock = threading.Lock()
+
+    class Locked(Listener):
+        def _end(self, id: int, how: str, said: object) -> None:
+            with lock:
+                super()._end(id, how, said)
+
+    listener = Locked()
+    with lock:
+        pool = LocalPool(listener, BatchRecipe(), command=["/nothing"])
+        pool.submit(job(1, "good"))
+        pool.cancel([1])
+    assert listener.how(1) == ["returned"]
+    pool.close()
+
+
 def test_a_worker_that_dies_before_it_begins_anything(start: Start, listener: Listener, job: MakeJob, expect_log: ExpectLog) -> None:
     expect_log("a worker ended with status 5")
     pool = start(FAKE_IDLE_DEATH="1")
@@ -127,6 +155,7 @@ def test_what_a_worker_says_of_its_engine_loses_the_pool(start: Start, listener:
 
 def test_a_worker_that_cannot_be_started(start: Start, listener: Listener, job: MakeJob, tmp_path: Path) -> None:
     pool = start(command=[str(tmp_path / "nothing")])
+    listener.until(lambda: bool(listener.lost_because))
     assert listener.lost_because == ["A worker could not be started: No such file or directory. Check the memory, and try again."]
     pool.submit(job(1, "good"))
     assert listener.how(1) == ["returned"]

@@ -14,6 +14,7 @@ from bgdesk.batch import worker as worker_module
 from bgdesk.batch.memory import BASE
 from bgdesk.batch.values import BatchRecipe, Outcome
 from bgdesk.batch.wire import Message, line, parse
+from bgdesk.batch.work import Opened
 from bgdesk.batch.worker import Worker
 from bgdesk.core.tasks import Progress
 from tests.batch.workers import PATIENCE, FakeEngine, Listener, engines_of, job_for, photo_at
@@ -350,3 +351,27 @@ def test_the_door_is_hidden(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert "_worker" not in capsys.readouterr().out
     monkeypatch.setattr(worker_module, "main", lambda: 42)
     assert __main__.main(["_worker"]) == 42
+
+
+@pytest.mark.parametrize(
+    ("found", "instead_of", "kind", "devices"),
+    [
+        ("CPU", "", "cpu", 1),
+        ("CPU (OpenVINO)", "", "cpu", 1),
+        ("CPU", "Card", "cpu", 1),  # the card failed its proof
+        ("Card", "", "cuda", 3),
+    ],
+)
+def test_the_devices_are_counted(monkeypatch: pytest.MonkeyPatch, found: str, instead_of: str, kind: str, devices: int) -> None:
+    import torch
+
+    from bgdesk.engine import device
+    from bgdesk.engine.pipeline import EngineStatus, Pipeline
+
+    engine = Pipeline(lambda: pytest.fail("no network is needed here"))
+    monkeypatch.setattr(engine, "warm", lambda: EngineStatus(found, "fp16", "isnet-general", (), instead_of))
+    monkeypatch.setattr(worker_module.work, "open_engines", lambda recipe: lambda model: Opened(engine))
+    monkeypatch.setattr(device, "probe", lambda: device.Machine(cuda="Card", mps=False, bf16=True))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    ready = worker_module.open_engine(BatchRecipe())
+    assert (ready.kind, ready.devices) == (kind, devices)
