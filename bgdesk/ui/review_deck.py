@@ -1,6 +1,5 @@
 """Which of the photos that wait for a look is looked at, and what was said of the others."""
 
-from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -58,9 +57,9 @@ class Deck:
         return len(self._ids) - len(self._done)
 
     @property
-    def decisions(self) -> Counter[Decision]:
-        """What was said here, the one held back among it."""
-        return Counter(decision for decision in self._done.values() if decision is not None)
+    def decisions(self) -> dict[int, Decision]:
+        """What was said here, by item id; the one held back is among it."""
+        return {id: decision for id, decision in self._done.items() if decision is not None}
 
     @property
     def held(self) -> Said | None:

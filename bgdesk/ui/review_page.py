@@ -1,5 +1,6 @@
 """The page of the queue's window on which a person judges what the machine doubted."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
@@ -326,10 +327,9 @@ class ReviewPage(QWidget):
 
     def _acceptance(self) -> str:
         """Of all that were looked at in this queue, here and before."""
-        counted = dict(self._room.summary.decisions)
-        held = self.deck.held
-        if held is not None:
-            counted[held.decision] = counted.get(held.decision, 0) + 1
-        total = sum(counted.values())
-        accepted = counted.get(Decision.ACCEPTED, 0)
+        counted = Counter(self._room.summary.decisions)
+        for id, decision in self.deck.decisions.items():  # what the queue has not been told yet, or not carried out
+            item = self._room.item(id)
+            counted[decision] += item is not None and item.decision is None
+        total, accepted = counted.total(), counted[Decision.ACCEPTED]
         return f"Accepted {accepted:,} of {total:,} ({words.share(accepted / total)})" if total else ""

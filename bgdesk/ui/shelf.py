@@ -45,8 +45,8 @@ class Shelf(Generic[K, V]):
         """Load these, in this order."""
         missing = [key for key in keys if key not in self._kept]
         with self._condition:
-            self._wanted = [key for key in missing if key != self._loading]
-            if self._closed or not self._wanted:
+            self._wanted = [] if self._closed else [key for key in missing if key != self._loading]
+            if not self._wanted:
                 return
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=f"bgdesk-{self._name}", daemon=True)
