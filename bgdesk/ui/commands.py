@@ -158,9 +158,10 @@ class Commands:
 
             folders = [path for path in paths if path.is_dir()]
             for folder in folders:
-                found = (entry for entry in os.scandir(folder) if os.path.splitext(entry.name)[1].lower() in SUFFIXES)
-                if len(list(itertools.islice(found, MANY))) == MANY:
-                    return folder
+                with os.scandir(folder) as entries:
+                    found = (entry for entry in entries if os.path.splitext(entry.name)[1].lower() in SUFFIXES)
+                    if len(list(itertools.islice(found, MANY))) == MANY:
+                        return folder
             return None
 
         def done(folder: Path | None) -> None:

@@ -23,6 +23,7 @@ from bgdesk.app.models import ModelStatus, ModelStore
 from bgdesk.app.ports import DiskFiles
 from bgdesk.app.session import Session
 from bgdesk.app.settings import Settings
+from bgdesk.batch.queue import MakePool
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import ModelError
 from bgdesk.core.geometry import Rect
@@ -35,6 +36,7 @@ from bgdesk.ui.bridge import Bridge
 from bgdesk.ui.commands import Rooms
 from bgdesk.ui.main_window import MainWindow
 from bgdesk.ui.render import LABEL_COLOURS
+from tests.ui.fakes import Brake
 
 #: Photos of these tests: a bright disc on a dark ground.
 SIDE = 240
@@ -200,6 +202,8 @@ class Answers(Ask):
     network: Path | None = None
     picked: str | None = None
     close: Closing = Closing.CANCEL
+    chosen: Path | None = None
+    leave: bool = True
     asked: list[str] = field(default_factory=list)
 
     def photos(self, parent: QWidget, suffixes: tuple[str, ...]) -> list[Path]:
@@ -226,13 +230,28 @@ class Answers(Ask):
         self.asked.append("remove")
         return True
 
+    def folder(self, parent: QWidget, title: str) -> Path | None:
+        self.asked.append(title)
+        return self.chosen
+
+    def leave_queue(self, parent: QWidget, title: str, left: int) -> bool:
+        self.asked.append(f"leave {title}, {left} left")
+        return self.leave
+
+    def forget_queue(self, parent: QWidget, title: str) -> bool:
+        self.asked.append(f"forget {title}")
+        return True
+
 
 class Desk:
     """The window under test, and the hands on it. Coordinates are photo coordinates."""
 
-    def __init__(self, qtbot: QtBot, installed: bool, settings: Settings, real: ModelStore | None = None) -> None:
-        """real: use the real engine with a network of this store."""
+    def __init__(
+        self, qtbot: QtBot, installed: bool, settings: Settings, real: ModelStore | None = None, pools: MakePool | None = None
+    ) -> None:
+        """real: use the real engine with a network of this store. pools: what does the photos of queues."""
         self.qtbot = qtbot
+        self.pools = pools or Brake().pool
         self.engine: Any = Engine() if real is None else Pipeline(real.weights)
         self.engine.network = installed
         self.store: Any = real or Store(installed)
@@ -258,6 +277,8 @@ class Desk:
         self.files.gate.set()
         self.ask.close = Closing.DISCARD
         self.window.close()
+        if self.window.commands.desk is not None:
+            self.window.commands.desk.room.join()
         self.bridge.close()
         self.window.deleteLater()
         QApplication.processEvents()
@@ -338,8 +359,10 @@ class Desk:
 def make_desk(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Desk]]:
     desks: list[Desk] = []
 
-    def make(installed: bool = True, settings: Settings | None = None, real: ModelStore | None = None) -> Desk:
-        desks.append(Desk(qtbot, installed, settings or Settings(theme="dark", precut=False), real))
+    def make(
+        installed: bool = True, settings: Settings | None = None, real: ModelStore | None = None, pools: MakePool | None = None
+    ) -> Desk:
+        desks.append(Desk(qtbot, installed, settings or Settings(theme="dark", precut=False), real, pools))
         return desks[-1]
 
     yield make
