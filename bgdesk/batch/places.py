@@ -22,7 +22,7 @@ REVIEW = "review"
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
 #: A disk with less room than this, in bytes, is full: the next photo would not fit, whatever its size.
 _ROOM = 16e6
-_PART = 40  # characters of a name that files.save keeps in its temporary one
+_PART = 40  # last characters of a name, which files.target keeps in its temporary one
 
 #: Whether the file at this path may be replaced.
 MayReplace = Callable[[Path], bool]
@@ -44,7 +44,7 @@ def sweep(staged: Sequence[Path]) -> None:
             path.unlink(missing_ok=True)
         with suppress(OSError):
             for name in os.listdir(path.parent):
-                if name.startswith(f".{path.name[:_PART]}.") and name.endswith(".part"):
+                if name.startswith(f".{path.name[-_PART:]}.") and name.endswith(".part"):
                     path.with_name(name).unlink(missing_ok=True)
 
 

@@ -30,6 +30,8 @@ _MANY, _FEW = 200, 20
 _RATE, _MEMORY = 0.9, 1.1
 #: Least photos a minute to rembg's, where the CPU computes in bf16 itself and elsewhere.
 _FASTER_BF16, _FASTER = 3.0, 1.0
+#: Recipes: what the network says as it is, and with edges solved and colours freed. rembg judges nothing, so neither has a gate.
+_PLAIN, _REFINED = "gate = 0.0\n[matte]\nrefine = false\ndecontaminate = false\n", "gate = 0.0\n"
 #: What comes before the first photo is not its rate: so many finished photos are let pass.
 _BEGUN = 3
 
@@ -61,8 +63,8 @@ def rate(setup: Setup) -> Iterator[Figure]:
     setup.say("rate: the engine alone")
     before = alone()
     try:
-        long = _queue(setup, photos, many, [])
-        short = _queue(setup, photos, few, [])
+        long = _queue(setup, photos, many)
+        short = _queue(setup, photos, few)
     except BgdeskError as error:
         yield not_measured("rate", str(error))
         return
@@ -86,10 +88,10 @@ def rembg(setup: Setup) -> Iterator[Figure]:
         yield not_measured("rembg", why or "no --data folder with photos was given")
         return
     bar = at_least(_FASTER_BF16 if _precision(setup) == "bf16" else _FASTER)
-    for name, options, refined in (("without refinement", ["--no-refine", "--no-decontaminate"], False), ("with refinement", [], True)):
+    for name, recipe, refined in (("without refinement", _PLAIN, False), ("with refinement", _REFINED, True)):
         count = 2 if setup.quick else 2 * len(photos)
         try:
-            ours = _queue(setup, photos, count, options)
+            ours = _queue(setup, photos, count, recipe)
         except BgdeskError as error:
             yield not_measured(f"rembg.{name}", str(error))
             continue
@@ -128,16 +130,17 @@ def _rembg_rate(setup: Setup, photos: Sequence[Path], refined: bool) -> float:
     return len(seconds) / sum(seconds)
 
 
-def _queue(setup: Setup, photos: Sequence[Path], count: int, options: Sequence[str]) -> Run:
-    """`count` photos through `bgdesk batch`. Raises BgdeskError with what it said when it could not be run."""
+def _queue(setup: Setup, photos: Sequence[Path], count: int, recipe: str = "") -> Run:
+    """`count` photos through `bgdesk batch`, as it is or by a recipe (TOML). Raises BgdeskError with what it said of a failure."""
     with tempfile.TemporaryDirectory() as name:
         folder, out = Path(name) / "photos", Path(name) / "out"
         folder.mkdir()
         for number in range(count):
             photo = photos[number % len(photos)]
             shutil.copy(photo, folder / f"{number:04}-{photo.name}")
-        setup.say(f"queue: {count} photos{' ' + ' '.join(options) if options else ''}")
-        command = [sys.executable, "-m", "bgdesk", "batch", str(folder), "-o", str(out), "--json", "--order", "name", *options]
+        setup.say(f"queue: {count} photos")
+        (Path(name) / "recipe.toml").write_text(recipe)
+        command = [sys.executable, "-m", "bgdesk", "batch", str(folder), "-o", str(out), "--json", "--recipe", f"{name}/recipe.toml"]
         with (Path(name) / "said").open("w+") as said, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as process:
             watch = _Memory(process.pid)
             finished = [(time.monotonic(), json.loads(line)) for line in process.stdout or ()]

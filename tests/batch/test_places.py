@@ -116,7 +116,7 @@ def test_a_staged_file_that_is_nowhere_is_said(tmp_path: Path) -> None:
 
 def test_leftovers_of_a_worker_are_swept_and_nothing_else(tmp_path: Path) -> None:
     one = staged(tmp_path)
-    part = tmp_path / f".{one.staged.name[:40]}.0badcafe.part"
+    part = tmp_path / f".{one.staged.name[-40:]}.0badcafe.part"
     part.write_bytes(b"half")
     others = [tmp_path / ".other.q-2.bgdesk.png", tmp_path / "shoe.png", tmp_path / ".something.part"]
     for other in others:
