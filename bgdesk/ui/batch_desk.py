@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from bgdesk.app import paths
 from bgdesk.app.events import Event, Message, Severity
 from bgdesk.app.settings import Settings
 from bgdesk.batch import places
 from bgdesk.batch.folder import ledger
-from bgdesk.batch.queue import Queue, QueueInfo
+from bgdesk.batch.queue import Phase, Queue, QueueInfo
 from bgdesk.batch.report import write_csv, write_html
-from bgdesk.batch.values import Job
+from bgdesk.batch.values import Job, State, Summary
+from bgdesk.batch.words import count
 from bgdesk.batch.work import write
 from bgdesk.core.cutout import Cutout
 from bgdesk.engine.confidence import PASS
@@ -73,6 +74,8 @@ class QueueDesk:
         self.window = BatchWindow(self.room, doors, ways, rooms.post, TaskBar())
         self._give_way = GiveWay(self._session, self.room.hold)
         self._unsubscribe = self._session.subscribe(self._on_event)
+        self.room.said.connect(self._pass_on)
+        self.room.phase_changed.connect(self._phase_changed)
         fix_bar.put_back.connect(self.put_back)
         fix_bar.left.connect(self._leave_fix)
 
@@ -124,6 +127,17 @@ class QueueDesk:
         if self.room.running:
             self._tell(Message(Severity.INFO, "The queue goes on. Ctrl+B shows it."))
 
+    def _pass_on(self, text: str, error: bool) -> None:
+        """What the queue's window would say, if it were there."""
+        if not self.window.isVisible():
+            self._tell(Message(Severity.ERROR if error else Severity.INFO, text))
+
+    def _phase_changed(self) -> None:
+        if self.room.phase is Phase.IDLE:
+            QApplication.alert(self.window)
+            if not self.window.isVisible():
+                self.room.do(lambda queue: (queue.title, queue.summary()), lambda found: self._pass_on(ended(*found), error=False))
+
     # Fixing.
 
     @property
@@ -170,11 +184,11 @@ class QueueDesk:
             def done(_none: None) -> None:
                 release()
                 self._unsaved.exported(fixing.source)
-                self.window.review.fixed(fixing.id)
                 if not fixing.was_open and any(each.key == key for each in self._session.photos):
                     self._session.remove(key)
 
             self.room.do(work, done)
+            self.window.review.fixed(fixing.id)  # at once: nobody is to judge it while it is written
             self._leave_fix()
 
         self._session.cutout(then)
@@ -211,6 +225,15 @@ class QueueDesk:
         self._unsubscribe()
         self.window.end()
         self.room.close()
+
+
+def ended(title: str, summary: Summary) -> str:
+    """What is said of a queue that has come to its end, or was stopped."""
+    parts = [f"{summary.finished:,} of {count(summary.total, 'photo')}"]
+    for state, words in ((State.REVIEW, "to review"), (State.FAILED, "failed")):
+        if summary.counts.get(state, 0):
+            parts.append(f"{summary.counts[state]:,} {words}")
+    return f"The queue {title} is {'stopped' if summary.open else 'finished'}: {', '.join(parts)}. Ctrl+B shows it."
 
 
 def unfinished(home: Path) -> list[QueueInfo]:

@@ -283,8 +283,7 @@ class BatchWindow(QWidget):
     def closeEvent(self, event: QCloseEvent) -> None:
         self.review.settle()
         self.setup.stop_looking()
-        self.hide()
-        event.ignore()  # it is kept, with all that it shows
+        event.accept()  # it is hidden, and kept with all that it shows
         self._ways.hidden()
 
     def end(self) -> None:

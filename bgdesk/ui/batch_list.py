@@ -93,7 +93,7 @@ class ListPage(QWidget):
         row.addLayout(text, 1)
         elsewhere = (info.held and not is_open) or bool(info.damaged)
         buttons = []
-        if not is_open and not elsewhere and open_count(info):
+        if not is_open and not elsewhere and open_count(info) and info.kind == "batch":
             buttons.append(self._button(f"{name}.resume", "Resume", lambda: self.resume.emit(info.folder)))
         if not elsewhere and info.counts.get(State.REVIEW, 0):
             buttons.append(self._button(f"{name}.review", "Review", lambda: self.review.emit(info.folder)))
@@ -149,6 +149,8 @@ def standing(info: QueueInfo, is_open: bool = False) -> list[str]:
     for state, words in ((State.REVIEW, "to review"), (State.FAILED, "failed")):
         if info.counts.get(state, 0):
             said.append(f"{info.counts[state]:,} {words}")
+    if info.kind != "batch":
+        said.append("a watched folder")
     if is_open:
         said.append("open here")
     elif info.held:

@@ -315,7 +315,7 @@ def figures(summary: Summary, phase: Phase) -> list[str]:
     if phase is Phase.RUNNING:
         if summary.rate:
             said.append(words.rate(summary.rate))
-        said.append(f"{span(summary.left)} left" if summary.left is not None else "Starting" if not summary.rate else "")
+        said.append(f"{span(summary.left)} left" if summary.left is not None else "Running" if summary.finished else "Starting")
     elif phase is Phase.PAUSED:
         said.append("Paused" if not summary.counts.get(State.RUNNING, 0) else "Pausing: the photos in hand are being finished")
     elif phase is Phase.STOPPING:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QPersistentModelIndex, QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QBrush, QColor, QFont, QImage, QImageReader, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
+from PySide6.QtGui import QBrush, QColor, QFocusEvent, QFont, QImage, QImageReader, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QTableView
 
 from bgdesk.app.jobs import Post
@@ -129,7 +129,9 @@ class QueueTable(QTableView):
             changed.connect(lambda *_: self._look.start())
         model.modelAboutToBeReset.connect(self._remember)
         model.modelReset.connect(self._restore)
+        model.layoutChanged.connect(lambda *_: self._show_current())
         self.selectionModel().selectionChanged.connect(lambda *_: self.chosen.emit())
+        self.selectionModel().currentRowChanged.connect(lambda *_: self._show_current())
 
     @property
     def selected(self) -> list[int]:
@@ -182,6 +184,20 @@ class QueueTable(QTableView):
                 chosen.select(self.items.index(row, Column.NAME), flags)
         self.chosen.emit()
 
+    def _show_current(self) -> None:
+        row = self.currentIndex().row() if self.hasFocus() else -1
+        if row != self._delegate.current:
+            self._delegate.current = row
+            self.viewport().update()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self._show_current()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self._show_current()
+
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
         self._hover(self.rowAt(round(event.position().y())))
@@ -215,6 +231,7 @@ class _Delegate(QStyledItemDelegate):
     icons: Icons | None = None
     gate: float | None = None
     hovered = -1  # row
+    current = -1  # row that the keyboard is on
 
     def __init__(self, shelf: Shelf[Source, QImage], model: ItemsModel) -> None:
         super().__init__()
@@ -245,9 +262,8 @@ class _Delegate(QStyledItemDelegate):
             self._stage(painter, inner, item, tokens)
         else:
             self._text(painter, inner, column, str(index.data()), self._colour(column, item, tokens), option.font)
-        if state & QStyle.StateFlag.State_HasFocus and column is Column.NAME:
-            painter.setPen(QPen(QColor(tokens.accent), 1))
-            painter.drawRect(rect.adjusted(1, 1, -2, -3))
+        if column is Column.PICTURE and index.row() == self.current:
+            painter.fillRect(rect.left(), rect.top(), 3, rect.height() - 1, QColor(tokens.accent))
         painter.restore()
 
     def _picture(self, painter: QPainter, cell: QRect, item: Item, tokens: Tokens) -> None:

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QWidget
 
 import bgdesk
 from bgdesk.app.events import Message, Offer, Severity
-from bgdesk.app.jobs import Jobs, Lane, Post
+from bgdesk.app.jobs import Jobs, Lane, Post, Priority
 from bgdesk.app.paths import data_folder, resource
 from bgdesk.app.photos import PhotoState
 from bgdesk.app.session import Session
@@ -175,8 +175,7 @@ class Commands:
         """Say that a queue was left, if one was. Call once the window is up."""
 
         def work(_progress: Progress) -> "list[QueueInfo]":
-            if not (data_folder() / "queues").is_dir():  # and no database is loaded for nothing
-                return []
+            import bgdesk.batch.local  # noqa: F401 - so that Ctrl+B need not wait for it
             from bgdesk.ui.batch_desk import unfinished
 
             return unfinished(data_folder())
@@ -189,7 +188,7 @@ class Commands:
                 text = unfinished_text(infos[0]) + more
                 self._tell(Message(Severity.INFO, text, (Offer.RESUME_QUEUE, Offer.LATER), infos[0].folder))
 
-        self._rooms.jobs.submit(Lane.IO, work, on_done=done)
+        self._rooms.jobs.submit(Lane.IO, work, priority=Priority.BACKGROUND, on_done=done)
 
     # Photos out.
 

@@ -17,6 +17,8 @@ _POINTER: tuple[tuple[str, str], ...] = (
     ("Wheel", "Zoom at the pointer"),
     ("Space-drag, middle drag", "Pan"),
     ("Hold \\", "Show the source"),
+    ("A, R, F", "In a queue's review: accept, reject, fix"),
+    ("1, 2, 3, 4", "In a queue's review: on black, white, checkerboard, beside the photo"),
 )
 
 

@@ -22,11 +22,12 @@ class TaskBar:
     def show(self, fraction: float | None, left: int) -> None:
         """fraction: of the queue, in [0, 1], None to show nothing. left: photos."""
         percent = None if fraction is None else round(100 * min(1.0, max(0.0, fraction)))
-        now = (percent, left if percent is not None else 0)
+        linux = sys.platform.startswith("linux")
+        now = (percent, 0 if percent is None or linux else left)
         if now == self._shown:
             return
         self._shown = now
-        if sys.platform.startswith("linux"):
+        if linux:
             _send(properties(percent))
         elif isinstance(application := QGuiApplication.instance(), QGuiApplication):
             application.setBadgeNumber(now[1])

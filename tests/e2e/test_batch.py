@@ -270,6 +270,20 @@ def test_quitting_says_once_that_a_running_queue_goes_on(start: Callable[..., Qu
     assert again.desk.ask.asked == []
 
 
+def test_what_happens_while_the_queues_window_is_closed_is_said_in_the_main_window(
+    start: Callable[..., Queue], folder: Path, tmp_path: Path
+) -> None:
+    brake = Brake(2)
+    queue = start(brake)
+    set_up(queue, folder, tmp_path / "out")
+    queue.desk.until(lambda: queue.room.summary.finished == 2)
+    queue.window.close()
+    brake.set(None)
+    messages = queue.desk.window.stage.messages
+    queue.desk.until(lambda: messages.message.text.startswith("The queue shoes is finished"))
+    assert messages.message.text == "The queue shoes is finished: 8 of 8 photos, 3 to review, 1 failed. Ctrl+B shows it."
+
+
 def test_the_list_shows_forgets_and_makes_queues(start: Callable[..., Queue], folder: Path, tmp_path: Path) -> None:
     queue = start()
     set_up(queue, folder, tmp_path / "out")

@@ -262,7 +262,7 @@ def test_words() -> None:
 
 def test_what_is_said_of_queues(tmp_path: Path) -> None:
     def info(held: bool = False, damaged: str = "", **counts: int) -> Any:
-        return SimpleNamespace(counts={State(name): number for name, number in counts.items()}, held=held, damaged=damaged)
+        return SimpleNamespace(counts={State(name): number for name, number in counts.items()}, held=held, damaged=damaged, kind="batch")
 
     assert unfinished_text(info(queued=904, done=299, failed=1)) == "A queue of 1,204 photos is not finished: 300 are done."
     assert unfinished_text(info(queued=1, done=1)) == "A queue of 2 photos is not finished: 1 is done."
