@@ -46,11 +46,17 @@ class _Busy(Exception):
 
 
 class Lock:
-    """Held from `Lock(folder)` until `free`; the system frees it when the process dies. Raises QueueError where another has it."""
+    """Held from `Lock(folder)` until `free`; the system frees it when the process dies. Raises QueueError where another has it.
 
-    def __init__(self, folder: Path) -> None:
+    patience: seconds to wait for it; who lists queues holds it for a moment.
+    """
+
+    def __init__(self, folder: Path, patience: float = 0.5) -> None:
+        deadline = time.monotonic() + patience
+
         def busy() -> None:
-            raise _Busy
+            if time.monotonic() >= deadline:
+                raise _Busy
 
         self._stack = contextlib.ExitStack()
         try:
@@ -91,16 +97,17 @@ def journal_file(folder: Path) -> Path:
 
 def ledger(home: Path) -> Ledger:
     """What is known of the outputs of all queues. Raises JournalError."""
-    return Ledger(home_of(home) / "ledger.sqlite")
+    return Ledger.of(home)
 
 
 def queues(home: Path) -> list[QueueInfo]:
-    """All queues, newest first; a damaged one says so in its info."""
+    """All queues, newest first; a damaged one says so in its info. Those that were killed while they were made are left out."""
     found = []
     with contextlib.suppress(OSError):
         for folder in home_of(home).iterdir():
-            if journal_file(folder).is_file():
-                found.append(_info(folder))
+            with contextlib.suppress(OSError):
+                if journal_file(folder).stat().st_size:
+                    found.append(_info(folder))
     return sorted(found, key=lambda info: (info.made, info.id), reverse=True)
 
 
@@ -124,7 +131,7 @@ def _is_held(folder: Path) -> bool:
     if not os.path.exists(folder / _LOCK):
         return False
     try:
-        Lock(folder).free()
+        Lock(folder, patience=0.0).free()
     except QueueError:
         return True
     return False

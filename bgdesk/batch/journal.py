@@ -3,18 +3,22 @@
 SQLite in WAL mode, every transaction synced: what was reported done is still done after a power cut.
 """
 
+import logging
 import os
 import sqlite3
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from bgdesk.batch.values import BatchRecipe, Decision, Existing, Item, Outcome, Planned, State
-from bgdesk.core.errors import BgdeskError
+from bgdesk.batch.rows import item_of, moved_to, order, packed, plain, text_of
+from bgdesk.batch.values import BatchRecipe, Decision, Existing, Item, Planned, State
+from bgdesk.core.errors import BgdeskError, UsageError
 
 #: Version of the tables; a newer one is refused, an older one is brought up to date by `_MIGRATIONS`.
 VERSION = 1
@@ -35,8 +39,10 @@ CREATE TABLE items (
     error TEXT NOT NULL DEFAULT '',
     outcome TEXT,
     decision TEXT,
+    attempts INTEGER NOT NULL DEFAULT 0,
     claimed REAL
 );
+CREATE TABLE litter (path BLOB PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX by_state ON items (state, position);
 CREATE INDEX by_decision ON items (decision) WHERE decision IS NOT NULL;
 """
@@ -54,7 +60,10 @@ CREATE TABLE outputs (
 #: tables' version before -> what brings it one up.
 _MIGRATIONS: Mapping[int, str] = {}
 
-_COLUMNS = "id, position, source, size, mtime, outputs, state, crashes, interrupted, seconds, error, outcome, decision"
+_COLUMNS = "id, position, source, size, mtime, outputs, state, crashes, interrupted, seconds, error, outcome, decision, attempts"
+
+
+log = logging.getLogger(__name__)
 
 
 class JournalError(BgdeskError):
@@ -85,19 +94,28 @@ class Entry:
     output_mtime: int
 
 
+class _Damaged(JournalError):
+    pass
+
+
 class _Database:
     """One file, one connection, one lock: any thread may call. Errors come as JournalError in words."""
+
+    _connection: sqlite3.Connection | None = None
 
     def __init__(self, file: Path, tables: str, what: str) -> None:
         self._file, self._what = file, what
         self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
         with self._said():
             # Autocommit: transactions are begun and ended by `_change` alone.
             self._connection = sqlite3.connect(file, timeout=30.0, isolation_level=None, check_same_thread=False)
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")
             self._prepare(tables)
+
+    def __del__(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
     def close(self) -> None:
         with self._lock:
@@ -125,7 +143,7 @@ class _Database:
             try:
                 yield self._connection
             except sqlite3.Error as error:
-                raise JournalError(f"{self._what} could not be used: {_reason(error)}") from error
+                raise (_Damaged if _is_damage(error) else JournalError)(f"{self._what} could not be used: {_reason(error)}") from error
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
@@ -149,24 +167,50 @@ class _Database:
             return connection.execute(sql, values).fetchall()
 
 
+_DAMAGED = "the file is damaged. Its outputs are where they were; make a new queue, which skips what is done."
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return "malformed" in str(error) or "not a database" in str(error)
+
+
 def _reason(error: sqlite3.Error) -> str:
     words = str(error)
     if "full" in words:
         return "the disk is full. Make room, then resume."
-    if isinstance(error, sqlite3.DatabaseError) and ("malformed" in words or "not a database" in words):
-        return "the file is damaged. Its outputs are where they were; make a new queue, which skips what is done."
+    if _is_damage(error):
+        return _DAMAGED
     if "readonly" in words or "unable to open" in words:
         return "you are not allowed to write there. Check the permissions of its folder."
     return f"{words}. Check the disk."
 
 
 class Journal(_Database):
-    """The items of one queue. `create` makes the file, `Journal(file)` opens it. Raises JournalError everywhere."""
+    """The items of one queue. `create` makes the file, `Journal(file)` opens it. Raises JournalError everywhere.
+
+    Nobody else writes while it is open (the queue's lock sees to that). So items are kept in memory from the first `load` on:
+    whoever looks at them waits neither for the disk nor for a change that is being written, and can look after `close` too.
+    """
 
     def __init__(self, file: Path) -> None:
         if not file.is_file():
             raise JournalError(f"There is no journal {file}. The queue was deleted, or it lies elsewhere.")
+        self._kept: dict[int, Item] | None = None  # replaced by another one, where it grows or shrinks: it may be being looked at
         super().__init__(file, _QUEUE, f"The journal {file}")
+
+    def load(self) -> None:
+        """Read everything, once, and see that it is whole."""
+        with self._lock:
+            if [row[0] for row in self._rows("PRAGMA integrity_check(1)")] != ["ok"]:
+                raise JournalError(f"{self._what} could not be used: {_DAMAGED}")
+            self._kept = {item.id: item for item in self._read("ORDER BY id")}
+
+    def _read(self, which: str, values: Sequence[object] = ()) -> list[Item]:
+        rows = self._rows(f"SELECT {_COLUMNS} FROM items {which}", values)
+        try:
+            return [item_of(row) for row in rows]
+        except (KeyError, TypeError, ValueError) as error:
+            raise JournalError(f"{self._what} could not be used: {_DAMAGED}") from error
 
     @classmethod
     def create(cls, file: Path, about: About, planned: Iterable[Planned]) -> "Journal":
@@ -182,12 +226,12 @@ class Journal(_Database):
             "made": repr(about.made),
         }
         with journal._change() as connection:
-            connection.executemany("INSERT INTO about VALUES (?, ?)", values.items())
+            connection.executemany("INSERT INTO about VALUES (?, ?)", ((name, plain(value)) for name, value in values.items()))
             journal._insert(connection, planned)
         return journal
 
     def about(self) -> About:
-        values: dict[str, str] = dict(self._rows("SELECT name, value FROM about"))
+        values = {name: text_of(value) for name, value in self._rows("SELECT name, value FROM about")}
         try:
             return About(
                 values["title"],
@@ -197,89 +241,128 @@ class Journal(_Database):
                 BatchRecipe.from_json(values["recipe"]),
                 float(values["made"]),
             )
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, UsageError) as error:
             raise JournalError(f"{self._what} is not complete. Make a new queue, which skips what is done.") from error
 
     def add(self, planned: Iterable[Planned]) -> None:
         """New items, at the end."""
-        with self._change() as connection:
-            self._insert(connection, planned)
+        with self._lock:
+            with self._change() as connection:
+                last = connection.execute("SELECT coalesce(max(id), 0) FROM items").fetchone()[0]
+                self._insert(connection, planned)
+            if self._kept is not None:
+                self._kept = {**self._kept, **{item.id: item for item in self._read("WHERE id > ?", (last,))}}
 
     def items(self) -> list[Item]:
         """All of them, in their order."""
-        return [_item(row) for row in self._rows(f"SELECT {_COLUMNS} FROM items ORDER BY position, id")]
+        found = self._read("") if self._kept is None else list(self._kept.values())
+        return sorted(found, key=order)
 
     def item(self, id: int) -> Item | None:
-        rows = self._rows(f"SELECT {_COLUMNS} FROM items WHERE id = ?", (id,))
-        return _item(rows[0]) if rows else None
+        if self._kept is not None:
+            return self._kept.get(id)
+        return next(iter(self._read("WHERE id = ?", (id,))), None)
 
     def in_state(self, state: State) -> list[Item]:
-        return [_item(row) for row in self._rows(f"SELECT {_COLUMNS} FROM items WHERE state = ? ORDER BY position, id", (state.value,))]
+        found = self._read("WHERE state = ?", (state.value,)) if self._kept is None else list(self._kept.values())
+        return sorted((item for item in found if item.state is state), key=order)
+
+    def is_source(self, path: Path) -> bool:
+        """Whether it is a photo of the queue."""
+        return bool(self._rows("SELECT 1 FROM items WHERE source = ? LIMIT 1", (os.fsencode(path),)))
 
     def counts(self) -> dict[State, int]:
-        found: dict[str, int] = dict(self._rows("SELECT state, count(*) FROM items GROUP BY state"))
-        return {state: found.get(state.value, 0) for state in State}
+        if self._kept is None:
+            found = {State(state): number for state, number in self._rows("SELECT state, count(*) FROM items GROUP BY state")}
+        else:
+            found = dict(Counter(item.state for item in list(self._kept.values())))
+        return {state: found.get(state, 0) for state in State}
 
     def decisions(self) -> dict[Decision, int]:
-        found: dict[str, int] = dict(self._rows("SELECT decision, count(*) FROM items WHERE decision IS NOT NULL GROUP BY decision"))
-        return {decision: found.get(decision.value, 0) for decision in Decision}
+        if self._kept is None:
+            rows = self._rows("SELECT decision, count(*) FROM items WHERE decision IS NOT NULL GROUP BY decision")
+            found = {Decision(decision): number for decision, number in rows}
+        else:
+            found = dict(Counter(item.decision for item in list(self._kept.values()) if item.decision is not None))
+        return {decision: found.get(decision, 0) for decision in Decision}
 
     def claim(self) -> Item | None:
         """The next one that waits is RUNNING from now on. What was interrupted twice comes after all the others."""
-        with self._change() as connection:
-            row = (
+        with self._lock:
+            with self._change() as connection:
+                row = (
+                    connection.execute(
+                        "SELECT id FROM items WHERE state = 'queued' AND interrupted < 2 ORDER BY position, id LIMIT 1"
+                    ).fetchone()
+                    or connection.execute(
+                        "SELECT id FROM items WHERE state = 'queued' ORDER BY interrupted, position, id LIMIT 1"
+                    ).fetchone()
+                )
+                if row is None:
+                    return None
                 connection.execute(
-                    "SELECT id FROM items WHERE state = 'queued' AND interrupted < 2 ORDER BY position, id LIMIT 1"
-                ).fetchone()
-                or connection.execute("SELECT id FROM items WHERE state = 'queued' ORDER BY interrupted, position, id LIMIT 1").fetchone()
-            )
-            if row is None:
-                return None
-            connection.execute("UPDATE items SET state = 'running', error = '', claimed = ? WHERE id = ?", (time.time(), row[0]))
-        return self.item(row[0])
+                    "UPDATE items SET state = 'running', error = '', attempts = attempts + 1, claimed = ? WHERE id = ?",
+                    (time.time(), row[0]),
+                )
+            claimed = self._read("WHERE id = ?", row)[0]
+            self._keep([claimed])
+            return claimed
 
     def update(self, item: Item) -> None:
         """Write everything of one item but its position; one that was removed stays removed."""
-        with self._change() as connection:
-            self._write(connection, item)
+        self.update_all([item])
 
-    def update_all(self, items: Iterable[Item]) -> None:
-        """The same for several, in one transaction."""
-        with self._change() as connection:
-            for item in items:
-                self._write(connection, item)
+    def update_all(self, items: Iterable[Item], litter: Mapping[Path, str] = MappingProxyType({}), swept: Iterable[Path] = ()) -> None:
+        """The same for several, and for `litter`, in one transaction. swept: litter that is none any more."""
+        items = list(items)
+        with self._lock:
+            with self._change() as connection:
+                for item in items:
+                    self._write(connection, item)
+                self._note(connection, litter, swept)
+            self._keep(items)
 
-    def remove(self, ids: Iterable[int]) -> None:
-        with self._change() as connection:
-            connection.executemany("DELETE FROM items WHERE id = ?", ((id,) for id in ids))
+    def remove(self, ids: Iterable[int], litter: Mapping[Path, str] = MappingProxyType({})) -> None:
+        gone = set(ids)
+        with self._lock:
+            with self._change() as connection:
+                connection.executemany("DELETE FROM items WHERE id = ?", ((id,) for id in gone))
+                self._note(connection, litter, ())
+            if self._kept is not None:
+                self._kept = {id: item for id, item in self._kept.items() if id not in gone}
+
+    def litter(self) -> dict[Path, str]:
+        """Files of ours that are to be removed -> the sha256 that they must have; "" for staged names, which are ours in any case."""
+        return {Path(os.fsdecode(path)): sha256 for path, sha256 in self._rows("SELECT path, sha256 FROM litter")}
 
     def move(self, ids: Sequence[int], before: int | None) -> None:
         """These items, in their present order, directly before the item `before`; None or one that is not there: at the end."""
         moved = set(ids) - {before}
-        with self._change() as connection:
-            order = [row[0] for row in connection.execute("SELECT id FROM items ORDER BY position, id")]
-            going = [id for id in order if id in moved]
-            staying = [id for id in order if id not in moved]
-            at = staying.index(before) if before in staying else len(staying)
-            low, high = at, len(staying) - at
-            places = dict(connection.execute("SELECT id, position FROM items"))
-            first = places[staying[at - 1]] if low else None
-            last = places[staying[at]] if high else None
-            start = first if first is not None else (last or 0.0) - len(going) - 1
-            end = last if last is not None else start + len(going) + 1
-            step = (end - start) / (len(going) + 1)
-            if start + step == start or step < 1e-6:  # no number fits between them any more: count anew
-                new = staying[:at] + going + staying[at:]
-                connection.executemany("UPDATE items SET position = ? WHERE id = ?", ((float(n), id) for n, id in enumerate(new, 1)))
-                return
-            connection.executemany("UPDATE items SET position = ? WHERE id = ?", ((start + step * n, id) for n, id in enumerate(going, 1)))
+        with self._lock:
+            with self._change() as connection:
+                places: dict[int, float] = dict(connection.execute("SELECT id, position FROM items ORDER BY position, id"))
+                changed = moved_to(places, moved, before)
+                connection.executemany("UPDATE items SET position = ? WHERE id = ?", ((place, id) for id, place in changed.items()))
+            if self._kept is not None:
+                self._kept.update({id: replace(self._kept[id], position=place) for id, place in changed.items()})
+
+    def _keep(self, items: Iterable[Item]) -> None:
+        for item in items if self._kept is not None else ():
+            assert self._kept is not None
+            if item.id in self._kept:
+                self._kept[item.id] = replace(item, position=self._kept[item.id].position)
+
+    @staticmethod
+    def _note(connection: sqlite3.Connection, litter: Mapping[Path, str], swept: Iterable[Path]) -> None:
+        connection.executemany("INSERT OR REPLACE INTO litter VALUES (?, ?)", ((os.fsencode(path), sha) for path, sha in litter.items()))
+        connection.executemany("DELETE FROM litter WHERE path = ?", ((os.fsencode(path),) for path in swept))
 
     def _insert(self, connection: sqlite3.Connection, planned: Iterable[Planned]) -> None:
         last = connection.execute("SELECT coalesce(max(position), 0.0) FROM items").fetchone()[0]
         connection.executemany(
             "INSERT INTO items (position, source, size, mtime, outputs, state, error) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
-                (last + n, os.fsencode(each.source), each.size, each.mtime, _packed(each.outputs), each.state.value, each.reason)
+                (last + n, os.fsencode(each.source), each.size, each.mtime, packed(each.outputs), each.state.value, plain(each.reason))
                 for n, each in enumerate(planned, 1)
             ),
         )
@@ -287,19 +370,20 @@ class Journal(_Database):
     def _write(self, connection: sqlite3.Connection, item: Item) -> None:
         connection.execute(
             "UPDATE items SET source = ?, size = ?, mtime = ?, outputs = ?, state = ?, crashes = ?, interrupted = ?, seconds = ?, "
-            "error = ?, outcome = ?, decision = ? WHERE id = ?",
+            "error = ?, outcome = ?, decision = ?, attempts = ? WHERE id = ?",
             (
                 os.fsencode(item.source),
                 item.size,
                 item.mtime,
-                _packed(item.outputs),
+                packed(item.outputs),
                 item.state.value,
                 item.crashes,
                 item.interrupted,
                 item.seconds,
-                item.error,
+                plain(item.error),
                 None if item.outcome is None else item.outcome.to_json(),
                 None if item.decision is None else item.decision.value,
+                item.attempts,
                 item.id,
             ),
         )
@@ -309,8 +393,23 @@ class Ledger(_Database):
     """What bgdesk knows of all outputs, whichever queue made them; several processes may use it at once."""
 
     def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        super().__init__(file, _LEDGER, f"The ledger {file}")
+        what = f"The ledger {file}"
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                super().__init__(file, _LEDGER, what)
+            except _Damaged as error:
+                # Without it outputs are numbered that could have been replaced: no reason to stop every queue.
+                log.warning("%s It is set aside, and a new one begun.", error)
+                os.replace(file, file.with_name(f"{file.stem}-damaged-{time.time():.0f}{file.suffix}"))
+                super().__init__(file, _LEDGER, what)
+        except OSError as error:
+            raise JournalError(f"{what} could not be made: {error.strerror}. Check the disk and the permissions.") from error
+
+    @classmethod
+    def of(cls, home: Path) -> "Ledger":
+        """The one of all queues. home: the person's data folder. Raises JournalError."""
+        return cls(home / "queues" / "ledger.sqlite")
 
     def lookup(self, output: Path) -> Entry | None:
         """What is known of the output last written to this absolute path."""
@@ -344,31 +443,3 @@ class Ledger(_Database):
         except OSError:
             return False
         return (status.st_size, status.st_mtime_ns) == (entry.output_size, entry.output_mtime)
-
-
-def _packed(paths: Sequence[Path]) -> bytes:
-    """File names hold no NUL, whatever else they hold."""
-    return b"\0".join(map(os.fsencode, paths))
-
-
-def _unpacked(blob: bytes) -> tuple[Path, ...]:
-    return tuple(Path(os.fsdecode(part)) for part in blob.split(b"\0")) if blob else ()
-
-
-def _item(row: Sequence[Any]) -> Item:
-    id, position, source, size, mtime, outputs, state, crashes, interrupted, seconds, error, outcome, decision = row
-    return Item(
-        id,
-        position,
-        Path(os.fsdecode(source)),
-        size,
-        mtime,
-        _unpacked(outputs),
-        State(state),
-        crashes,
-        interrupted,
-        seconds,
-        error,
-        None if outcome is None else Outcome.from_json(outcome),
-        None if decision is None else Decision(decision),
-    )

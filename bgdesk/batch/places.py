@@ -19,33 +19,46 @@ from bgdesk.batch.values import Existing, Written
 
 #: The folder, beside the outputs, of those that wait for a person's look.
 REVIEW = "review"
+#: How SaveErrors begin, and what files.save says of a full disk.
+_SAVING = ("could not be saved", "could not be read back", "disk is full")
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
 #: A disk with less room than this, in bytes, is full: the next photo would not fit, whatever its size.
 _ROOM = 16e6
-_PART = 40  # last characters of a name, which files.target keeps in its temporary one
+_PART = 40  # characters, the last ones, of a name that files.save keeps in its temporary one
 
 #: Whether the file at this path may be replaced.
 MayReplace = Callable[[Path], bool]
 
 
-def staged_name(target: Path, queue: str, item: int) -> Path:
-    """Where a worker writes what is to become `target`: hidden, in the same folder, and no other queue's or item's."""
-    tail = f".{queue}-{item}.bgdesk{target.suffix}"
+def staged_name(target: Path, queue: str, item: int, attempt: int = 0) -> Path:
+    """Where a worker writes what is to become `target`: hidden, in the same folder, and no other queue's, item's or attempt's.
+
+    A worker that outlives its program for a moment removes what it has begun: by then the next attempt may have begun too.
+    """
+    tail = f".{queue}-{item}{f'-{attempt}' if attempt else ''}.bgdesk{target.suffix}"
     stem = target.stem
     while len(os.fsencode(f".{stem}{tail}")) > 240:  # file systems take 255 bytes, and saving adds to the name
         stem = stem[:-1]
     return target.with_name(f".{stem}{tail}")
 
 
+def is_staged(path: Path) -> bool:
+    """Whether only `staged_name` can have made up that name."""
+    return path.name.startswith(".") and ".bgdesk." in path.name
+
+
 def sweep(staged: Sequence[Path]) -> None:
     """Remove these staged files, whole and half-written ones. Never raises: what cannot be removed is in nobody's way."""
+    tails: dict[Path, set[str]] = {}
     for path in staged:
         with suppress(OSError):
             path.unlink(missing_ok=True)
+        tails.setdefault(path.parent, set()).add(path.name[-_PART:])
+    for folder, wanted in tails.items():
         with suppress(OSError):
-            for name in os.listdir(path.parent):
-                if name.startswith(f".{path.name[-_PART:]}.") and name.endswith(".part"):
-                    path.with_name(name).unlink(missing_ok=True)
+            for name in os.listdir(folder):
+                if name.endswith(".part") and name[1:].rsplit(".", 2)[0] in wanted:
+                    (folder / name).unlink(missing_ok=True)
 
 
 def place(written: Written, target: Path, may_replace: MayReplace) -> Path:
@@ -67,7 +80,7 @@ def place(written: Written, target: Path, may_replace: MayReplace) -> Path:
         elif same(staged, path):  # linked, and killed before the staged name was gone
             staged.unlink()
             break
-        elif not path.is_dir() and may_replace(path):
+        elif _is_reserved(path, staged) or (not path.is_dir() and may_replace(path)):
             os.replace(staged, path)
             break
     _sync(path.parent)
@@ -89,11 +102,28 @@ def _claim(staged: Path, path: Path) -> bool:
         staged.unlink()
         return True
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     except FileExistsError:
         return False
+    try:
+        os.write(handle, _mark(staged))
+    finally:
+        os.close(handle)
     os.replace(staged, path)
     return True
+
+
+def _mark(staged: Path) -> bytes:
+    """What a reserved name holds until the output comes, so that whoever finds it after a kill knows whose it is."""
+    return b"reserved for " + os.fsencode(staged.name)
+
+
+def _is_reserved(path: Path, staged: Path) -> bool:
+    mark = _mark(staged)
+    try:
+        return path.stat().st_size == len(mark) and path.read_bytes() == mark
+    except OSError:
+        return False
 
 
 def hold(written: Sequence[Written]) -> list[Written]:
@@ -168,7 +198,13 @@ def _sync(folder: Path) -> None:
 
 
 def trouble(folder: Path, error: str) -> str:
-    """What is wrong with the place that outputs go to, as a sentence; "" if it is well, and the photo itself is to blame."""
+    """What is wrong with the place that outputs go to, as a sentence; "" if it is well, and the photo itself is to blame.
+
+    A worker tells of a failure in words only. Those of a full disk are believed: by now its half of a file is gone, and there
+    may be room again. Any other failure to save is looked into by writing something there.
+    """
+    if not any(words in error for words in _SAVING):
+        return ""
     full = f"The disk that {folder} is on is full. Make room there, then resume."
     with suppress(OSError):
         if "disk is full" in error or shutil.disk_usage(folder).free < _ROOM:

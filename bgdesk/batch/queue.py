@@ -1,11 +1,12 @@
 """The queue itself: claims photos for the workers, puts what they made in its places, and writes down every step first."""
 
+import errno
 import logging
 import shutil
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -13,13 +14,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bgdesk.batch import places
-from bgdesk.batch.events import ItemsChanged, Listener, Phase, PhaseChanged, Post, Progressed, QueueEvent, Said, direct
-from bgdesk.batch.finish import Finisher, source_now
+from bgdesk.batch.events import ItemsChanged, Listener, Phase, PhaseChanged, Post, Progressed, QueueEvent, Said, Speaker, direct
+from bgdesk.batch.finish import Finisher, make_folders, source_now
 from bgdesk.batch.folder import Lock, QueueError, QueueInfo, journal_file, ledger, new_folder, queues
+from bgdesk.batch.hands import Hands
 from bgdesk.batch.journal import About, Journal, JournalError
 from bgdesk.batch.pool import Pool, PoolEvents
-from bgdesk.batch.values import BatchRecipe, Decision, Existing, Item, Job, Outcome, Planned, State, Summary, Written
-from bgdesk.core.errors import LoadError
+from bgdesk.batch.values import BatchRecipe, Existing, Item, Job, Outcome, Planned, State, Summary, Written
+from bgdesk.core.errors import BgdeskError, LoadError, SaveError
 
 __all__ = [
     "ItemsChanged", "MakePool", "Phase", "PhaseChanged", "Progressed", "Queue", "QueueError", "QueueEvent", "QueueInfo", "Said", "queues",
@@ -27,13 +29,8 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two reports of one item's progress.
-_REPORT = 0.1
-#: The rate is that of so many photos, the last ones.
-_LATELY = 50
 #: A photo that took so many workers down is set aside.
 _CRASHES = 2
-
 
 #: Starts the workers of a recipe; they tell the queue what becomes of its jobs.
 MakePool: TypeAlias = Callable[[PoolEvents, BatchRecipe], Pool]
@@ -42,8 +39,9 @@ MakePool: TypeAlias = Callable[[PoolEvents, BatchRecipe], Pool]
 class Queue:
     """`create` makes one, `open` goes on with one; both hold its lock until `close`. Every method may be called from any thread.
 
-    What was left by a process that died is put right when a queue is opened: see `_recover`. Methods raise JournalError when
-    the journal cannot be written; what they were to do is not done then.
+    What was left by a process that died is put right when a queue is opened: see `Finisher.recover`. Methods raise JournalError
+    when the journal cannot be written; what they were to do is not done then. What goes wrong for every photo (a full disk, no
+    network, a folder that is closed to us) pauses the queue and is said once; what was in hand waits for `resume`.
     """
 
     def __init__(self, folder: Path, journal: Journal, lock: Lock, pools: MakePool, post: Post) -> None:
@@ -51,20 +49,23 @@ class Queue:
         about = journal.about()
         self.folder, self.id = folder, folder.name
         self.title, self.output, self.kind, self.existing, self.recipe = about.title, about.output, about.kind, about.existing, about.recipe
-        self._journal, self._file_lock, self._pools, self._post = journal, lock, pools, post
-        self._finisher = Finisher(folder.name, about, ledger(folder.parent.parent))
-        self._changed = threading.Condition()
+        self._journal, self._file_lock, self._pools = journal, lock, pools
+        journal.load()
+        self._finisher = Finisher(folder.name, about, journal, ledger(folder.parent.parent))
+        self._lock = self._finisher.lock  # never taken by one who holds _changed
+        self._speaker = Speaker(post)
+        self._tell = self._speaker.tell
+        self._changed = threading.Condition()  # over everything below
         self._phase = Phase.IDLE
         self._pool: Pool | None = None
         self._inbox: deque[Callable[[], None]] = deque()
-        self._hands: dict[int, float] = {}  # id -> when it was claimed
-        self._dropped: set[int] = set()  # removed while a worker had them
-        self._reported: dict[int, float] = {}
-        self._finished: deque[float] = deque(maxlen=_LATELY)
-        self._listeners: list[Listener] = []
+        self._hands = Hands()
+        self._said = ""  # why it is paused
         self._blocked = self._held = self._closed = False
         self._idle = False  # nothing was left to claim when that was last looked at
-        self._recover()
+        self._telling = 0  # changes of phase that are being told
+        self._dry = False  # it came to its end by itself: it goes on by itself with what is added
+        self._finisher.recover()
         self._thread = threading.Thread(target=self._run, name="queue", daemon=True)
         self._thread.start()
 
@@ -82,7 +83,10 @@ class Queue:
         kind: str = "batch",
         post: Post = direct,
     ) -> "Queue":
-        """A new queue of these photos; it begins with `start`. home: the person's data folder. Raises QueueError, JournalError."""
+        """A new queue of these photos; it begins with `start`. home: the person's data folder. Raises QueueError, JournalError.
+
+        kind: "batch" ends when all is done, and lets its workers go; "watch" waits for more.
+        """
         folder = new_folder(home)
         lock = Lock(folder)
         try:
@@ -105,7 +109,7 @@ class Queue:
             lock.free()
             raise
 
-    # --- looking ---
+    # --- looking: waits for no disk ---
 
     @property
     def phase(self) -> Phase:
@@ -121,26 +125,25 @@ class Queue:
     def summary(self) -> Summary:
         counts = self._journal.counts()
         with self._changed:
-            times = list(self._finished)
-        rate = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 2 and times[-1] > times[0] else None
+            rate = self._hands.rate
         waiting = counts[State.QUEUED] + counts[State.RUNNING]
         return Summary(counts, rate, waiting / rate if rate else None, self._journal.decisions())
 
+    def job(self, id: int) -> Job:
+        """What to hand to `work.write` with a cut-out that a person has mended, before `fixed`. Raises QueueError."""
+        item = self.item(id)
+        if item is None:
+            raise QueueError("That photo is not in the queue any more.")
+        return Job(id, item.source, item.outputs, self._finisher.staged_by_hand(item), self.recipe, self.folder)
+
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Tell every event to `listener`, through `post`; call what comes back to stop."""
-        with self._changed:
-            self._listeners.append(listener)
-
-        def stop() -> None:
-            with self._changed, suppress(ValueError):
-                self._listeners.remove(listener)
-
-        return stop
+        """Tell every event to `listener`, through `post`; call what comes back to stop. It must be quick."""
+        return self._speaker.subscribe(listener)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Until it is IDLE, or PAUSED with nothing in hand; False when the time is up."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._closed or self._blocked or self._at_rest(), timeout)
+            return self._changed.wait_for(lambda: self._closed or (not self._telling and (self._blocked or self._at_rest())), timeout)
 
     def _at_rest(self) -> bool:
         return not self._inbox and (self._phase is Phase.IDLE or (self._phase is Phase.PAUSED and not self._hands))
@@ -149,27 +152,17 @@ class Queue:
 
     def start(self) -> None:
         """Begin, or go on after `pause` or `stop`."""
-        with self._changed:
-            if self._closed or self._phase is Phase.RUNNING:
-                return
-            self._blocked = False
-            self._finished.clear()
-            self._enter(Phase.RUNNING)
+        self._enter(Phase.RUNNING)
 
     resume = start
 
     def pause(self) -> None:
         """Finish what is in hand and begin nothing more."""
-        with self._changed:
-            if self._phase in (Phase.RUNNING, Phase.STOPPING):
-                self._enter(Phase.PAUSED)
+        self._enter(Phase.PAUSED, (Phase.RUNNING, Phase.STOPPING))
 
     def stop(self) -> None:
         """Finish what is in hand, and let the workers go."""
-        with self._changed:
-            if self._phase in (Phase.RUNNING, Phase.PAUSED):
-                self._blocked = False
-                self._enter(Phase.STOPPING)
+        self._enter(Phase.STOPPING, (Phase.RUNNING, Phase.PAUSED))
 
     def hold(self, held: bool) -> None:
         """Interactive work comes first: the workers begin nothing while held."""
@@ -179,63 +172,53 @@ class Queue:
             pool.hold(held)
 
     def add(self, planned: Sequence[Planned]) -> None:
-        """More photos, at the end."""
+        """More photos, at the end. A queue that had come to its end goes on with them."""
         self._journal.add(planned)
         self._tell(ItemsChanged(()))
         self._wake()
 
     def retry(self, ids: Sequence[int] | None = None) -> None:
-        """Do these anew, whatever became of them; None: all that failed."""
-        wanted = self._journal.in_state(State.FAILED) if ids is None else [item for item in map(self.item, ids) if item is not None]
-        again = [item for item in wanted if not item.state.open]
-        for item in again:
-            if item.state is State.REVIEW and item.outcome is not None:
-                places.discard(item.outcome.written)
-        fresh = [replace(item, state=State.QUEUED, crashes=0, interrupted=0, error="", outcome=None, decision=None) for item in again]
-        self._journal.update_all(fresh)
-        self._tell(ItemsChanged(tuple(item.id for item in fresh)))
-        self._wake()
+        """Do these anew, whatever became of them; None: all that failed. A queue that had come to its end goes on with them."""
+        again = self._finisher.anew(ids)
+        if again:
+            self._tell(ItemsChanged(tuple(again)))
+            self._wake()
 
     def remove(self, ids: Sequence[int]) -> None:
         """Out of the queue. Photos and outputs stay; what a worker has in hand is given up."""
-        self._journal.remove(ids)
-        with self._changed:
-            running = [id for id in ids if id in self._hands]
-            self._dropped.update(running)
-            pool = self._pool
+        with self._lock:
+            with self._changed:
+                running, pool = self._hands.drop(ids), self._pool
+            try:
+                self._finisher.remove(ids)
+            except JournalError:
+                with self._changed:
+                    self._hands.keep(running)
+                raise
         if pool is not None and running:
             pool.cancel(running)
         self._tell(ItemsChanged(()))
-        self._wake()
 
     def move(self, ids: Sequence[int], before: int | None) -> None:
         """These, in their present order, directly before that item; None: to the end."""
-        self._journal.move(ids, before)
+        with self._lock:
+            self._journal.move(ids, before)
         self._tell(ItemsChanged(()))
 
     def accept(self, id: int) -> None:
         """Put the outputs of an item in review in their places. Raises QueueError where that cannot be done."""
-        item = self._in_review(id)
-        if item is not None and item.outcome is not None:
-            self._set(self._finisher.decided(item, item.outcome.written, Decision.ACCEPTED))
+        if self._finisher.accept(id):
+            self._tell(ItemsChanged((id,)))
 
     def fixed(self, id: int, written: Sequence[Written]) -> None:
-        """The same with outputs that a person has mended: they are complete under their staged names."""
-        item = self._in_review(id)
-        if item is not None and item.outcome is not None:
-            old = item.outcome.written
-            self._set(self._finisher.decided(item, written, Decision.FIXED))
-            places.discard(old)
+        """The same with outputs that a person has mended: they are complete under the names that `job` gave."""
+        if self._finisher.fixed(id, written):
+            self._tell(ItemsChanged((id,)))
 
     def reject(self, id: int, reason: str = "") -> None:
         """A person wants none of it: what waited is removed, unless it was changed meanwhile. `retry` does the photo anew."""
-        item = self._in_review(id)
-        if item is None or item.outcome is None:
-            return
-        self._journal.update(replace(item, state=State.REJECTED, decision=Decision.REJECTED, error=reason))
-        with suppress(OSError):
-            places.discard(item.outcome.written)
-        self._tell(ItemsChanged((id,)))
+        if self._finisher.reject(id, reason):
+            self._tell(ItemsChanged((id,)))
 
     def close(self) -> None:
         """End the workers (what they hold is given back), free the lock. Does nothing the second time."""
@@ -251,11 +234,12 @@ class Queue:
             self._thread.join()
         with self._changed:
             events, self._inbox = list(self._inbox), deque(maxlen=0)  # who speaks from now on is not heard
-        for event in events:  # what came in while it ended: results are put in their places, the rest is given back
+        with self._lock:
+            for event in events:  # what came in while it ended: results are put in their places, the rest is given back
+                with suppress(JournalError):
+                    event()
             with suppress(JournalError):
-                event()
-        with suppress(JournalError):
-            self._give_back()
+                self._finisher.give_back()
         self._journal.close()
         self._finisher.close()
         self._file_lock.free()
@@ -263,11 +247,10 @@ class Queue:
     # --- PoolEvents: from the pool's threads ---
 
     def progressed(self, id: int, stage: str, fraction: float) -> None:
-        now = time.monotonic()
         with self._changed:
-            if id not in self._hands or (now - self._reported.get(id, -1.0) < _REPORT and fraction not in (0.0, 1.0)):
+            if not self._hands.is_news(id, stage):
                 return
-            self._reported[id] = now
+            self._changed.notify_all()  # the pool may have grown
         self._tell(Progressed(id, stage, fraction))
 
     def lost(self, error: str) -> None:
@@ -301,10 +284,10 @@ class Queue:
             try:
                 self._turn()
             except JournalError as error:
-                self._stick(str(error))
+                self._pause_for(str(error), blocked=True)
             except Exception as error:  # the queue must not hang in silence
                 log.error("an unforeseen failure in the queue", exc_info=error)
-                self._stick(f"Something unforeseen went wrong in the queue ({type(error).__name__}: {error}). Resume to go on.")
+                self._pause_for(f"Something unforeseen went wrong ({type(error).__name__}: {error}). Resume to go on.", blocked=True)
 
     def _busy(self) -> bool:
         """Whether there is something to do for the thread."""
@@ -318,83 +301,108 @@ class Queue:
     def _turn(self) -> None:
         """One event, or one claim, or one change of phase."""
         with self._changed:
-            event = self._inbox[0] if self._inbox else None
+            event, phase = self._inbox[0] if self._inbox else None, self._phase
         if event is not None:
-            event()  # before it leaves the inbox: where the journal cannot be written, it is done again
+            with self._lock:
+                event()  # before it leaves the inbox: where the journal cannot be written, it is done again
             with self._changed:
                 self._inbox.popleft()
                 self._idle = False
                 self._changed.notify_all()
-            return
-        if self._phase is Phase.STOPPING:
-            self._rest()
-        elif self._phase is Phase.RUNNING:
+        elif phase is Phase.STOPPING:
+            self._rest(Phase.STOPPING)
+        elif phase is Phase.RUNNING:
             for item in self._journal.in_state(State.WRITTEN):  # what could not be put in its place before a pause
-                if item.id not in self._hands:
-                    self._finish(item)
-            claimed = self._journal.claim()
-            if claimed is not None:
-                self._begin(claimed)
-            elif not self._hands and self.kind == "batch":
-                self._rest()
-            else:
-                with self._changed:
-                    self._idle = True
+                if not self._finish(item):
+                    return
+            self._claim()
 
-    def _rest(self) -> None:
+    def _claim(self) -> None:
         with self._changed:
-            pool, self._pool = self._pool, None
-            self._enter(Phase.IDLE)
-        if pool is not None:
-            pool.close()
+            self._idle = True  # unless something is added from now on
+        if self._journal.counts()[State.QUEUED]:
+            with self._changed:
+                self._idle = False
+            pool = self._workers()
+            if pool is not None:
+                with self._lock:
+                    item = self._journal.claim()
+                    job = None if item is None else self._begun(item)
+                if job is not None:
+                    pool.submit(*job)
+        elif self.kind == "batch":
+            self._rest(Phase.RUNNING)
 
-    def _begin(self, item: Item) -> None:
-        """Give a claimed item to the pool."""
+    def _rest(self, phase: Phase) -> None:
+        """Nothing is left to do in this phase: let the workers go."""
+        dry = phase is Phase.RUNNING
+        if self._enter(Phase.IDLE, (phase,), lambda: not (self._inbox or self._hands) and (self._idle or not dry), dry=dry):
+            with self._changed:
+                pool, self._pool = self._pool, None
+            if pool is not None:
+                pool.close()
+
+    def _workers(self) -> Pool | None:
+        """The pool; None where it cannot be had, or is not wanted any more."""
+        if self._pool is not None:
+            return self._pool
+        try:
+            pool = self._pools(self, self.recipe)
+        except BgdeskError as error:
+            self._pause_for(str(error))
+            return None
+        with self._changed:
+            self._pool = None if self._closed else pool
+            closed, held = self._closed, self._held
+        if closed:
+            pool.close()
+        elif held:
+            pool.hold(True)
+        return None if closed else pool
+
+    def _begun(self, item: Item) -> tuple[Job, bool] | None:
+        """What to submit of a claimed item; None if it cannot be begun."""
         try:
             now = source_now(item)
+            make_folders(item)
         except LoadError as error:
             self._set(replace(item, state=State.FAILED, error=str(error)))
-            return
+            return None
+        except SaveError as error:
+            self._set(replace(item, state=State.QUEUED))
+            self._pause_for(str(error))
+            return None
         if now != item:
-            item = now
-            self._journal.update(item)
-        for folder in {output.parent for output in item.outputs}:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                self._set(replace(item, state=State.QUEUED))
-                self._pause_for(
-                    f"The folder {folder} could not be made: {error.strerror}. Check the disk and the permissions, then resume."
-                )
-                return
+            self._journal.update(now)
         with self._changed:
-            self._hands[item.id] = time.monotonic()
-            if self._pool is None:
-                self._pool = self._pools(self, self.recipe)
-                if self._held:
-                    self._pool.hold(True)
-            pool = self._pool
+            self._hands.take(item.id)
         self._tell(ItemsChanged((item.id,)))
-        pool.submit(Job(item.id, item.source, item.outputs, self._finisher.staged(item), self.recipe, self.folder), alone=item.crashes > 0)
+        return Job(item.id, item.source, item.outputs, self._finisher.staged(item), self.recipe, self.folder), item.crashes > 0
 
     def _took(self, id: int, outcome: Outcome) -> None:
         item = self._of_hands(id)
         if item is None:
             places.sweep([one.staged for one in outcome.written])
+            self._let_go(id)
             return
-        item = replace(item, state=State.WRITTEN, outcome=outcome, seconds=time.monotonic() - self._hands.get(id, time.monotonic()))
+        item = replace(item, state=State.WRITTEN, outcome=outcome, seconds=self._hands.seconds(id))
         self._journal.update(item)
-        with self._changed:
-            self._finished.append(time.monotonic())
         self._finish(item)
-        self._let_go(id)
+        self._let_go(id, finished=True)
 
-    def _finish(self, item: Item) -> None:
-        """Outputs that are written take their places, or wait for a person's look."""
+    def _finish(self, item: Item) -> bool:
+        """Outputs that are written take their places, or wait for a person's look. False where the queue must pause for it."""
         try:
-            self._set(self._finisher.finished(item))
+            self._finisher.finish(item)
         except OSError as error:
-            self._pause_for(f"{item.outputs[0].parent} cannot be written to: {error.strerror}. Check the disk, then resume.")
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            trouble = places.trouble(item.outputs[0].parent, "the disk is full" if full else "could not be saved")
+            if trouble:
+                self._pause_for(trouble)
+                return False
+            self._finisher.give_up(item, error)
+        self._tell(ItemsChanged((item.id,)))
+        return True
 
     def _failed(self, id: int, error: str) -> None:
         item = self._of_hands(id)
@@ -429,68 +437,61 @@ class Queue:
 
     def _of_hands(self, id: int) -> Item | None:
         """The item that a worker speaks of; None if it was removed."""
-        return None if id in self._dropped else self._journal.item(id)
+        return self._journal.item(id) if id in self._hands else None
 
-    def _let_go(self, id: int) -> None:
+    def _let_go(self, id: int, finished: bool = False) -> None:
         with self._changed:
-            self._hands.pop(id, None)
-            self._dropped.discard(id)
-            self._reported.pop(id, None)
+            self._hands.let_go(id, finished)
             self._changed.notify_all()
 
     # --- in common ---
-
-    def _recover(self) -> None:
-        """Put right what a process that died has left: nothing is done twice, nothing is lost, nothing half-written stays."""
-        self._give_back(interrupted=1)
-        for item in self._journal.in_state(State.WRITTEN):
-            self._finish(item)
-
-    def _give_back(self, interrupted: int = 0) -> None:
-        running = self._journal.in_state(State.RUNNING)
-        for item in running:
-            self._finisher.sweep(item)
-        self._journal.update_all(replace(item, state=State.QUEUED, interrupted=item.interrupted + interrupted) for item in running)
-
-    def _in_review(self, id: int) -> Item | None:
-        """The item if it waits for a decision; None if that was made already. Raises QueueError for any other."""
-        item = self.item(id)
-        if item is None or item.decision is not None:
-            return None
-        if item.state is not State.REVIEW:
-            raise QueueError(f"{item.name} is not in review.")
-        return item
 
     def _set(self, item: Item) -> None:
         self._journal.update(item)
         self._tell(ItemsChanged((item.id,)))
 
-    def _pause_for(self, error: str) -> None:
-        """Stop claiming, and say why; a reason that holds for every photo must not fail them all."""
-        with self._changed:
-            again = self._phase is Phase.PAUSED
-            if not again:
-                self._enter(Phase.PAUSED)
-        if not again:
-            self._tell(Said(error, error=True))
+    def _pause_for(self, error: str, blocked: bool = False) -> None:
+        """Stop claiming, and say why: a reason that holds for every photo must not fail them all.
 
-    def _stick(self, error: str) -> None:
-        """The same where even what comes in cannot be written down: it is kept until `start`."""
+        blocked: even what comes in cannot be written down, and is kept until `start`.
+        """
+        self._enter(Phase.PAUSED, (Phase.RUNNING, Phase.STOPPING), blocked=blocked, said=error)
+
+    def _enter(
+        self,
+        phase: Phase,
+        only: Collection[Phase] = tuple(Phase),
+        when: Callable[[], bool] = lambda: True,
+        *,
+        dry: bool = False,
+        blocked: bool = False,
+        said: str = "",
+    ) -> bool:
+        """Another phase begins, if it is now one of `only`; whether it has. `wait` does not end before that was told."""
         with self._changed:
-            self._blocked = True
+            changes = not self._closed and self._phase is not phase and self._phase in only and when()
+            if changes:
+                self._phase, self._idle, self._dry = phase, False, dry
+            if changes and phase in (Phase.RUNNING, Phase.STOPPING):
+                self._blocked, self._said = False, ""
+                self._hands.begin()
+            self._blocked |= blocked
+            news, self._said = said not in ("", self._said), said or self._said
+            self._telling += 1
             self._changed.notify_all()
-        self._pause_for(error)
-
-    def _enter(self, phase: Phase) -> None:
-        self._phase, self._idle = phase, False
-        self._changed.notify_all()
-        self._tell(PhaseChanged(phase))
+        if changes:
+            self._tell(PhaseChanged(phase))
+        if news:
+            self._tell(Said(said, error=True))
+        with self._changed:
+            self._telling -= 1
+            self._changed.notify_all()
+        return changes
 
     def _wake(self) -> None:
         with self._changed:
             self._idle = False
+            dry = self._dry
             self._changed.notify_all()
-
-    def _tell(self, event: QueueEvent) -> None:
-        for listener in tuple(self._listeners):
-            self._post(partial(listener, event))
+        if dry:
+            self.start()

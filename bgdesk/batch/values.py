@@ -267,8 +267,8 @@ class Item:
     """One photo of a queue, as the journal has it.
 
     id: never used again. position: the order in which items are claimed. crashes: how often it took a worker down with it.
-    interrupted: how often it was running when the whole program died. seconds: from claim to result. stage: where it is while
-    it runs, not kept. outcome: None until there is a result. error: of a failed or skipped item.
+    interrupted: how often it was running when the whole program died. seconds: from claim to result. outcome: None until there
+    is a result. error: of a failed or skipped item. attempts: how often it was claimed.
     """
 
     id: int
@@ -284,6 +284,7 @@ class Item:
     error: str = ""
     outcome: Outcome | None = None
     decision: Decision | None = None
+    attempts: int = 0
 
     @property
     def name(self) -> str:
