@@ -1,12 +1,13 @@
 """How likely a cut-out is good, judged without knowing the truth.
 
-Cheap signs of trouble come first; only where they leave it open does the network look again, at a small mirror image.
-Everything is measured on copies of at most SIDE pixels, so that it takes the same few milliseconds for any photo.
+Cheap signs of trouble come first; only where they leave it open does the network look again: at the mirror image of the
+subject, so that it sees the same things in other places and at another size. Everything is measured on copies of at most
+SIDE pixels and takes the same few milliseconds for any photo.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from math import exp
+from dataclasses import dataclass, field
+from math import exp, log
 from typing import TypeAlias
 
 import cv2
@@ -15,41 +16,70 @@ from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.geometry import Size
+from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.resample import Array, by_area, linear
 
-#: From here on a cut-out passes by itself; below FAIL it has most likely failed. In between a person should look.
+#: From here on a cut-out passes by itself; below FAIL it looks failed. In between a person should look.
 PASS, FAIL = 0.8, 0.4
-#: What counts as good: the intersection of cut-out and truth over their union, opacity split at one half.
+#: What counts as good: intersection over union of cut-out and truth, opacity split at one half.
 GOOD = 0.9
-#: Longest side in pixels of what is looked at.
+#: Longest side in pixels of the copies that are looked at.
 SIDE = 512
+
+#: The matte is unsure between these.
+_UNSURE = (0.1, 0.9)
+#: Colours nearer than this (CIE76, in L*a*b*) on the two sides of the edge are hard to tell apart.
+_FAINT = 12.0
+#: The two sides of the edge are looked at in squares of this side, in pixels of the small copy.
+_AROUND = 15
+#: A subject smaller than this share of the photo is none; one larger is all of it.
+_EMPTY, _FULL = 2e-4, 0.995
+#: What the network looks at again: the subject's box and so much of its longer side around it.
+_MARGIN = 0.15
 
 
 @dataclass(frozen=True)
 class Confidence:
     """value: the estimated probability, in [0, 1], that the cut-out's IoU with the truth is at least GOOD.
 
-    reasons: sentences for a person, what lowers the value most comes first; empty where nothing does. features: what was
-    measured, by name; "agreement" is there only if the network looked again.
+    reasons: sentences for a person, what lowers the value most comes first; empty where nothing does much. features: what
+    was measured, by name; "agreement" is among them only if the network looked again.
     """
 
     value: float
-    reasons: tuple[str, ...]
-    features: Mapping[str, float]
+    reasons: tuple[str, ...] = ()
+    features: Mapping[str, float] = field(default_factory=dict)
 
 
-#: Asks the network about the mirror image: float32 H×W in [0, 1] at any size, turned back.
-Look: TypeAlias = Callable[[], Alpha]
+#: Asks the network about the mirror image of this part of the photo: float32 H×W in [0, 1] at any size, turned back.
+Look: TypeAlias = Callable[[Rect], Alpha]
 
-#: The matte is unsure between these.
-_UNSURE = (0.1, 0.9)
-#: Colours nearer than this (CIE76, L*a*b*) on the two sides of the edge are hard to tell apart.
-_FAINT = 12.0
-#: The two sides of the edge are looked at in squares of this side, in pixels of the small copy.
-_AROUND = 15
-#: A subject smaller than this share of the photo is none; one larger is all of it.
-_EMPTY, _FULL = 2e-4, 0.995
+
+@dataclass(frozen=True)
+class Model:
+    """Logistic: the log-odds of a good cut-out are `best` less every trouble (see `troubles`) times its weight.
+
+    No weight is below 0, so that trouble never helps.
+    """
+
+    best: float
+    weights: Mapping[str, float]
+
+    def value(self, found: Mapping[str, float]) -> float:
+        return 1 / (1 + exp(sum(self.lost(found).values()) - self.best))
+
+    def lost(self, found: Mapping[str, float]) -> dict[str, float]:
+        """Trouble -> the log-odds that it takes."""
+        there = troubles(found)
+        return {name: weight * there[name] for name, weight in self.weights.items()}
+
+
+CHEAP = Model(
+    3.5, {"doubt": 4.0, "moved": 1.5, "width": 0.5, "faint": 0.5, "stray": 0.5, "holes": 0.3, "border": 0.3, "small": 0.5, "large": 0.5}
+)
+LOOKED = Model(4.0, {**CHEAP.weights, "doubt": 2.5, "apart": 2.5})
+#: Between these the cheap signs leave it open.
+OPEN = (0.15, 0.93)
 
 
 def judge(pixels: Pixels, cutout: Cutout, look: Look | None = None) -> Confidence:
@@ -64,79 +94,161 @@ def judge(pixels: Pixels, cutout: Cutout, look: Look | None = None) -> Confidenc
         return Confidence(0.0, ("No subject was found.",), found)
     if found["subject"] > _FULL:
         return Confidence(0.0, ("Nothing was taken away: the whole photo counts as subject.",), found)
-    value, reasons = _weighed(found, _CHEAP)
-    if look is not None and cutout.matte is not None and _OPEN[0] < value < _OPEN[1]:
-        found["agreement"] = small.agreement(look())
-        value, reasons = _weighed(found, _LOOKED)
-    return Confidence(value, reasons, found)
+    model = CHEAP
+    if look is not None and cutout.matte is not None and OPEN[0] < model.value(found) < OPEN[1]:
+        found["agreement"] = small.agreement(look)
+        model = LOOKED
+    value = model.value(found)
+    return Confidence(value, _reasons(value, model.lost(found), found), found)
+
+
+def measured(pixels: Pixels, cutout: Cutout, look: Look) -> dict[str, float]:
+    """Every feature, whatever the cheap ones say: what the models are fitted to. Without a subject only its size, 0."""
+    small = _Small.of(pixels, cutout)
+    found = small.features()
+    return {**found, "agreement": small.agreement(look)} if found["subject"] else found
+
+
+def troubles(found: Mapping[str, float]) -> dict[str, float]:
+    """Trouble -> how much of it there is, in [0, 1]. Where double the value means as much more trouble, it is on a log scale."""
+    return {
+        "doubt": _ratio(found["doubt"], 0.01, 0.3),
+        "moved": _ratio(found["moved"], 0.008, 0.2),
+        "width": _ratio(found["width"], 0.005, 0.2),
+        "faint": min(1.0, found["faint"] / 0.5),
+        "stray": min(1.0, found["stray"] / 0.2),
+        "holes": min(1.0, found["holes"] / 0.1),
+        "border": min(1.0, found["border"] / 0.5),
+        "small": _ratio(1 / found["subject"], 20, 1000),
+        "large": min(1.0, max(0.0, found["subject"] - 0.7) / 0.25),
+        "apart": _ratio(1 - found.get("agreement", 1.0), 0.02, 0.6),
+    }
+
+
+def _ratio(value: float, least: float, most: float) -> float:
+    """0 up to `least`, 1 from `most` on, between them as the logarithm."""
+    return min(1.0, log(value / least) / log(most / least)) if value > least else 0.0
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+#: What takes less of the log-odds than this is not worth a sentence; and most sentences.
+_WORTH, _MOST = 0.5, 3
+_SIDES = ("", " on one side", " on two sides", " on three sides", " on all sides")
+
+
+def _reasons(value: float, lost: Mapping[str, float], found: Mapping[str, float]) -> tuple[str, ...]:
+    worst = sorted(lost, key=lambda name: -lost[name])
+    told = [name for name in worst[:_MOST] if lost[name] >= _WORTH]
+    if not told and value < PASS:  # a person is asked to look, and must know for what
+        told = worst[:1]
+    return tuple(_sentence(name, found) for name in told)
+
+
+def _sentence(name: str, found: Mapping[str, float]) -> str:
+    match name:
+        case "doubt":
+            return f"The network was unsure of {_share(found['doubt'])} of the subject."
+        case "moved":
+            return f"The finished edge differs by {_share(found['moved'])} from what the network saw."
+        case "width":
+            return "The edge is soft over a wide band."
+        case "faint":
+            return f"Along {_share(found['faint'])} of its edge the subject has the colour of what lies behind it."
+        case "stray":
+            return f"Loose pieces lie beside the subject: {_share(found['stray'])} of what was kept."
+        case "holes":
+            return f"There are holes in the subject: {_share(found['holes'])} of it."
+        case "border":
+            return f"The subject touches the border{_SIDES[round(found['sides'])]}."
+        case "small":
+            return f"The subject is very small: {_share(found['subject'])} of the photo."
+        case "large":
+            return f"The subject fills {_share(found['subject'])} of the photo."
+        case _:
+            return "Seen mirrored, the network finds something else."
+
+
+def _share(part: float) -> str:
+    return f"{100 * part:.0f} %" if part >= 0.095 else f"{100 * part:.1g} %"
+
+
+# --- what is measured ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
 class _Small:
-    """The photo (L*a*b*), the opacity and the network's matte, at most SIDE pixels wide and high."""
+    """The photo in L*a*b*, the opacity and the network's matte, all at most SIDE pixels wide and high. full: the photo's size."""
 
     lab: NDArray[np.float32]
     alpha: Alpha
     matte: Alpha
+    full: Size
 
     @classmethod
     def of(cls, pixels: Pixels, cutout: Cutout) -> "_Small":
-        lab = cv2.cvtColor(to_uint8(_reduced(pixels)).astype(np.float32) / np.float32(255), cv2.COLOR_RGB2Lab)
+        small = to_uint8(_reduced(pixels)).astype(np.float32) * np.float32(1 / 255)
         alpha = _reduced(cutout.alpha)
-        return cls(np.asarray(lab, np.float32), alpha, alpha if cutout.matte is None else _reduced(cutout.matte))
+        matte = alpha if cutout.matte is None else _reduced(cutout.matte)
+        return cls(np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2Lab), np.float32), alpha, matte, Size(pixels.shape[1], pixels.shape[0]))
 
     def features(self) -> dict[str, float]:
-        """Every sign but the agreement. Shares are of the subject's area unless said otherwise; 0 without a subject."""
-        subject: Mask = self.alpha >= 0.5
+        """Every sign but the agreement, as shares; without a subject only its size, 0.
+
+        subject: of the photo. doubt: by which the subject's IoU falls short of 1, taking the matte's values for probabilities.
+        moved: the same between matte and opacity. width: mean width of the unsure band along the edge, to the subject's side.
+        faint: of the edge, where both sides have nearly one colour. stray, holes: to the subject's area, what is not in its
+        largest piece, and what it encloses. border: of the photo's border, covered by the subject. sides: how many, 0 to 4.
+        """
+        subject: Mask = np.asarray(self.alpha >= 0.5, np.bool_)
         area = int(np.count_nonzero(subject))
         if area == 0:
             return {"subject": 0.0}
         contour = _contour(subject)
-        length = max(1, int(np.count_nonzero(contour)))
         soft = int(np.count_nonzero((self.matte > _UNSURE[0]) & (self.matte < _UNSURE[1])))
         stray, holes = _pieces(subject)
-        sides = [subject[0], subject[-1], subject[:, 0], subject[:, -1]]
+        sides = [(int(np.count_nonzero(side)), side.size) for side in (subject[0], subject[-1], subject[:, 0], subject[:, -1])]
         return {
-            "subject": area / subject.size,  # of the photo
+            "subject": area / subject.size,
             "doubt": _doubt(self.matte),
-            "band": soft / area,
-            "width": soft / length / area**0.5,
-            "entropy": _entropy(self.matte),
             "moved": 1 - _iou(self.alpha, self.matte),
-            "faint": self._faint(contour),  # of the edge
-            "border": sum(int(np.count_nonzero(side)) for side in sides) / sum(side.size for side in sides),  # of the photo's border
-            "sides": float(sum(bool(np.count_nonzero(side) > 0.02 * side.size) for side in sides)),
+            "width": soft / max(1, int(np.count_nonzero(contour))) / area**0.5,
+            "faint": self._faint(contour),
             "stray": stray / area,
             "holes": holes / area,
-            "ragged": length / area**0.5,
+            "border": sum(covered for covered, _ in sides) / sum(length for _, length in sides),
+            "sides": float(sum(covered > 0 for covered, _ in sides)),
         }
 
-    def agreement(self, mirrored: Alpha) -> float:
-        """Soft IoU of the network's two answers, in [0, 1]."""
-        return _iou(self.matte, linear(np.ascontiguousarray(mirrored, np.float32), Size(*self.matte.shape[::-1])))
+    def agreement(self, look: Look) -> float:
+        """Soft IoU, in [0, 1], of the matte around the subject and what the network says when it looks there again."""
+        box = Rect.bounding(np.asarray(self.alpha >= 0.5, np.bool_))
+        small = box.grow(round(_MARGIN * max(box.width, box.height)) + 2).intersect(Rect.of_shape(self.alpha.shape))
+        x, y = self.full.width / self.alpha.shape[1], self.full.height / self.alpha.shape[0]
+        part = Rect(int(small.left * x), int(small.top * y), round(small.right * x), round(small.bottom * y)).clip(self.full)
+        answer = np.ascontiguousarray(look(part), np.float32)
+        fitted = by_area(answer, small.size) if answer.size > small.area else linear(answer, small.size)
+        return _iou(self.matte[small.slices], fitted)
 
     def _faint(self, contour: Mask) -> float:
-        """The share of the edge along which both sides have nearly the same colour."""
-        inside, outside = ((self.alpha > 0.9).astype(np.float32), (self.alpha < 0.1).astype(np.float32))
-        means = []
-        seen = contour
-        for part in (inside, outside):
+        means, seen = [], contour
+        for part in ((self.alpha > 0.9).astype(np.float32), (self.alpha < 0.1).astype(np.float32)):
             weight = cv2.blur(part, (_AROUND, _AROUND))
-            total = cv2.blur(self.lab * part[..., None], (_AROUND, _AROUND))
             seen = seen & (weight > 0.02)
-            means.append(total / np.maximum(weight, np.float32(1e-6))[..., None])
+            means.append(cv2.blur(self.lab * part[..., None], (_AROUND, _AROUND)) / np.maximum(weight, np.float32(1e-6))[..., None])
         edge = int(np.count_nonzero(seen))
-        if not edge:
+        if edge == 0:
             return 0.0
         apart = np.linalg.norm(means[0][seen] - means[1][seen], axis=-1)
-        return float(np.count_nonzero(apart < _FAINT)) / edge
+        return int(np.count_nonzero(apart < _FAINT)) / edge
 
 
 def _reduced(array: Array) -> Array:
-    """A copy of at most SIDE pixels on the longer side. Of a large photo only every n-th pixel is looked at."""
+    """A copy of at most SIDE pixels on the longer side; of a large photo only every n-th pixel is looked at."""
     height, width = array.shape[:2]
     step = max(1, max(height, width) // (2 * SIDE))
-    return by_area(np.ascontiguousarray(array[::step, ::step]), Size(width, height).fit(SIDE))  # type: ignore[return-value]
+    part: Array = array[::step, ::step]  # type: ignore[assignment]
+    return by_area(part, Size(width, height).fit(SIDE))
 
 
 def _contour(subject: Mask) -> Mask:
@@ -147,61 +259,21 @@ def _contour(subject: Mask) -> Mask:
 
 def _iou(first: Alpha, second: Alpha) -> float:
     """Soft intersection over union; 1 when both are empty."""
-    union = float(np.maximum(first, second).sum())
-    return float(np.minimum(first, second).sum()) / union if union else 1.0
+    union = float(np.maximum(first, second).sum(dtype=np.float64))
+    return min(1.0, float(np.minimum(first, second).sum(dtype=np.float64)) / union) if union else 1.0
 
 
 def _doubt(matte: Alpha) -> float:
-    """One minus the IoU that the matte itself expects of its own subject, taking its values for probabilities."""
     inside = matte >= 0.5
     count = int(np.count_nonzero(inside))
-    right = float(matte[inside].sum())
-    missed = float(matte[~inside].sum())
-    return 1 - right / (count + missed) if count else 1.0
-
-
-def _entropy(matte: Alpha) -> float:
-    """Mean binary entropy per pixel of the photo, in bits."""
-    sure = np.clip(matte, 1e-4, 1 - 1e-4)
-    return float(-(sure * np.log2(sure) + (1 - sure) * np.log2(1 - sure)).mean())
+    right, missed = (float(matte[part].sum(dtype=np.float64)) for part in (inside, ~inside))
+    return max(0.0, 1 - right / (count + missed)) if count else 1.0
 
 
 def _pieces(subject: Mask) -> tuple[int, int]:
-    """(pixels of the subject that do not belong to its largest piece, pixels of holes in it)."""
-    _, _, stats, _ = cv2.connectedComponentsWithStats(subject.astype(np.uint8), connectivity=8)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    stray = int(areas.sum() - areas.max())
+    """(pixels of the subject outside its largest piece, pixels of the holes in it)."""
+    areas = cv2.connectedComponentsWithStats(subject.astype(np.uint8), connectivity=8)[2][1:, cv2.CC_STAT_AREA]
+    # Framed, all ground that reaches the border is one piece, the first.
     ground = np.pad(~subject, 1, constant_values=True).astype(np.uint8)
-    _, _, stats, _ = cv2.connectedComponentsWithStats(ground, connectivity=4)
-    return stray, int(stats[1:, cv2.CC_STAT_AREA].sum() - stats[1, cv2.CC_STAT_AREA])
-
-
-@dataclass(frozen=True)
-class _Weight:
-    """How a sign of trouble counts: fully from `full` on, not at all at 0, linearly between."""
-
-    weight: float
-    full: float
-
-
-@dataclass(frozen=True)
-class _Model:
-    """Logistic: log-odds of a good cut-out are `best` less the weighted signs. No weight is below 0: trouble never helps."""
-
-    best: float
-    weights: Mapping[str, _Weight]
-
-
-_CHEAP = _Model(
-    3.0, {"doubt": _Weight(4, 0.2), "moved": _Weight(2, 0.2), "faint": _Weight(1, 1), "border": _Weight(1, 0.5), "stray": _Weight(1, 0.2)}
-)
-_LOOKED = _Model(3.5, {**_CHEAP.weights, "disagreement": _Weight(4, 0.4)})
-#: Between these the cheap signs leave it open.
-_OPEN = 0.1, 0.9
-
-
-def _weighed(found: Mapping[str, float], model: _Model) -> tuple[float, tuple[str, ...]]:
-    signs = {**found, "disagreement": 1 - found.get("agreement", 1.0)}
-    lost = {name: each.weight * min(1.0, signs[name] / each.full) for name, each in model.weights.items()}
-    value = 1 / (1 + exp(sum(lost.values()) - model.best))
-    return value, ()
+    holes = cv2.connectedComponentsWithStats(ground, connectivity=4)[2][2:, cv2.CC_STAT_AREA]
+    return int(areas.sum() - areas.max()), int(holes.sum())

@@ -20,6 +20,7 @@ from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.core.tasks import Progress, silent
 
 if TYPE_CHECKING:
+    from bgdesk.engine.confidence import Confidence
     from bgdesk.engine.device import Device, Run
     from bgdesk.engine.nets import Net
     from bgdesk.engine.onnx_net import OnnxNet, OnnxNetwork, Opened
@@ -125,19 +126,11 @@ class Pipeline:
 
     def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
         """The network's matte: float32 H×W in [0, 1]. Raises ModelError, DeviceError, Cancelled, MattingError."""
-        from bgdesk.engine.device import OutOfMemory
         from bgdesk.engine.segment import segment
 
         _check_pixels(pixels)
         progress("network", 0.0)
-        loaded = self._load()
-        try:
-            return segment(pixels, loaded.net, loaded.run, progress, quality)
-        except (OutOfMemory, RuntimeError) as error:
-            if loaded.device.kind == "cpu":
-                raise
-            loaded = self._fall_back(loaded, error)
-            return segment(pixels, loaded.net, loaded.run, progress, quality)
+        return self._ask(lambda loaded: segment(pixels, loaded.net, loaded.run, progress, quality))
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
@@ -274,6 +267,40 @@ class Pipeline:
             else:
                 suppress(colours, alpha, backdrop, progress)
         return colours
+
+    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> "Confidence":
+        """How likely `cutout`, made of `pixels`, is good: see Confidence. Takes a few milliseconds; where those leave it
+        open the network looks again, unless alpha came from a trimap alone.
+
+        Raises MattingError when the two do not fit together, ModelError, DeviceError, Cancelled.
+        """
+        from bgdesk.engine.confidence import judge
+
+        _check_pixels(pixels)
+        _check_like(pixels, cutout.alpha, "cutout")
+        progress("confidence", 0.0)
+        found = judge(pixels, cutout, lambda part: self.mirrored(pixels, part, progress))
+        progress("confidence", 1.0)
+        return found
+
+    def mirrored(self, pixels: Pixels, part: Rect, progress: Progress = silent) -> Alpha:
+        """The network's matte of a small mirror image of `part`, turned back: float32 in [0, 1], of any size. Raises as segment."""
+        from bgdesk.engine.segment import mirrored
+
+        seen = pixels[part.slices]
+        return self._ask(lambda loaded: mirrored(seen, loaded.net, loaded.run, lambda _, done: progress("confidence", done)))
+
+    def _ask(self, work: "Callable[[_Loaded], Alpha]") -> Alpha:
+        """`work` with the network; once more on the CPU where the device gives up."""
+        from bgdesk.engine.device import OutOfMemory
+
+        loaded = self._load()
+        try:
+            return work(loaded)
+        except (OutOfMemory, RuntimeError) as error:
+            if loaded.device.kind == "cpu":
+                raise
+            return work(self._fall_back(loaded, error))
 
     def _refine(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> "Refined":
         """Alpha of a whole photo: by the matting network that was chosen, else by our solver."""

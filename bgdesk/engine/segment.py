@@ -13,6 +13,8 @@ from bgdesk.engine.onnx_net import OnnxNet
 
 #: What FAST gives the network, relative to its own size.
 _FAST = 0.75
+#: The shorter side in pixels of the mirror image that is looked at to see whether the network agrees with itself.
+_SECOND = 384
 #: Opacities nearer to 0 or 1 than this count as that when two are averaged.
 _SURE = np.float32(1e-3)
 
@@ -33,6 +35,17 @@ def segment(pixels: Pixels, net: Net | OnnxNet, run: Run, progress: Progress = s
     matte: Alpha = np.clip(cubic(answer, photo), 0, 1)
     progress("network", 1.0)
     return matte
+
+
+def mirrored(pixels: Pixels, net: Net | OnnxNet, run: Run, progress: Progress = silent) -> Alpha:
+    """The network's answer about a small mirror image of `pixels`, turned back: float32 in [0, 1] at the size it was given.
+
+    A network of a fixed size is given that size.
+    """
+    photo = Size(pixels.shape[1], pixels.shape[0])
+    step = max(1, min(photo) // (3 * _SECOND))  # nothing finer will be seen: a large photo need not be read in full
+    size = net.size_for(photo, min(1.0, _SECOND / min(net.size_for(photo))))
+    return np.clip(_ask(pixels[::step, ::step][:, ::-1], size, net, run, progress, 0.0)[:, ::-1], 0, 1)
 
 
 def _ask(pixels: Pixels, size: Size, net: Net | OnnxNet, run: Run, progress: Progress, done: float) -> Alpha:
