@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bgdesk import __version__
 from bgdesk.app.models import default_store
-from bgdesk.bench import colours, hand, latency, matting, network, objects, refinement, whole
+from bgdesk.bench import colours, gate, hand, latency, matting, network, objects, refinement, whole
 from bgdesk.bench.report import Figure, Report, not_measured
 from bgdesk.bench.setup import Engine, Runner, Setup, versions
 from bgdesk.core.arrays import Alpha, Pixels
@@ -26,6 +26,7 @@ RUNNERS: Mapping[str, Runner] = {
     "refinement": refinement.run,
     "presets": objects.presets,
     "hand": hand.run,
+    "gate": gate.run,
     "rembg": objects.rembg,
 }
 

@@ -22,6 +22,7 @@ from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import BgdeskError, UsageError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.engine.confidence import Confidence
 from bgdesk.engine.pipeline import EngineStatus
 from bgdesk.files.load import load
 
@@ -41,6 +42,8 @@ class Engine(Protocol):
     def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None) -> Alpha: ...
     def rematte(self, pixels: Pixels, trimap: Trimap, alpha: Alpha, roi: tuple[int, int, int, int]) -> tuple[Rect, Alpha]: ...
     def foreground(self, pixels: Pixels, alpha: Alpha) -> Pixels: ...
+    def confidence(self, pixels: Pixels, cutout: Cutout) -> Confidence: ...
+    def mirrored(self, pixels: Pixels, part: Rect) -> Alpha: ...
 
 
 class OpenEngine(Protocol):
