@@ -61,10 +61,10 @@ class Finisher:
                 if not all(one.staged.parent.is_dir() for one in outcome.written):
                     raise  # a disk that is away comes back
                 done = _lost(item)
-            self._journal.update(done)
             for folder in {one.staged.parent for one in outcome.written if one.staged.parent.name == places.REVIEW}:
                 with suppress(OSError):
                     folder.rmdir()  # if that was the last one
+            self._journal.update(done)
 
     def give_up(self, item: Item, error: OSError) -> None:
         """A WRITTEN item of which an output cannot have its place is FAILED: another program may hold the file there."""
