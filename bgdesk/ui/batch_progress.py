@@ -23,9 +23,10 @@ from bgdesk.batch.queue import Phase
 from bgdesk.batch.values import State, Summary
 from bgdesk.batch.words import count, span
 from bgdesk.ui import words
+from bgdesk.ui.batch_cells import tabular
 from bgdesk.ui.batch_model import Column, ItemsModel
 from bgdesk.ui.batch_room import QueueRoom
-from bgdesk.ui.batch_table import QueueTable, tabular
+from bgdesk.ui.batch_table import QueueTable
 from bgdesk.ui.controls import hint_label, named, role
 from bgdesk.ui.icons import SIZE, Icons
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
-from bgdesk.ui.batch_table import checker
+from bgdesk.ui.batch_cells import checker
 from bgdesk.ui.controls import named
 from bgdesk.ui.review_loader import Picture
 
