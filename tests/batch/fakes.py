@@ -38,8 +38,8 @@ class FakePool:
         if alone:
             self.alone.append(job.source.name)
         thread = threading.Thread(target=self._work, args=(job, alone), daemon=True)
-        self.threads.append(thread)
         thread.start()
+        self.threads.append(thread)  # once it runs: whoever closes the pool meanwhile joins what is here
 
     def hold(self, held: bool) -> None:
         self.held.append(held)

@@ -4,6 +4,7 @@ Run by test_queue.py, with the folder as its argument.
 """
 
 import os
+import random
 import sys
 import time
 from pathlib import Path
@@ -17,13 +18,13 @@ class SlowPool(FakePool):
     """Each photo takes a moment, so that a kill meets photos in every stage."""
 
     def _work(self, job: Job, alone: bool) -> None:
-        time.sleep(0.01)
+        time.sleep(0.01 + 0.04 * random.random())
         super()._work(job, alone)
 
 
 def main() -> None:
+    os.write(1, b"begun\n")  # before it is opened: putting right what the last kill left may be cut short as well
     queue = Queue.open(Path(sys.argv[1]), SlowPool)
-    os.write(1, b"open\n")
     queue.start()
     queue.wait()
     queue.close()

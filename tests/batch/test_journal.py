@@ -1,11 +1,13 @@
 import os
 import sqlite3
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgdesk.batch.journal import VERSION, About, Entry, Journal, JournalError, Ledger
@@ -83,6 +85,7 @@ def test_several_threads_never_claim_the_same(tmp_path: Path) -> None:
     assert sorted(got) == list(range(1, 61))
 
 
+@settings(max_examples=40)
 @given(
     moves=st.lists(st.tuples(st.sets(st.integers(1, 8), min_size=1), st.one_of(st.none(), st.integers(1, 8))), max_size=12),
 )
@@ -110,6 +113,103 @@ def test_ten_thousand_are_written_and_read(tmp_path: Path) -> None:
     assert len(journal.items()) == 10_000
     plan = journal._rows("EXPLAIN QUERY PLAN SELECT id FROM items WHERE state = 'queued' AND interrupted < 2 ORDER BY position, id LIMIT 1")
     assert "by_state" in str(plan)  # claiming does not look at all of them
+
+
+def test_looking_at_ten_thousand_with_results_is_quick(tmp_path: Path) -> None:
+    """Once they are loaded: a list that is followed by a person is looked at again and again."""
+    journal = Journal.create(tmp_path / "j", ABOUT, some(10_000))
+    timings = dict.fromkeys(("load", "network", "trimap", "alpha", "foreground", "save"), 0.1)
+    outcome = Outcome((Written(Path("/o/.s.png"), Path("/o/s.png"), "ab"),), 8, 6, timings, 0.4, ("Its edge is unsure.",))
+    journal.update_all(replace(item, state=State.DONE, outcome=outcome) for item in journal.items())
+    journal.load()
+    begun = time.process_time()
+    assert len(journal.items()) == 10_000
+    assert journal.counts()[State.DONE] == 10_000
+    assert sum(journal.decisions().values()) == 0
+    assert time.process_time() - begun < 0.3
+    journal.close()
+
+
+@given(steps=st.lists(st.tuples(st.sampled_from(["claim", "done", "add", "remove", "move"]), st.integers(1, 9)), max_size=15))
+@settings(max_examples=25)
+def test_what_is_kept_in_memory_is_what_is_on_the_disk(steps: list[tuple[str, int]], tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.mktemp("j") / "j"
+    journal = Journal.create(file, ABOUT, some(4))
+    journal.load()
+    for step, id in steps:
+        item = journal.item(id)
+        match step:
+            case "claim":
+                journal.claim()
+            case "add":
+                journal.add(some(2))
+            case "remove":
+                journal.remove([id])
+            case "move":
+                journal.move([id], 2)
+            case _ if item is not None:
+                journal.update(replace(item, state=State.DONE, decision=Decision.FIXED, position=0.5))
+    other = Journal(file)
+    assert journal.items() == other.items()
+    assert journal.counts() == other.counts()
+    assert journal.decisions() == other.decisions()
+    assert [journal.in_state(state) for state in State] == [other.in_state(state) for state in State]
+    assert all(journal.item(id) == other.item(id) for id in range(1, 30))
+    other.close()
+    journal.close()
+
+
+def test_a_page_that_is_damaged_in_the_middle_is_found(tmp_path: Path) -> None:
+    file = tmp_path / "journal.sqlite"
+    Journal.create(file, ABOUT, some(2000)).close()
+    data = bytearray(file.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 8192] = b"\xaa" * 8192
+    file.write_bytes(data)
+    journal = Journal(file)
+    with pytest.raises(JournalError, match="damaged"):
+        journal.load()
+    journal.close()
+
+
+def test_text_of_any_kind_comes_back(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"caf\xe9 \xf0\x9f\x91\x9f")
+    journal = Journal.create(tmp_path / "j", replace(ABOUT, title=odd), [replace(some(1)[0], reason=odd)])
+    assert journal.about().title == odd
+    assert journal.items()[0].error == odd
+    journal.update(replace(journal.items()[0], error=odd * 2))
+    assert journal.items()[0].error == odd * 2
+    journal.close()
+
+
+def test_litter_comes_and_goes_with_what_made_it(journal: Journal) -> None:
+    odd = Path(os.fsdecode(b"/out/caf\xe9.png"))
+    journal.update_all(journal.items(), {odd: "ab", Path("/out/b.png"): ""})
+    journal.remove([1], {Path("/out/c.png"): ""})
+    assert journal.litter() == {odd: "ab", Path("/out/b.png"): "", Path("/out/c.png"): ""}
+    journal.update_all((), swept=[odd, Path("/out/c.png")])
+    assert journal.litter() == {Path("/out/b.png"): ""}
+
+
+def test_every_claim_counts(journal: Journal) -> None:
+    item = journal.claim()
+    assert item is not None
+    journal.update(replace(item, state=State.QUEUED))
+    again = journal.claim()
+    assert again is not None
+    assert (again.id, again.attempts) == (item.id, 2)
+
+
+def test_a_damaged_ledger_is_set_aside(tmp_path: Path, expect_log: Callable[[str], None]) -> None:
+    """What it knew is lost, and no queue is."""
+    expect_log("ledger.* is damaged.*set aside")
+    file = tmp_path / "queues" / "ledger.sqlite"
+    file.parent.mkdir()
+    file.write_bytes(b"no database at all" * 100)
+    ledger = Ledger.of(tmp_path)
+    assert ledger.lookup(tmp_path / "shoe.png") is None
+    ledger.close()
+    assert sorted(path.name.startswith("ledger-damaged-") for path in file.parent.glob("*.sqlite")) == [False, True]
 
 
 def test_removed_items_stay_removed_and_ids_are_not_used_again(journal: Journal) -> None:

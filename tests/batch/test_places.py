@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,25 @@ def test_disks_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nu
     assert (tmp_path / "shoe-2.png").read_bytes() == b"cutout"
 
 
+def test_a_name_that_was_reserved_on_a_disk_without_links_is_known_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(source: object, target: object) -> None:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    def killed(source: object, target: object) -> None:
+        raise Killed
+
+    one, other = staged(tmp_path), staged(tmp_path / "other")
+    monkeypatch.setattr(os, "link", no_links)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", killed)
+        with pytest.raises(Killed):
+            places.place(one, one.target, never)
+    # Another queue's output of that name finds it taken.
+    assert places.place(replace(other, staged=other.staged.rename(tmp_path / ".x.q-2.bgdesk.png")), one.target, never).name == "shoe-2.png"
+    assert places.place(one, one.target, never) == one.target
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.png")} == {"shoe.png": b"cutout", "shoe-2.png": b"cutout"}
+
+
 class Killed(BaseException):
     """The process ends here."""
 
@@ -115,7 +135,7 @@ def test_a_staged_file_that_is_nowhere_is_said(tmp_path: Path) -> None:
 
 
 def test_leftovers_of_a_worker_are_swept_and_nothing_else(tmp_path: Path) -> None:
-    one = staged(tmp_path)
+    one = staged(tmp_path, name="a shoe with a name that is longer than what is kept of it.png")
     part = tmp_path / f".{one.staged.name[-40:]}.0badcafe.part"
     part.write_bytes(b"half")
     others = [tmp_path / ".other.q-2.bgdesk.png", tmp_path / "shoe.png", tmp_path / ".something.part"]
