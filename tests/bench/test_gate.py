@@ -175,10 +175,10 @@ def doubtful(count: int = 120) -> list[Record]:
 
 def test_what_tells_good_from_bad_gets_the_weight_and_what_does_not_keeps_the_prior() -> None:
     cheap, looked = gate.fit(doubtful())
-    assert cheap.weights["doubt"] > gate._PRIOR["doubt"] + 1
+    assert cheap.weights["doubt"] > gate._PRIOR["doubt"][0] + 1
     assert cheap.weights["stray"] == 0  # would help, and trouble never does
     for name in ("faint", "border", "small"):
-        assert cheap.weights[name] == gate._PRIOR[name]
+        assert cheap.weights[name] == gate._PRIOR[name][0]
     assert set(cheap.weights) == set(CHEAP.weights)
     assert set(looked.weights) == set(LOOKED.weights)
 
