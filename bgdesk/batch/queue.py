@@ -385,7 +385,9 @@ class Queue:
             places.sweep([one.staged for one in outcome.written])
             self._let_go(id)
             return
-        item = replace(item, state=State.WRITTEN, outcome=outcome, seconds=self._hands.seconds(id))
+        # What the photo took, not how long it waited in a worker's hands.
+        spent = sum(outcome.timings.values()) or self._hands.seconds(id)
+        item = replace(item, state=State.WRITTEN, outcome=outcome, seconds=spent)
         self._journal.update(item)
         self._finish(item)
         self._let_go(id, finished=True)

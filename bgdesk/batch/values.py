@@ -267,7 +267,7 @@ class Item:
     """One photo of a queue, as the journal has it.
 
     id: never used again. position: the order in which items are claimed. crashes: how often it took a worker down with it.
-    interrupted: how often it was running when the whole program died. seconds: from claim to result. outcome: None until there
+    interrupted: how often it was running when the whole program died. seconds: that its stages took. outcome: None until there
     is a result. error: of a failed or skipped item. attempts: how often it was claimed.
     """
 
