@@ -16,7 +16,10 @@ from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Cancelled, silent
 from bgdesk.core.trimap import from_matte
 from bgdesk.engine import confidence
+from bgdesk.engine import device as device_module
+from bgdesk.engine import weights as weights_module
 from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, OPEN, PASS, Confidence, judge, measured, troubles
+from bgdesk.engine.device import Device, Machine, OutOfMemory, Run
 from bgdesk.engine.nets import NETS
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.engine.segment import mirrored
@@ -335,6 +338,29 @@ def test_a_cutout_of_another_photo_is_refused() -> None:
     alpha = disc()
     with pytest.raises(MattingError, match="cutout"):
         Seen(alpha).confidence(photo(alpha)[:-1], cutout(photo(alpha), alpha))
+
+
+def test_a_device_that_gives_up_at_the_second_look_is_replaced_by_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[str] = []
+
+    def place(module: object, device: Device) -> Run:
+        def run(batch: np.ndarray) -> np.ndarray:
+            runs.append(device.kind)
+            if runs.count("cuda") > 1 and device.kind == "cuda":  # the first is its proof
+                raise OutOfMemory("no room")
+            return by_red(batch)
+
+        return run
+
+    monkeypatch.setattr(device_module, "probe", lambda: Machine(cuda="Fake card", mps=False, bf16=False))
+    monkeypatch.setattr(device_module, "place", place)
+    monkeypatch.setattr(weights_module, "load", lambda weights: object())
+    pipeline = Pipeline(lambda: Weights("isnet-general", "isnet", Path("none"), ""))
+    pixels = photo(disc())
+    answer = pipeline.mirrored(pixels, Rect.of_shape(pixels.shape))
+    assert answer.shape == (384, 384)
+    assert runs[-2:] == ["cuda", "cpu"]
+    assert "ran out of memory" in pipeline.status.notes[0]
 
 
 def test_a_photo_drowned_in_noise_is_trusted_less_by_the_real_network(models_home: Path, sample: Path) -> None:
