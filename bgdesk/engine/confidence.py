@@ -2,7 +2,7 @@
 
 Cheap signs of trouble come first; only where they leave it open does the network look again: at the mirror image of the
 subject, so that it sees the same things in other places and at another size. Everything is measured on copies of at most
-SIDE pixels and takes the same few milliseconds for any photo.
+SIDE pixels and takes the same few hundredths of a second for any photo.
 """
 
 from collections.abc import Callable, Mapping
