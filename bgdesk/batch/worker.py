@@ -264,12 +264,12 @@ def main(open: Open = open_engine) -> int:
     messages = (message for message in map(parse, pool) if message is not None)
     start = next(messages, None)
     if start is not None:
-        _serve(start, messages, say, open)
+        serve(start, messages, say, open)
     # Not by way of the interpreter's end: that would wait for threads, and the engine may be in the middle of a photo.
     os._exit(0)
 
 
-def _serve(start: Message, messages: Iterator[Message], say: Say, open: Open) -> None:
+def serve(start: Message, messages: Iterator[Message], say: Say, open: Open) -> None:
     recipe, worker = BatchRecipe.from_json(start["recipe"]), list[Worker]()
     early: list[Message] = []  # what came while the engine was opened
     lock = threading.Lock()

@@ -1,6 +1,7 @@
 """Which commands there are, and how their endings become exit statuses.
 
-0: done. 1: something failed; what could be done was done. 2: wrong usage. 130: stopped with Ctrl-C.
+0: done. 1: something failed; what could be done was done. 2: wrong usage. 3: some results wait for a look. 130: stopped with
+Ctrl-C.
 Nothing heavy is imported here: `bgdesk --version` has to answer at once.
 """
 
@@ -62,8 +63,22 @@ def _bench() -> Command:
     return bench
 
 
+def _batch() -> Command:
+    from bgdesk.cli import batch
+
+    return batch
+
+
+def _watch() -> Command:
+    from bgdesk.cli import watch
+
+    return watch
+
+
 COMMANDS: Mapping[str, Entry] = {
     "cut": Entry("cut photos out and save them", _cut),
+    "batch": Entry("cut out folders of photos unattended, and go on with what was left", _batch),
+    "watch": Entry("cut out whatever photos appear in a folder", _watch),
     "matte": Entry("make an alpha from a photo and a trimap", _matte),
     "models": Entry("list, install, verify, import and remove networks", _models),
     "doctor": Entry("check this machine: device, networks, libraries", _doctor),
