@@ -1,4 +1,4 @@
-"""The two commands of the README: set everything up and run the program, or set everything up and run the tests.
+"""The three commands of the README: set everything up and run the program, the tests, or the build of a folder to hand on.
 
 Standard library only. The environment is `.venv` beside this folder; a stamp inside it says what was installed, so that a
 second call goes straight to work.
@@ -19,6 +19,7 @@ import os
 import platform
 import shutil
 import subprocess
+import tempfile
 import time
 import venv
 from collections.abc import Mapping, Sequence
@@ -29,17 +30,20 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "bgdesk-stamp.json"
 CONSTRAINTS = ROOT / "packaging" / "constraints.txt"
 SAMPLE = ROOT / "resources" / "samples" / "astronaut.png"
+SPEC = ROOT / "packaging" / "bgdesk.spec"
 #: What the tests use as BGDESK_HOME when they need real networks; tests/conftest.py looks here too.
 TEST_HOME = ROOT / ".cache" / "bgdesk"
 TEST_NETWORKS = ("isnet-general", "u2netp")
 DEFAULT_NETWORK = "isnet-general"
 #: First words that are bgdesk's own commands: they need no window.
-COMMANDS = ("cut", "matte", "models", "doctor", "bench")
+COMMANDS = ("cut", "batch", "watch", "matte", "models", "doctor", "bench")
 
 USAGE = """\
 usage: python3 packaging/dev.py run [FILES...]         open the window, with the files or with a sample photo
-       python3 packaging/dev.py run cut PHOTO -o OUT   the same without a window; also: matte, models, doctor, bench, --version, --help
+       python3 packaging/dev.py run cut PHOTO -o OUT   the same without a window; also: batch, watch, matte, models, doctor,
+                                                       bench, --version, --help
        python3 packaging/dev.py test [ARGUMENTS...]    run all checks and tests; the arguments go to pytest
+       python3 packaging/dev.py build [FOLDER]         make a folder with the program and all it needs, in FOLDER or dist
 """
 
 
@@ -190,7 +194,7 @@ def needs_window(arguments: Sequence[str]) -> bool:
 
 
 def needs_network(arguments: Sequence[str]) -> bool:
-    return needs_window(arguments) or (arguments[:1] == ["cut"] and not {"-h", "--help"}.intersection(arguments))
+    return needs_window(arguments) or (arguments[:1] in (["cut"], ["batch"], ["watch"]) and not {"-h", "--help"}.intersection(arguments))
 
 
 def has_display(environment: Mapping[str, str], system: str) -> bool:
@@ -274,6 +278,55 @@ def test(arguments: list[str]) -> int:
     return status or (1 if failed else 0)
 
 
+# --- build -----------------------------------------------------------------------------------------------------------
+
+
+def build(arguments: list[str]) -> int:
+    """Make FOLDER/bgdesk, which runs without Python and this repository, and prove it: only then is an older one replaced."""
+    folder = Path(arguments[0]).absolute() if arguments else ROOT / "dist"
+    ensure_environment(("build", "onnx"))  # nothing can be installed into a frozen build later, so it has ONNX Runtime
+    ensure_network()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
+        work = Path(scratch)
+        python, kernels = venv_program("python"), work / "kernels"
+        places = ["--distpath", work / "dist", "--workpath", work / "work"]
+        make = {
+            "kernels": [python, ROOT / "packaging" / "kernels.py", kernels],
+            "PyInstaller": [python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", *places, SPEC, "--", kernels],
+        }
+        for title, command in make.items():
+            if not step(title, command):
+                raise SetupError(f"{title} failed; the reason is above.")
+        prove(work / "dist" / "bgdesk", work / "proof")
+        target = folder / "bgdesk"
+        if target.exists():
+            shutil.rmtree(target)
+        (work / "dist" / "bgdesk").replace(target)
+    size = sum(file.lstat().st_size for file in target.rglob("*") if file.is_file() and not file.is_symlink())
+    print(f"== built: {target}, {size / 1e6:.0f} MB", flush=True)
+    return 0
+
+
+def prove(program: Path, scratch: Path) -> None:
+    """Cut the samples with the built program. Raises SetupError if that fails, or if it had to compile what it should carry."""
+    script = "from bgdesk.app.paths import data_folder; print(data_folder())"
+    home = subprocess.run([venv_program("python"), "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+    compiled, out = scratch / "compiled", scratch / "out"
+    environment = {**os.environ, "BGDESK_HOME": home, "NUMBA_CACHE_DIR": str(compiled)}
+    start = program / ("bgdesk.exe" if os.name == "nt" else "bgdesk")
+    if not step("bgdesk --version", [start, "--version"], environment):
+        raise SetupError("The built program does not start; the reason is above.")
+    samples = SAMPLE.parent
+    if not step("bgdesk cut", [start, "cut", samples, "-o", out, "--format", "png"], environment):
+        raise SetupError("The built program starts, but cannot cut; the reason is above.")
+    expected = {photo.stem for photo in samples.glob("*.png")}
+    if len([file for file in out.glob("*.png") if file.stat().st_size]) != len(expected):
+        raise SetupError(f"The built program did not cut every photo of {samples}.")
+    if made := sorted(file.name for file in compiled.rglob("*") if file.is_file()):
+        raise SetupError(f"The built program compiled what it should carry: {', '.join(made)}. Add the case to packaging/kernels.py.")
+
+
 # --- the door --------------------------------------------------------------------------------------------------------
 
 
@@ -282,11 +335,12 @@ def main(arguments: list[str]) -> int:
     if command in ("-h", "--help"):
         print(USAGE, end="")
         return 0
-    if command not in ("run", "test"):
+    commands = {"run": run, "test": test, "build": build}
+    if command not in commands or (command == "build" and (len(rest) > 1 or any(word.startswith("-") for word in rest))):
         print(USAGE, end="", file=sys.stderr)
         return 2
     try:
-        return run(rest) if command == "run" else test(rest)
+        return commands[command](rest)
     except SetupError as error:
         say(str(error))
         return 1

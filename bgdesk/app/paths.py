@@ -33,6 +33,12 @@ def settings_folder() -> Path:
     return home / "settings" if home else Path(platformdirs.user_config_dir("bgdesk", appauthor=False))
 
 
+def cache_folder() -> Path:
+    """The person's own folder for what can be made again."""
+    home = _home()
+    return home / "cache" if home else Path(platformdirs.user_cache_dir("bgdesk", appauthor=False))
+
+
 def _shipped(name: str) -> Path:
     """A file or folder of the top level that travels with the program.
 

@@ -10,9 +10,10 @@ from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.pipeline import EngineStatus, Pipeline
 from bgdesk.engine.proof import Difference
 
-_PACKAGES = (
+#: Whose versions a report tells; a frozen build carries what pip noted about them.
+PACKAGES = (
     "torch", "numpy", "opencv-python-headless", "pillow", "pillow-heif", "psd-tools", "PySide6-Essentials", "numba",
-    "safetensors", "onnx", "onnxruntime", "platformdirs",
+    "safetensors", "onnx", "onnxruntime", "openvino", "platformdirs",
 )  # fmt: skip
 
 
@@ -39,7 +40,7 @@ def compare_with_cpu(pipeline: Pipeline, pixels: Pixels, progress: Progress = si
 def versions() -> Mapping[str, str]:
     """Python's and the main packages' versions; 'missing' for one that is not installed."""
     found = {"python": platform.python_version()}
-    for name in _PACKAGES:
+    for name in PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
