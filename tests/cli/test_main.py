@@ -79,7 +79,7 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
         (["models", "fetch"], "invalid choice: 'fetch'"),
         (["doctor", "--wish"], "unrecognized arguments: --wish"),
         (["--wish"], "unrecognized arguments: --wish"),
-        (["cot", "a.jpg"], "there is no file and no command called 'cot'. The commands are: cut, batch, watch, matte, models, doctor, bench"),
+        (["cot", "a.jpg"], "there is no file and no command called 'cot'. The commands are: cut, batch, watch, matte, models, doctor"),
     ],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
