@@ -48,15 +48,23 @@ class Unproven(Exception):
 
 
 def key(weights: Weights, device: Device) -> str:
-    """What a proof holds for: another card, precision, torch or network is proved anew."""
+    """What a proof holds for: another card, precision, torch, OpenVINO or network is proved anew."""
     import torch
 
-    return " | ".join((device.kind, device.name, device.precision, torch.__version__, weights.sha256))
+    words = [device.kind, device.name, device.precision, torch.__version__, weights.sha256]
+    if device.openvino:
+        from bgdesk.engine.openvino_run import version
+
+        words.append(version())
+    return " | ".join(words)
 
 
-def prove(net: Net, run: Run, reference: Callable[[], Run]) -> Difference:
-    """`run`'s answer to a drawn sample against that of the CPU in fp32, which is made only for this. Raises Unproven."""
-    size = net.size_for(Size(1, 1))
+def prove(net: Net, run: Run, reference: Callable[[], Run], scale: float = 1.0) -> Difference:
+    """`run`'s answer to a drawn sample against that of torch on the CPU in fp32, which is made only for this. Raises Unproven.
+
+    scale: the sample's size relative to the network's own.
+    """
+    size = net.size_for(Size(1, 1), scale)
     batch = np.ascontiguousarray(net.normalise(sample(size)).transpose(2, 0, 1)[None])
     answers = [stretch(answer) if net.stretch else answer for answer in (run(batch)[0, 0], reference()(batch)[0, 0])]
     found = Difference.between(*answers)
