@@ -189,9 +189,7 @@ class FakePool:
         doubt = "doubt" in job.source.name
         reasons = ("Its edge is unsure in a wide band.",) if doubt else ()
         timings = {"load": 0.01, "network": 0.02, "save": 0.01}
-        return Outcome(
-            tuple(written), width, height, timings, 0.62 if doubt else 0.97, reasons, (), "cpu", "fp32", "fake", "", "", thumb
-        )
+        return Outcome(tuple(written), width, height, timings, 0.62 if doubt else 0.97, reasons, (), "cpu", "fp32", "fake", "", "", thumb)
 
 
 class Brake:
