@@ -70,7 +70,7 @@ def run(setup: Setup) -> Iterator[Figure]:
         pixels, truth = trial.make()
         cutout = engine.auto(pixels)
         judged.append(Judged(engine.confidence(pixels, cutout).value, _worth(cutout.alpha, truth), trial.taken))
-    yield from table(judged, "cut-outs, half of them and more of photos in trouble")
+    yield from table(judged, "cut-outs, most of them of photos in trouble")
     yield from _cost(setup, engine)
 
 
