@@ -309,20 +309,28 @@ def build(arguments: list[str]) -> int:
 
 
 def prove(program: Path, scratch: Path) -> None:
-    """Cut the samples with the built program. Raises SetupError if that fails, or if it had to compile what it should carry."""
-    script = "from bgdesk.app.paths import data_folder; print(data_folder())"
-    home = subprocess.run([venv_program("python"), "-c", script], capture_output=True, text=True, check=True).stdout.strip()
-    compiled, out = scratch / "compiled", scratch / "out"
-    environment = {**os.environ, "BGDESK_HOME": home, "NUMBA_CACHE_DIR": str(compiled)}
+    """Cut the samples with the built program, alone and as a queue, in a home that holds the default network and nothing else.
+
+    Raises SetupError if that fails, or if it had to compile what it should carry.
+    """
+    script = "from bgdesk.app.paths import models_folder; print(models_folder())"
+    models = subprocess.run([venv_program("python"), "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+    home, compiled = scratch / "home", scratch / "compiled"
+    (home / "models").mkdir(parents=True)
+    for file in Path(models).glob(f"{DEFAULT_NETWORK}.*"):
+        shutil.copy(file, home / "models")
+    environment = {**os.environ, "BGDESK_HOME": str(home), "NUMBA_CACHE_DIR": str(compiled)}
     start = program / ("bgdesk.exe" if os.name == "nt" else "bgdesk")
     if not step("bgdesk --version", [start, "--version"], environment):
         raise SetupError("The built program does not start; the reason is above.")
     samples = SAMPLE.parent
-    if not step("bgdesk cut", [start, "cut", samples, "-o", out, "--format", "png"], environment):
-        raise SetupError("The built program starts, but cannot cut; the reason is above.")
-    expected = {photo.stem for photo in samples.glob("*.png")}
-    if len([file for file in out.glob("*.png") if file.stat().st_size]) != len(expected):
-        raise SetupError(f"The built program did not cut every photo of {samples}.")
+    calls = {"cut": ["--format", "png"], "batch": ["--gate", "0"]}
+    for name, options in calls.items():
+        out = scratch / name
+        if not step(f"bgdesk {name}", [start, name, samples, "-o", out, *options], environment):
+            raise SetupError(f"The built program starts, but bgdesk {name} fails; the reason is above.")
+        if len([file for file in out.glob("*.png") if file.stat().st_size]) != len(list(samples.glob("*.png"))):
+            raise SetupError(f"The built program's bgdesk {name} did not cut every photo of {samples}.")
     if made := sorted(file.name for file in compiled.rglob("*") if file.is_file()):
         raise SetupError(f"The built program compiled what it should carry: {', '.join(made)}. Add the case to packaging/kernels.py.")
 

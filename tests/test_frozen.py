@@ -24,7 +24,7 @@ def test_the_recipe_takes_files_that_are_there() -> None:
     compile(recipe, "bgdesk.spec", "exec")
     taken = re.findall(r'ROOT((?: / "[^"]+")+)', recipe)
     files = [ROOT.joinpath(*re.findall('"([^"]+)"', parts)) for parts in taken]
-    assert {paths.catalog_file(), paths.resource("icons"), PACKAGING / "start.py"} <= set(files)
+    assert {paths.catalog_file(), paths.resource("."), PACKAGING / "start.py"} <= set(files)
     assert [file for file in files if not file.exists()] == []
 
 
@@ -201,7 +201,7 @@ def fake_tools(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
             program = Path(words[words.index("--distpath") + 1]) / "bgdesk"
             program.mkdir(parents=True)
             (program / "bgdesk").write_text("new")
-        if title == "bgdesk cut":
+        if title in ("bgdesk cut", "bgdesk batch"):
             out = Path(words[words.index("-o") + 1])
             out.mkdir(parents=True)
             for name in ("astronaut", "chelsea"):
@@ -219,11 +219,11 @@ def test_build_makes_proves_and_only_then_replaces(dev: ModuleType, fake_tools: 
     (tmp_path / "bgdesk").mkdir()
     (tmp_path / "bgdesk" / "old").touch()
     assert dev.main(["build", str(tmp_path)]) == 0
-    assert fake_tools == ["build onnx", "network", "kernels", "PyInstaller", "bgdesk --version", "bgdesk cut"]
+    assert fake_tools == ["build onnx", "network", "kernels", "PyInstaller", "bgdesk --version", "bgdesk cut", "bgdesk batch"]
     assert [file.relative_to(tmp_path).as_posix() for file in sorted(tmp_path.rglob("*"))] == ["bgdesk", "bgdesk/bgdesk"]
 
 
-@pytest.mark.parametrize("failing", ["kernels", "PyInstaller", "bgdesk --version", "bgdesk cut"])
+@pytest.mark.parametrize("failing", ["kernels", "PyInstaller", "bgdesk --version", "bgdesk cut", "bgdesk batch"])
 def test_a_build_that_fails_leaves_the_last_one(
     dev: ModuleType,
     fake_tools: list[str],
