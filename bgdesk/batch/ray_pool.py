@@ -59,8 +59,8 @@ def places(nodes: Sequence[Mapping[str, Any]], jobs: int | None) -> list[Place]:
     if gpus:
         wanted = min(jobs or gpus, gpus)
         return [Place(None, max(1, sum(cpus.values()) // gpus))] * wanted
-    seats: list[str] = []
-    while cpus and len(seats) < (jobs or len(cpus)):
+    seats: list[str] = [] if jobs else list(cpus)
+    while cpus and len(seats) < (jobs or 0):
         # The machine with the most processors for each actor that it has.
         seats.append(max(cpus, key=lambda node: cpus[node] / (seats.count(node) + 1)))
     return [Place(node, max(1, cpus[node] // seats.count(node))) for node in seats]
@@ -154,14 +154,19 @@ class RayPool:
         self._wanted = max(1, jobs or 1)
         self._fruitless = 0
         self._held = self._closed = self._lost = False
-        self._ours = False  # the connection was made here, and is ended here
+        # Linux ends a process when the thread that started it is gone, and Ray asks for that: so the thread that starts a
+        # cluster stays until `close`.
+        self._begun, self._over = threading.Event(), threading.Event()
+        self._beginnings: list[threading.Thread] = []
         self._again()
 
     def _again(self) -> None:
         """Begin; or after everything was lost, begin anew."""
         self._lost, self._fruitless = False, 0
-        self._beginning = threading.Thread(target=self._begin, name="ray-begin", daemon=True)
-        self._beginning.start()
+        self._begun.clear()
+        thread = threading.Thread(target=self._begin, name="ray-begin", daemon=True)
+        self._beginnings.append(thread)
+        thread.start()
 
     @property
     def capacity(self) -> int:
@@ -172,7 +177,7 @@ class RayPool:
         with self._lock:
             if not self._closed:
                 self._waiting.append((job, alone))
-                if self._lost and not self._seats and not self._beginning.is_alive():
+                if self._lost and not self._seats and self._begun.is_set():
                     self._again()
                 self._fill()
                 return
@@ -207,7 +212,7 @@ class RayPool:
                 seat.say({"do": "end"})
         for job in freed:
             self._events.returned(job.id)
-        self._beginning.join()
+        self._begun.wait()
         for seat in seats:
             assert seat.thread is not None
             if seat.thread is threading.current_thread():
@@ -216,14 +221,16 @@ class RayPool:
                 seat.thread.join(max(0.0, deadline - time.monotonic()))
             _kill(seat)
             seat.thread.join()
-        if self._ours:
-            ray.shutdown()
+        self._over.set()
+        for thread in self._beginnings:
+            thread.join()
 
     # --- beginning ---
 
     def _begin(self) -> None:
+        ours = False
         try:
-            self._connect()
+            ours = self._connect()
             with self._lock:
                 found = places(ray.nodes(), self._jobs)  # type: ignore[no-untyped-call]
                 self._wanted = len(found)
@@ -237,18 +244,24 @@ class RayPool:
             said = next(iter(str(error).splitlines()), "") or type(error).__name__
             where = f"cluster at {self._address}" if self._address else "cluster on this machine"
             self._lose(f"The Ray {where} could not be reached: {said.rstrip('.')}. Check its address, and that it runs.")
+        finally:
+            self._begun.set()
+        if ours:
+            self._over.wait()
+            ray.shutdown()
 
-    def _connect(self) -> None:
+    def _connect(self) -> bool:
+        """Whether the connection was made here, and is to be ended here."""
         if ray.is_initialized():
-            return
-        self._ours = True
+            return False
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
         if self._address is not None:
             ray.init(self._address, **quiet)
-            return
+            return True
         # Only for this machine: Ray asks nobody who comes in by its door who they are.
         cpus = max(os.cpu_count() or 1, self._jobs or 1)
         ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=_STORE, _node_ip_address="127.0.0.1", **quiet)
+        return True
 
     def _hire(self, place: Place) -> None:
         """Start an actor. Under the lock. It works as soon as the cluster has room for it."""
@@ -258,9 +271,10 @@ class RayPool:
         else:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(place.node, soft=True)
         options["runtime_env"] = {"env_vars": _variables(place)}
-        options["concurrency_groups"] = {"told": 1, "asked": 1}
         start = {"recipe": self._recipe.to_json(), "memory": self._memory or default_memory()}
-        seat = _Seat(place, ray.remote(_Actor).options(**options).remote(start, self._open, __version__))
+        seat = _Seat(
+            place, ray.remote(concurrency_groups={"told": 1, "asked": 1})(_Actor).options(**options).remote(start, self._open, __version__)
+        )
         if self._held:
             seat.say({"do": "hold", "held": True})
         seat.thread = threading.Thread(target=self._listen, args=(seat,), name="ray-actor", daemon=True)

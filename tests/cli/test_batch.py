@@ -1,0 +1,259 @@
+"""bgdesk batch, from its arguments to what it prints, with a pool that only copies."""
+
+import argparse
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from bgdesk import __main__
+from bgdesk.batch.pool import PoolEvents
+from bgdesk.batch.queue import MakePool, queues
+from bgdesk.batch.values import BatchRecipe, Job, State
+from bgdesk.cli import batch, queue_options
+from tests.batch.fakes import FakePool, photos
+
+
+class Bench:
+    """Photos, an output folder, and the pools that were made. endings, confidence: of every pool."""
+
+    def __init__(self, folder: Path, home: Path) -> None:
+        self.photos, self.out, self.home = folder / "photos", folder / "out", home
+        self.pools: list[FakePool] = []
+        self.recipes: list[BatchRecipe] = []
+        self.endings: dict[str, object] = {}
+        self.confidence: dict[str, float] = {}
+
+    def make(self, args: argparse.Namespace) -> MakePool:
+        def pool(events: PoolEvents, recipe: BatchRecipe) -> FakePool:
+            made = FakePool(events, recipe)
+            made.endings.update(self.endings)  # type: ignore[arg-type]
+            made.confidence.update(self.confidence)
+            self.pools.append(made)
+            self.recipes.append(recipe)
+            return made
+
+        return pool
+
+    def run(self, *arguments: str) -> int:
+        parser = argparse.ArgumentParser()
+        batch.add_arguments(parser)
+        return batch.run(parser.parse_args(list(arguments)), self.make)
+
+    def start(self, *options: str) -> int:
+        return self.run(str(self.photos), "-o", str(self.out), *options)
+
+    def outputs(self) -> list[str]:
+        return sorted(str(path.relative_to(self.out)) for path in self.out.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def bench(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr(queue_options, "check_engine", lambda recipe, say: None)
+    made = Bench(tmp_path, home)
+    photos(made.photos, 4)
+    return made
+
+
+def failing(pool: FakePool, job: Job, alone: bool) -> None:
+    pool.events.failed(job.id, f"{job.source.name} could not be read: the file ends early. Copy it again from the camera.")
+
+
+def test_all_done(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.start("--gate", "0") == 0
+    assert bench.outputs() == [f"photo0{n}.png" for n in range(4)]
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "4 photos cut out into" in said.err
+    assert (queues(bench.home)[0].folder / "report.html").is_file()
+
+
+def test_one_fails_and_the_others_are_done(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.endings["photo01.png"] = failing
+    assert bench.start() == 1
+    assert "photo01.png could not be read: the file ends early." in capsys.readouterr().err
+    assert bench.outputs() == ["photo00.png", "photo02.png", "photo03.png"]
+    bench.endings.clear()
+    assert bench.run("--retry") == 0
+    assert len(bench.outputs()) == 4
+
+
+def test_some_wait_for_a_look(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.confidence["photo02.png"] = 0.3
+    assert bench.start() == 3
+    assert "review/photo02.png" in bench.outputs()
+    said = capsys.readouterr().err
+    assert "to be looked at, confidence 0.30" in said
+    assert f"To be looked at: {bench.out / 'review'}" in said
+
+
+def test_a_failure_says_more_than_a_doubt(bench: Bench) -> None:
+    bench.confidence["photo02.png"] = 0.3
+    bench.endings["photo01.png"] = failing
+    assert bench.start() == 1
+
+
+def test_json(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.confidence["photo02.png"] = 0.3
+    assert bench.start("--json") == 3
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    by_name = {Path(record["source"]).name: record for record in records[:-1]}
+    assert by_name["photo00.png"]["state"] == "done"
+    assert by_name["photo00.png"]["outputs"] == [str(bench.out / "photo00.png")]
+    assert by_name["photo02.png"]["state"] == "review"
+    assert by_name["photo02.png"]["confidence"] == 0.3
+    assert records[-1]["summary"]["counts"] == {"review": 1, "done": 3}
+
+
+def test_a_second_time_nothing_is_left_to_do(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.start() == 0
+    assert bench.start() == 0
+    assert len(bench.pools) == 1
+    assert "Nothing to do: 4 photos up to date in" in capsys.readouterr().err
+
+
+def test_another_recipe_is_made_anew(bench: Bench) -> None:
+    assert bench.start() == 0
+    before = (bench.out / "photo00.png").stat().st_mtime_ns
+    assert bench.start("--quality", "best") == 0
+    assert (bench.out / "photo00.png").stat().st_mtime_ns != before
+    assert bench.outputs() == [f"photo0{n}.png" for n in range(4)]
+
+
+def test_dry_run_writes_nothing(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.start("--dry-run", "--template", "shop-white") == 0
+    assert "4 photos would be cut out into" in capsys.readouterr().out
+    assert not bench.out.exists()
+    assert bench.pools == []
+    assert queues(bench.home) == []
+
+
+def test_dry_run_as_json(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.start("--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["photos"] == 4
+
+
+def test_options_make_the_recipe(bench: Bench, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.toml"
+    file.write_text('gate = 0.6\n[matte]\nquality = "fast"\n[[variants]]\nname = "a"\n[[variants]]\nname = "b"\nalpha_only = true\n')
+    assert bench.start("--recipe", str(file), "--fallback", "best", "--pattern", "{name}_{variant}") == 0
+    recipe = bench.recipes[0]
+    assert (recipe.gate, recipe.matte.quality.value, len(recipe.variants)) == (0.6, "fast", 2)
+    assert recipe.fallback is not None
+    assert "photo00_a.png" in bench.outputs()
+    assert "photo00_b.png" in bench.outputs()
+
+
+def test_subfolders_and_filters(bench: Bench) -> None:
+    photos(bench.photos / "more", 2)
+    assert bench.start("--recursive", "--exclude", "photo03*") == 0
+    assert bench.outputs() == ["more/photo00.png", "more/photo01.png", "photo00.png", "photo01.png", "photo02.png"]
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_ctrl_c_loses_nothing_and_says_how_to_go_on(bench: Bench, capsys: pytest.CaptureFixture[str], signals: int) -> None:
+    """The first finishes what is in hand; the second stops at once. Either way the rest waits."""
+    begun = threading.Semaphore(0)
+    release = threading.Event()
+
+    def slow(pool: FakePool, job: Job, alone: bool) -> None:
+        begun.release()
+        release.wait(20)
+        if pool.closed:
+            pool.events.returned(job.id)
+        else:
+            pool.events.written(job.id, pool.outcome(job))
+
+    bench.endings.update({f"photo0{n}.png": slow for n in range(3)})
+
+    def interrupt() -> None:
+        for _ in range(3):
+            begun.acquire(timeout=20)
+        for _ in range(signals):
+            os.kill(os.getpid(), signal.SIGINT)
+            threading.Event().wait(0.3)
+        release.set()
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        assert bench.start() == 130
+    finally:
+        thread.join()
+    queue = queues(bench.home)[0]
+    said = capsys.readouterr().err
+    assert f"bgdesk batch --resume {queue.id}" in said
+    assert queue.counts[State.QUEUED] == (1 if signals == 1 else 4)
+    bench.endings.clear()
+    assert bench.run("--resume") == 0
+    assert len(bench.outputs()) == 4
+
+
+def test_status(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.endings["photo01.png"] = failing
+    bench.start()
+    capsys.readouterr()
+    assert bench.run("--status") == 0
+    listed = capsys.readouterr().out
+    id = queues(bench.home)[0].id
+    assert id in listed
+    assert bench.run("--status", id) == 0
+    assert "photo01.png could not be read" in capsys.readouterr().out
+    assert bench.run("--status", id, "--json") == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert records[-1]["summary"]["counts"] == {"done": 3, "failed": 1}
+
+
+def test_reports_beside_the_outputs(bench: Bench) -> None:
+    assert bench.start("--report") == 0
+    assert {"bgdesk-report.csv", "bgdesk-report.html"} <= set(bench.outputs())
+
+
+def test_nothing_to_resume(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench.run("--resume") == 0
+    assert "No queue was left unfinished." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "name the photos and, with -o, a folder"),
+        (["photo.jpg"], "name the photos and, with -o, a folder"),
+        (["--resume", "--gate", "0.5"], "--gate and --resume cannot be had together"),
+        (["a.jpg", "-o", "out", "--jobs", "0"], "--jobs is 1 or more"),
+        (["a.jpg", "-o", "out", "--address", "x:1"], "add --engine ray"),
+        (["a.jpg", "-o", "out", "--gate", "2"], "The gate is a number from 0 to 1"),
+        (["a.jpg", "-o", "out", "--template", "nope"], "There is no template called 'nope'"),
+        (["a.jpg", "-o", "out", "--pattern", "{what}"], "unknown {what}"),
+        (["--status", "nope"], "no queue called 'nope'"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        __main__.main(["batch", *arguments])
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_without_a_network_it_is_said_before_anything_is_begun(tmp_path: Path, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos(tmp_path / "photos", 1)
+    assert __main__.main(["batch", str(tmp_path / "photos"), "-o", str(tmp_path / "out")]) == 1
+    assert "No network is installed" in capsys.readouterr().err
+    assert queues(home) == []
+
+
+def test_an_unfinished_queue_of_the_same_is_told_of(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    def no_network(pool: FakePool, job: Job, alone: bool) -> None:
+        pool.events.lost("The network is gone.")
+        pool.events.returned(job.id)
+
+    bench.endings.update({f"photo0{n}.png": no_network for n in range(4)})
+    assert bench.start() == 1
+    assert "The network is gone." in capsys.readouterr().err
+    first = queues(bench.home)[0].id
+    bench.endings.clear()
+    assert bench.start() == 0
+    assert f"Queue {first} was left with 4 of these photos to do." in capsys.readouterr().err
