@@ -374,9 +374,7 @@ class Pipeline:
         from bgdesk.engine.weights import load
 
         if key(weights, device) not in self._proven:
-            # Where the CPU's memory has to hold both networks at once, a smaller sample.
-            scale = 0.5 if device.kind == "cpu" else 1.0
-            prove(net, run, lambda: place(load(weights), Device("cpu", "CPU", "fp32")), scale)
+            prove(net, run, lambda: place(load(weights), Device("cpu", "CPU", "fp32")))
             self._proven.add(key(weights, device))
 
     def _open(self, network: "OnnxNetwork", device: str) -> _Loaded:

@@ -59,15 +59,13 @@ def key(weights: Weights, device: Device) -> str:
     return " | ".join(words)
 
 
-def prove(net: Net, run: Run, reference: Callable[[], Run], scale: float = 1.0) -> Difference:
-    """`run`'s answer to a drawn sample against that of torch on the CPU in fp32, which is made only for this. Raises Unproven.
-
-    scale: the sample's size relative to the network's own.
-    """
-    size = net.size_for(Size(1, 1), scale)
+def prove(net: Net, run: Run, reference: Callable[[], Run]) -> Difference:
+    """`run`'s answer to a drawn sample against that of torch on the CPU in fp32, which is made only for this. Raises Unproven."""
+    size = net.size_for(Size(1, 1))
     batch = np.ascontiguousarray(net.normalise(sample(size)).transpose(2, 0, 1)[None])
-    answers = [stretch(answer) if net.stretch else answer for answer in (run(batch)[0, 0], reference()(batch)[0, 0])]
-    found = Difference.between(*answers)
+    # The reference first: it is let go before the other takes its memory.
+    expected, answer = (stretch(answer) if net.stretch else answer for answer in (reference()(batch)[0, 0], run(batch)[0, 0]))
+    found = Difference.between(answer, expected)
     if not found.ok:
         raise Unproven(f"by {found.worst:.3f} at worst and {found.mean:.4f} on the mean")
     return found
