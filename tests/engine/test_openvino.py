@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from bgdesk.engine import device as device_module
 from bgdesk.engine import openvino_run
 from bgdesk.engine import weights as weights_module
 from bgdesk.engine.device import Device, Machine, Run, Stoppable, choose, place, probe
-from bgdesk.engine.nets import NETS
+from bgdesk.engine.nets import NETS, Net
 from bgdesk.engine.nets.rsu import RSU, pool, resize_like
 from bgdesk.engine.openvino_run import OpenVinoRun
 from bgdesk.engine.pipeline import Pipeline
@@ -161,6 +161,9 @@ def test_a_run_can_be_given_up_and_the_next_one_is_whole(monkeypatch: pytest.Mon
         with pytest.raises(Cancelled):
             run.asking(batch(320, 320), stop)
         assert time.perf_counter() - raised[-1] < 0.1
+        (request,) = run._requests.values()
+        with pytest.raises(RuntimeError, match="cancel"):  # it stops, and does not go on unseen
+            request.wait()
     assert len(raised) == 3
     assert np.array_equal(run(batch(320, 320)), expected)
 
@@ -228,13 +231,15 @@ def placed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(device_module, "probe", lambda: INSTALLED)
     monkeypatch.setattr(device_module, "place", noting)
     monkeypatch.setattr(weights_module, "load", lambda weights: network())
+    # As if it kept its accuracy in bf16, which `auto` would then choose.
+    monkeypatch.setitem(cast("dict[str, Net]", NETS), "u2netp", replace(NETS["u2netp"], reduced=True))
     return names
 
 
 def test_it_is_proved_once_and_then_serves(placed: list[str], tmp_path: Path) -> None:
     mattes = []
     for _ in range(2):  # as two starts of the program
-        pipeline = Pipeline(some_weights, proven=ProvenFile(tmp_path / "devices.json"))
+        pipeline = Pipeline(some_weights, precision="fp32", proven=ProvenFile(tmp_path / "devices.json"))
         mattes.append(pipeline.segment(PHOTO))
         assert (pipeline.status.device, pipeline.status.precision) == ("CPU (OpenVINO)", "fp32")
         assert pipeline.status.notes == ()
@@ -302,7 +307,7 @@ def test_where_it_fails_torch_computes_and_it_is_said_once(
     assert len(status.notes) == 1
     assert status.notes[0].startswith("CPU (OpenVINO) ")
     assert re.search(words, status.notes[0])
-    assert np.array_equal(mattes[-1], Pipeline(some_weights, torch_only=True).segment(PHOTO))
+    assert np.array_equal(mattes[-1], Pipeline(some_weights, precision="fp32", torch_only=True).segment(PHOTO))
 
 
 # --- silence ---------------------------------------------------------------------------------------------------------
