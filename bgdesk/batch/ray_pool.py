@@ -6,6 +6,7 @@ folder for the outputs and the queue's folder under the same paths, on storage t
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -20,7 +21,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
-from ray.exceptions import RayError
+from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from bgdesk import __version__
@@ -254,13 +255,18 @@ class RayPool:
         """Whether the connection was made here, and is to be ended here."""
         if ray.is_initialized():
             return False
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        # Whatever happens to an actor, Ray prints it on stdout too, which is for records; we say it ourselves.
+        ray._private.worker._worker_logs_enabled = False
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": False}
         if self._address is not None:
             ray.init(self._address, **quiet)
             return True
-        # Only for this machine: Ray asks nobody who comes in by its door who they are.
+        # Under an address of its own, a cluster lives on when the network changes. Its ports are open all the same: from 2.60 on,
+        # Ray lets nobody in without the person's own token.
+        address: dict[str, Any] = {"_node_ip_address": "127.0.0.2"} if sys.platform == "linux" else {}
         cpus = max(os.cpu_count() or 1, self._jobs or 1)
-        ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=_STORE, _node_ip_address="127.0.0.1", **quiet)
+        ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=_STORE, **address, **quiet)
         return True
 
     def _hire(self, place: Place) -> None:
@@ -272,9 +278,9 @@ class RayPool:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(place.node, soft=True)
         options["runtime_env"] = {"env_vars": _variables(place)}
         start = {"recipe": self._recipe.to_json(), "memory": self._memory or default_memory()}
-        seat = _Seat(
-            place, ray.remote(concurrency_groups={"told": 1, "asked": 1})(_Actor).options(**options).remote(start, self._open, __version__)
-        )
+        remote: Any = ray.remote  # its types do not know of concurrency groups
+        actor = remote(concurrency_groups={"told": 1, "asked": 1})(_Actor).options(**options)
+        seat = _Seat(place, actor.remote(start, self._open, __version__))
         if self._held:
             seat.say({"do": "hold", "held": True})
         seat.thread = threading.Thread(target=self._listen, args=(seat,), name="ray-actor", daemon=True)
@@ -379,7 +385,7 @@ class RayPool:
                         lost = f"The Ray cluster is gone: {error}. Start it, and resume."
         for hand in hands:
             if hand in blamed:
-                self._events.crashed(hand.job.id, f"{hand.job.source.name} was in the hands of an actor that died: {how}")
+                self._events.crashed(hand.job.id, _blame(hand.job, how))
             else:
                 self._events.returned(hand.job.id)
         if lost:
@@ -423,8 +429,17 @@ def _kill(seat: _Seat) -> None:
         log.info("an actor could not be ended: %s", error)
 
 
+def _blame(job: Job, how: str) -> str:
+    return f"{job.source.name} was in an actor of the cluster when {how}. If that happens again, save it anew in another program."
+
+
 def _words(error: RayError) -> str:
-    """The sentence of Ray's long story that says what happened."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = ("worker unexpectedly", "the actor is dead because", "the worker died")
-    return next((line for line in lines if line.lower().startswith(told)), lines[0] if lines else type(error).__name__)
+    """What happened, without Ray's long story of what may have led to it; that goes to the log."""
+    log.info("%s", error)
+    if isinstance(error, OutOfMemoryError) or "memory monitor" in str(error).lower():
+        return "its machine ran out of memory"
+    if isinstance(error, NodeDiedError):
+        return "its machine was lost"
+    if isinstance(error, ActorDiedError) and "creation task" not in str(error):
+        return "its process or its machine died"
+    return next((line.strip().rstrip(".") for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)

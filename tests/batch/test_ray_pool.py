@@ -69,9 +69,11 @@ def until(condition: Callable[[], object], seconds: float) -> None:
 
 
 @pytest.mark.timeout(240)
-def test_two_actors_one_of_which_is_killed(tmp_path: Path, home: Path, queues: list[Queue], expect_log: Callable[[str], None]) -> None:
+def test_two_actors_one_of_which_is_killed(
+    tmp_path: Path, home: Path, queues: list[Queue], expect_log: Callable[[str], None], capfd: pytest.CaptureFixture[str]
+) -> None:
     """Every photo is done once, the one that was in the killed actor's hands too; the cluster tells nobody of itself."""
-    expect_log("an actor of the cluster died")
+    expect_log("an actor of the cluster died: its process")
 
     def make(events: PoolEvents, recipe: BatchRecipe) -> RayPool:
         return RayPool(events, recipe, jobs=2, open=partial(open_trap, str(tmp_path)))
@@ -89,6 +91,9 @@ def test_two_actors_one_of_which_is_killed(tmp_path: Path, home: Path, queues: l
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{number:02}.png" for number in range(12)]
     assert len({path.read_bytes() for path in (tmp_path / "out").iterdir()} - {(tmp_path / "out" / "04.png").read_bytes()}) == 1
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    said = capfd.readouterr()
+    assert said.out == ""  # it is for records
+    assert "raylet" not in said.err
 
 
 @pytest.mark.timeout(240)
