@@ -4,6 +4,8 @@ import argparse
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -11,10 +13,13 @@ import pytest
 
 from bgdesk import __main__
 from bgdesk.batch.pool import PoolEvents
-from bgdesk.batch.queue import MakePool, queues
+from bgdesk.batch.queue import MakePool, Queue, queues
 from bgdesk.batch.values import BatchRecipe, Job, State
 from bgdesk.cli import batch, queue_options
+from bgdesk.core.errors import UsageError
 from tests.batch.fakes import FakePool, photos
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Bench:
@@ -25,11 +30,13 @@ class Bench:
         self.pools: list[FakePool] = []
         self.recipes: list[BatchRecipe] = []
         self.endings: dict[str, object] = {}
+        self.capacity = 3
         self.confidence: dict[str, float] = {}
 
     def make(self, args: argparse.Namespace) -> MakePool:
         def pool(events: PoolEvents, recipe: BatchRecipe) -> FakePool:
             made = FakePool(events, recipe)
+            made.capacity = self.capacity
             made.endings.update(self.endings)  # type: ignore[arg-type]
             made.confidence.update(self.confidence)
             self.pools.append(made)
@@ -45,6 +52,12 @@ class Bench:
 
     def start(self, *options: str) -> int:
         return self.run(str(self.photos), "-o", str(self.out), *options)
+
+    def phase(self) -> str:
+        """Of the queue that runs now."""
+        queue = self.pools[-1].events
+        assert isinstance(queue, Queue)
+        return queue.phase.value
 
     def outputs(self) -> list[str]:
         return sorted(str(path.relative_to(self.out)) for path in self.out.rglob("*") if path.is_file())
@@ -257,3 +270,110 @@ def test_an_unfinished_queue_of_the_same_is_told_of(bench: Bench, capsys: pytest
     bench.endings.clear()
     assert bench.start() == 0
     assert f"Queue {first} was left with 4 of these photos to do." in capsys.readouterr().err
+
+
+# --- failures done again, and ways in which a queue stops ---
+
+
+def test_retry_does_what_failed_again(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.endings["photo01.png"] = failing
+    assert bench.start() == 1
+    id = queues(bench.home)[0].id
+    assert f"bgdesk batch --retry {id}" in capsys.readouterr().err
+    bench.endings.clear()
+    assert bench.run("--retry", "--json") == 0
+    said = capsys.readouterr()
+    *records, last = [json.loads(line) for line in said.out.splitlines()]
+    assert [Path(record["source"]).name for record in records] == ["photo01.png"]
+    assert last["summary"]["counts"] == {"done": 4}
+    assert bench.pools[-1].submitted == {"photo01.png": 1}
+    assert bench.run("--retry") == 0
+    assert "No photo of any queue has failed." in capsys.readouterr().err
+
+
+def test_a_queue_that_cannot_go_on_says_why_and_how_to_go_on(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    def no_network(pool: FakePool, job: Job, alone: bool) -> None:
+        pool.events.lost("The network is gone. Install it again.")
+        pool.events.returned(job.id)
+
+    bench.endings["photo02.png"] = no_network
+    assert bench.start("--json") == 1
+    said = capsys.readouterr()
+    id = queues(bench.home)[0].id
+    assert said.err.count("The network is gone.") == 1
+    assert f"To go on: bgdesk batch --resume {id}" in said.err
+    summary = json.loads(said.out.splitlines()[-1])["summary"]
+    assert summary["resume"] == f"bgdesk batch --resume {id}"
+    assert summary["open"] >= 1
+    assert summary["status"] == 1
+    bench.endings.clear()
+    assert bench.run("--resume", id[-4:]) == 0  # the end of its name will do
+    assert f"Going on with queue {id}" in capsys.readouterr().err
+    assert bench.outputs() == [f"photo0{n}.png" for n in range(4)]
+
+
+def test_sigterm_ends_it_as_well_as_ctrl_c(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """One worker's photo ends the queue: what is in hand is finished, what is not waits."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def end(pool: FakePool, job: Job, alone: bool) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        while bench.phase() != "stopping":
+            threading.Event().wait(0.01)
+        pool.events.written(job.id, pool.outcome(job))
+
+    bench.endings.update({f"photo0{n}.png": end for n in range(4)})
+    bench.capacity = 1
+    assert bench.start("--json") == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
+    *records, _ = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["state"] for record in records] == ["done"]
+    assert queues(bench.home)[0].counts[State.QUEUED] == 3
+
+
+def test_what_is_done_while_it_stops_at_once_is_told(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    """A result that comes in between the second Ctrl+C and the end of the workers counts, and has its record."""
+
+    def late(pool: FakePool, job: Job, alone: bool) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        while bench.phase() != "stopping":
+            threading.Event().wait(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+        while not pool.closed:
+            threading.Event().wait(0.01)
+        pool.events.written(job.id, pool.outcome(job))
+
+    bench.endings.update({f"photo0{n}.png": late for n in range(4)})
+    bench.capacity = 1
+    assert bench.start("--json") == 130
+    *records, last = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(records) == 1
+    assert last["summary"]["counts"] == {"done": 1, "queued": 3}
+    assert bench.outputs() == [Path(records[0]["outputs"][0]).name]
+
+
+def test_a_queue_that_another_bgdesk_runs_is_left_alone(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    held: list[int] = []
+
+    def other(pool: FakePool, job: Job, alone: bool) -> None:
+        id = queues(bench.home)[0].id
+        done = subprocess.run(
+            [sys.executable, "-m", "bgdesk", "batch", "--resume", id], capture_output=True, text=True, cwd=ROOT, timeout=60
+        )
+        held.append(done.returncode)
+        errors.append(done.stderr)
+        pool.events.written(job.id, pool.outcome(job))
+
+    errors: list[str] = []
+    bench.endings["photo00.png"] = other
+    assert bench.start() == 0
+    assert held == [1]
+    assert "This queue is being run by another bgdesk." in errors[0]
+    capsys.readouterr()
+
+
+def test_an_id_that_fits_several_queues_is_refused(bench: Bench) -> None:
+    bench.start()
+    bench.start("--existing", "number")
+    with pytest.raises(UsageError, match="several queues called '2"):
+        bench.run("--status", queues(bench.home)[0].id[:2])
