@@ -114,7 +114,7 @@ class Screen:
         self._live.stop()
 
     def _picture(self) -> RenderableType:
-        parts: list[RenderableType] = [self._head()]
+        parts: list[RenderableType] = [self._head()] if self._summary.total else []  # before that nothing is known
         hands = Table.grid(padding=(0, 2))
         for name, stage, fraction in list(self._hands.values())[:_SHOWN]:
             hands.add_row(

@@ -302,7 +302,7 @@ def closing(left: Left, seconds: float | None = None, done: int = 0) -> str:
         parts.append(f"{left.summary.open:,} left")
     line = ", ".join(parts) + "."
     if seconds is not None and done:
-        line += f" It took {words.span(seconds)}, {60 * done / seconds:.3g} a minute."
+        line += f" It took {words.span(seconds)}" + (f", {60 * done / seconds:.3g} a minute." if done > 1 else ".")
     return line
 
 
