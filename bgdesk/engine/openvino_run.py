@@ -7,6 +7,7 @@ converter is not used, because it reports its use.
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -45,10 +46,19 @@ def runtime() -> ModuleType:
     return openvino  # type: ignore[no-any-return, unused-ignore]
 
 
+@cache
+def _core() -> Any:
+    """One for the whole process, kept to its end.
+
+    Each sets up a stack for signals, and puts back the one before when it goes: after two that do not go in the opposite
+    order to their coming, the thread is left with a stack that is no more, and the next signal (Ctrl+C) kills the process.
+    """
+    return runtime().Core()
+
+
 def version() -> str:
     """What a proof of its answers holds for: the version, and the processor that it writes its kernels for."""
-    openvino = runtime()
-    return f"OpenVINO {openvino.get_version()} | {openvino.Core().get_property('CPU', 'FULL_DEVICE_NAME')}"
+    return f"OpenVINO {runtime().get_version()} | {_core().get_property('CPU', 'FULL_DEVICE_NAME')}"
 
 
 class OpenVinoRun:
@@ -62,7 +72,7 @@ class OpenVinoRun:
         self._module = module.to(torch.bfloat16) if precision == "bf16" else module
         with _failures_named():
             self._openvino = runtime()
-            self._core = self._openvino.Core()
+            self._core = _core()
         self._requests: dict[tuple[int, ...], Any] = {}
 
     def __call__(self, batch: Floats) -> Floats:

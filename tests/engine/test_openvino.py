@@ -183,6 +183,28 @@ def test_cancelling_takes_effect_inside_the_network(monkeypatch: pytest.MonkeyPa
     assert seen == [0.0, 0.0, 0.1, 0.1, 0.1]
 
 
+def test_a_signal_finds_a_stack_after_networks_have_come_and_gone() -> None:
+    code = """if True:
+        import signal
+        import numpy as np
+        from bgdesk.engine.nets.rsu import ConvReLU
+        from bgdesk.engine.openvino_run import OpenVinoRun, version
+        runs = [OpenVinoRun(ConvReLU(3, 1).requires_grad_(False), "fp32") for _ in range(3)]
+        for run in runs:
+            run(np.zeros((1, 3, 8, 8), np.float32))
+        version()
+        while runs:
+            del run, runs[0]
+            run = None
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                print("alive")
+    """
+    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.split()) == (0, ["alive"] * 3), done.stderr
+
+
 # --- when it serves, and when torch does -----------------------------------------------------------------------------
 
 
