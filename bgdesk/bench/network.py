@@ -41,7 +41,7 @@ def run(setup: Setup, id: str = "isnet-general", architecture: str = "isnet") ->
             seconds[key].append(timed(call)[0])
     median = {key: statistics.median(each) for key, each in seconds.items()}
     status = ours["auto"].status
-    note = f"{name}, {side}×{side}, {peer.threads()} threads, {rounds} rounds, on {status.device}"
+    note = f"{name}, {side}×{side}, {peer.threads()} threads, {rounds} rounds"
     if why:
         yield not_measured("network.onnxruntime", why)
     beside_name, beside = ("onnxruntime, fp32", median["peer"]) if "peer" in median else ("", None)

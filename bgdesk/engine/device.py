@@ -3,12 +3,10 @@
 Everything that knows about CUDA, XPU, MPS or CPU features is in this file and in card.py.
 """
 
-import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,18 +28,8 @@ _LACKING = {
     "mps": "Metal (mps) is not available on this machine. Use --device cpu.",
 }
 
-
-@runtime_checkable
-class Stoppable(Protocol):
-    """A Run that can be given up on its way."""
-
-    def __call__(self, batch: NDArray[np.float32], /) -> NDArray[np.float32]: ...
-    def asking(self, batch: NDArray[np.float32], ask: Callable[[], None]) -> NDArray[np.float32]:
-        """The same answer; `ask` is called every few hundredths of a second, and what it raises ends the run."""
-
-
 #: A placed network: float32 1×3×H×W in, float32 1×1×H×W out, both on the CPU. Raises OutOfMemory.
-Run: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]] | Stoppable
+Run: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 class OutOfMemory(Exception):
@@ -50,34 +38,21 @@ class OutOfMemory(Exception):
 
 @dataclass(frozen=True)
 class Machine:
-    """What this machine offers. cuda, xpu: the card's name or None. bf16: the CPU has native bf16 matrix instructions.
-
-    openvino: it is installed, on a kind of CPU where it was measured to be faster than torch.
-    """
+    """What this machine offers. cuda, xpu: the card's name or None. bf16: the CPU has native bf16 matrix instructions."""
 
     cuda: str | None
     mps: bool
     bf16: bool
     xpu: str | None = None
-    openvino: bool = False
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where and how a network runs. kind: torch's device name. name: for a status bar. precision: fp32, bf16 or fp16.
-
-    openvino: by OpenVINO in place of torch.
-    """
+    """Where and how a network runs. kind: torch's device name. name: for a status bar. precision: fp32, bf16 or fp16."""
 
     kind: str
     name: str
     precision: str
-    openvino: bool = False
-
-    @property
-    def sure(self) -> bool:
-        """torch on the CPU: what all others are held against, and fall back to."""
-        return self.kind == "cpu" and not self.openvino
 
 
 def probe() -> Machine:
@@ -90,7 +65,6 @@ def probe() -> Machine:
         mps=torch.backends.mps.is_available(),
         bf16=bool(features.get("amx_bf16") or features.get("avx512_bf16")),
         xpu=torch.xpu.get_device_name(0) if torch.xpu.is_available() else None,
-        openvino=platform.machine().lower() in ("x86_64", "amd64") and find_spec("openvino") is not None,
     )
 
 
@@ -129,9 +103,6 @@ def choose(machine: Machine, device: str = "auto", precision: str = "auto", redu
             precision = "fp16"
     elif precision == "fp16" and device == "cpu":
         raise DeviceError("fp16 runs on accelerators only. Use --precision bf16 or fp32 on the CPU.")
-    # bf16 that somebody insists on, on a CPU without it, stays with torch: OpenVINO would compute in fp32 and not say so.
-    if device == "cpu" and machine.openvino and (precision == "fp32" or machine.bf16):
-        return Device(device, f"{name} (OpenVINO)", precision, openvino=True)
     return Device(device, name, precision)
 
 
@@ -140,10 +111,6 @@ def place(module: "nn.Module", device: Device, card: "Card | None" = None) -> Ru
 
     card: how copies get there and back; for tests. Raises OutOfMemory.
     """
-    if device.openvino:
-        from bgdesk.engine.openvino_run import OpenVinoRun
-
-        return OpenVinoRun(module, device.precision)
     import torch
 
     from bgdesk.engine.card import card_for

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -64,7 +64,6 @@ class Pipeline:
     device: auto, cpu, cuda, xpu or mps. precision: auto, fp32, bf16 or fp16.
     matting: gives the network that works out whole bands in place of our solver, or None for our solver; asked like weights.
     proven: remembers which devices gave the CPU's answer, so that it is not asked for again.
-    torch_only: our networks are not handed to other runtimes, whichever are installed.
     """
 
     #: `rematte` reads and changes nothing farther from its ROI than this, in pixels.
@@ -77,12 +76,9 @@ class Pipeline:
         precision: str = "auto",
         matting: "Callable[[], OnnxNetwork | None] | None" = None,
         proven: "Proven | None" = None,
-        *,
-        torch_only: bool = False,
     ) -> None:
         self._proven: Proven = set[str]() if proven is None else proven
         self._instead_of = ""
-        self._torch_only = torch_only
         self._weights = weights
         self._matting = matting
         self._matter: tuple[OnnxNetwork, Opened] | None = None
@@ -105,8 +101,8 @@ class Pipeline:
         return EngineStatus(device.name, device.precision, " + ".join(ids), notes, self._instead_of)
 
     def reference(self) -> "Pipeline":
-        """The same network by torch on the CPU in fp32: what every other device's answer is measured against."""
-        return Pipeline(self._weights, "cpu", "fp32", torch_only=True)
+        """The same network on the CPU in fp32: what every other device's answer is measured against."""
+        return Pipeline(self._weights, "cpu", "fp32")
 
     def close(self) -> None:
         """Let go of the networks, and of what was said of them; the next call that needs one asks for it again."""
@@ -273,7 +269,7 @@ class Pipeline:
         return colours
 
     def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> "Confidence":
-        """How likely `cutout`, made of `pixels`, is good: see Confidence. Takes a few hundredths of a second; where that leaves it
+        """How likely `cutout`, made of `pixels`, is good: see Confidence. Takes a few milliseconds; where those leave it
         open the network looks again, unless alpha came from a trimap alone.
 
         Raises MattingError when the two do not fit together, ModelError, DeviceError, Cancelled.
@@ -302,7 +298,7 @@ class Pipeline:
         try:
             return work(loaded)
         except (OutOfMemory, RuntimeError) as error:
-            if loaded.device.sure:
+            if loaded.device.kind == "cpu":
                 raise
             return work(self._fall_back(loaded, error))
 
@@ -350,16 +346,15 @@ class Pipeline:
             return loaded
 
     def _place(self, weights: "Weights") -> _Loaded:
-        """One of our own networks: on the device if it gives the CPU's answer."""
+        """One of our own networks, by torch: on the device if it gives the CPU's answer."""
         from bgdesk.engine.device import OutOfMemory, choose, place, probe
         from bgdesk.engine.nets import NETS
         from bgdesk.engine.proof import Unproven
         from bgdesk.engine.weights import load
 
         net = NETS[weights.net]
-        machine = replace(probe(), openvino=False) if self._torch_only else probe()
-        device = choose(machine, self._device, self._precision, net.reduced)
-        if device.sure:
+        device = choose(probe(), self._device, self._precision, net.reduced)
+        if device.kind == "cpu":
             return _Loaded(weights, net, device, place(load(weights), device))
         try:
             run = place(load(weights), device)
@@ -405,9 +400,7 @@ class Pipeline:
         if isinstance(weights, OnnxNetwork):
             return self._open(weights, "cpu")
         net = NETS[weights.net]
-        # What OpenVINO was to do torch does in the same precision; a card's is not the CPU's.
-        precision = device.precision if device.kind == "cpu" else "auto"
-        cpu = choose(replace(probe(), openvino=False), "cpu", precision, net.reduced)
+        cpu = choose(probe(), "cpu", "auto", net.reduced)
         return _Loaded(weights, net, cpu, place(load(weights), cpu))
 
 
@@ -415,14 +408,12 @@ def _why_not(device: "Device", error: Exception) -> str:
     from bgdesk.engine.device import OutOfMemory
     from bgdesk.engine.proof import Unproven
 
-    then = "torch computes instead" if device.openvino else "the CPU is used"
     if isinstance(error, OutOfMemory):
-        return f"{device.name} ran out of memory; {then} until the program is started again."
+        return f"{device.name} ran out of memory; the CPU is used until the program is started again."
     if isinstance(error, Unproven):
-        differs = f"in {device.precision} its answer to a sample differs from the CPU's {error}"
-        return f"{device.name} is not used: {differs}. {then[0].upper()}{then[1:]}."
+        return f"{device.name} is not used: in {device.precision} its answer to a sample differs from the CPU's {error}. The CPU is used."
     said = next(iter(str(error).splitlines()), "")[:200].rstrip(". ") or type(error).__name__
-    return f"{device.name} could not run the network ({said}); {then} until the program is started again."
+    return f"{device.name} could not run the network ({said}); the CPU is used until the program is started again."
 
 
 @contextmanager

@@ -48,24 +48,18 @@ class Unproven(Exception):
 
 
 def key(weights: Weights, device: Device) -> str:
-    """What a proof holds for: another card, precision, torch, OpenVINO or network is proved anew."""
+    """What a proof holds for: another card, precision, torch or network is proved anew."""
     import torch
 
-    words = [device.kind, device.name, device.precision, torch.__version__, weights.sha256]
-    if device.openvino:
-        from bgdesk.engine.openvino_run import version
-
-        words.append(version())
-    return " | ".join(words)
+    return " | ".join((device.kind, device.name, device.precision, torch.__version__, weights.sha256))
 
 
 def prove(net: Net, run: Run, reference: Callable[[], Run]) -> Difference:
-    """`run`'s answer to a drawn sample against that of torch on the CPU in fp32, which is made only for this. Raises Unproven."""
+    """`run`'s answer to a drawn sample against that of the CPU in fp32, which is made only for this. Raises Unproven."""
     size = net.size_for(Size(1, 1))
     batch = np.ascontiguousarray(net.normalise(sample(size)).transpose(2, 0, 1)[None])
-    # The reference first: it is let go before the other takes its memory.
-    expected, answer = (stretch(answer) if net.stretch else answer for answer in (reference()(batch)[0, 0], run(batch)[0, 0]))
-    found = Difference.between(answer, expected)
+    answers = [stretch(answer) if net.stretch else answer for answer in (run(batch)[0, 0], reference()(batch)[0, 0])]
+    found = Difference.between(*answers)
     if not found.ok:
         raise Unproven(f"by {found.worst:.3f} at worst and {found.mean:.4f} on the mean")
     return found

@@ -7,7 +7,7 @@ from bgdesk.core.geometry import Size
 from bgdesk.core.recipe import Quality
 from bgdesk.core.resample import by_area, cubic, linear
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.device import Run, Stoppable
+from bgdesk.engine.device import Run
 from bgdesk.engine.nets import Net, stretch
 from bgdesk.engine.onnx_net import OnnxNet
 
@@ -56,9 +56,7 @@ def _ask(pixels: Pixels, size: Size, net: Net | OnnxNet, run: Run, progress: Pro
     if pixels.dtype == np.uint16:
         values *= np.float32(255 / 65535)
     progress("network", done + 0.1)
-    batch = np.ascontiguousarray(net.normalise(values).transpose(2, 0, 1)[None])
-    answers = run.asking(batch, lambda: progress("network", done + 0.1)) if isinstance(run, Stoppable) else run(batch)
-    answer = answers[0, 0]
+    answer = run(np.ascontiguousarray(net.normalise(values).transpose(2, 0, 1)[None]))[0, 0]
     return stretch(answer) if net.stretch else answer
 
 

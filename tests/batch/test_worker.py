@@ -357,7 +357,6 @@ def test_the_door_is_hidden(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     ("found", "instead_of", "kind", "devices"),
     [
         ("CPU", "", "cpu", 1),
-        ("CPU (OpenVINO)", "", "cpu", 1),
         ("CPU", "Card", "cpu", 1),  # the card failed its proof
         ("Card", "", "cuda", 3),
     ],

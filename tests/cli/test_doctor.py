@@ -1,7 +1,6 @@
 """bgdesk doctor: what it finds, and whether it ends with 0."""
 
 import argparse
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,5 +146,5 @@ def test_damaged_network(home: Path, capsys: pytest.CaptureFixture[str]) -> None
 def test_real(models_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["doctor", "--model", "u2netp", "--device", "cpu", "--precision", "fp32"]) == 0
     out = capsys.readouterr().out
-    assert re.search(r"^ok   device: CPU( \(OpenVINO\))?, fp32, network u2netp$", out, re.MULTILINE)
+    assert "ok   device: CPU, fp32, network u2netp\n" in out
     assert "by at most 0.0000, on average 0.000000" in out
