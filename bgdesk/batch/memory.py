@@ -39,13 +39,14 @@ class Where(IntEnum):
 
 @dataclass(frozen=True)
 class Cost:
-    """Bytes that one photo holds: while it waits (read, cut), and at most in each stage, what it holds anyway included."""
+    """Bytes that one photo holds: while it waits (read, cut), and at most in each stage, what it holds anyway included. pixels: size."""
 
     loading: int
     read: int
     computing: int
     cut: int
     saving: int
+    pixels: int = 0
 
 
 def cost(source: Path, recipe: BatchRecipe) -> Cost:
@@ -65,7 +66,7 @@ def cost_of(size: Size, recipe: BatchRecipe, depth: int = 1, decode: int = _DECO
     cut = 2 * read + 4 + 1  # photo and foreground, alpha, trimap
     both = cut if recipe.fallback is not None and recipe.gate is not None else 0  # the first try waits beside the second
     extra = max(_rendering(variant, size, depth) for variant in recipe.variants)
-    return Cost(decode * pixels, read * pixels, (read + _COMPUTE * depth + both) * pixels, cut * pixels, cut * pixels + extra)
+    return Cost(decode * pixels, read * pixels, (read + _COMPUTE * depth + both) * pixels, cut * pixels, cut * pixels + extra, pixels)
 
 
 def _rendering(variant: Variant, size: Size, depth: int) -> int:
@@ -113,23 +114,6 @@ def default_memory() -> int:
     known = [number for number in found if number > 0]
     return min(known) // 2 if known else 4_000_000_000
 
-
-def trim() -> None:
-    """Give freed memory back to the system, where the C library keeps it."""
-    if _trim is not None:
-        _trim(0)
-
-
-def _find_trim() -> "ctypes._NamedFuncPointer | None":
-    if sys.platform != "linux":
-        return None
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError):  # musl has none, and keeps little
-        return None
-
-
-_trim = _find_trim()
 
 if sys.platform == "win32":
 

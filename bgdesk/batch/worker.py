@@ -18,12 +18,13 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, TypeAlias
 
 from bgdesk.batch import work
-from bgdesk.batch.memory import BASE, Cost, Where, admits, cost, trim
+from bgdesk.batch.memory import BASE, Cost, Where, admits, cost
 from bgdesk.batch.values import BatchRecipe, Job, Outcome
 from bgdesk.batch.wire import Message, line, parse
 from bgdesk.batch.work import Computed, Engines, Loaded
 from bgdesk.core.errors import BgdeskError
 from bgdesk.core.tasks import Cancelled, CancelToken, Progress
+from bgdesk.engine import heap
 
 log = logging.getLogger(__name__)
 
@@ -143,8 +144,9 @@ class Worker:
     def _run(self, lane: _Lane) -> None:
         while (hand := self._next(lane)) is not None:
             self._step(hand, lane)
+            pixels = hand.cost.pixels
             del hand  # let go of its arrays while waiting for the next one
-            trim()
+            heap.settle(pixels)
 
     def _next(self, lane: _Lane) -> _Hand | None:
         """The oldest photo that is ready for this lane, once it may begin; None when all is over."""

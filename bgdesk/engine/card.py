@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from bgdesk.engine import heap
 from bgdesk.engine.nets.fused import fuse
 
 Floats = NDArray[np.float32]
@@ -42,6 +43,7 @@ class Processor(Card):
     """The CPU."""
 
     def place(self, module: nn.Module, precision: torch.dtype) -> nn.Module:
+        heap.keep()
         placed = super().place(module, precision)
         fuse(placed)
         return placed

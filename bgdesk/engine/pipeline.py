@@ -135,6 +135,7 @@ class Pipeline:
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
         from bgdesk.core.trimap import from_matte
+        from bgdesk.engine import heap
         from bgdesk.engine.refine import broad_softness
         from bgdesk.engine.tiles import pinned
 
@@ -164,6 +165,7 @@ class Pipeline:
             with _timed(timings, "foreground"):
                 foreground = self.foreground(pixels, alpha, progress, recipe)
             notes += self._unspilled
+        heap.settle(matte.size)
         status, notes = self.status, self._notes + notes
         return Cutout(pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, notes, recipe)
 
