@@ -15,9 +15,9 @@ from typing import Any
 
 from bgdesk.app import paths
 from bgdesk.batch.values import BatchRecipe, Fallback, Variant
-from bgdesk.core.errors import SaveError, UsageError
+from bgdesk.core.errors import UsageError
 from bgdesk.core.recipe import MatteRecipe
-from bgdesk.files.target import staged
+from bgdesk.engine.confidence import PASS
 
 log = logging.getLogger(__name__)
 
@@ -111,27 +111,16 @@ def read(file: Path, own: bool = False) -> Template:
 
 
 def load_recipe(file: Path) -> BatchRecipe:
-    """The recipe in a TOML or JSON file; what it does not name keeps its default.
+    """The recipe in a TOML or JSON file; what it does not name keeps its default, and the gate is PASS (0 in the file: none).
 
     Raises UsageError that names the file and says what is wrong: missing, not text, unknown names, values of a wrong kind.
     """
-    values = _read_values(file, "recipe")
+    values = {"gate": PASS, **_read_values(file, "recipe")}
     try:
-        return _recipe(values)
+        recipe = _recipe(values)
     except UsageError as error:
         raise UsageError(f"The recipe {file} has a mistake: {_inner(error)}") from error
-
-
-def save_recipe(recipe: BatchRecipe, file: Path) -> None:
-    """Write a recipe for `load_recipe`: as JSON if the name ends in .json, else as TOML. Raises SaveError."""
-    values = json.loads(recipe.to_json())
-    text = json.dumps(values, indent=2, ensure_ascii=False) + "\n" if file.suffix.lower() == ".json" else _toml(values)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SaveError(f"The folder {file.parent} could not be made: {error.strerror}. Choose another place.") from error
-    with staged(file) as temporary:
-        temporary.write_text(text, "utf-8")
+    return replace(recipe, gate=recipe.gate or None)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -214,28 +203,3 @@ def _check_types(value: Any) -> None:
 
 def _plain(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _toml(values: Mapping[str, Any]) -> str:
-    """TOML for the values of a recipe: plain ones first, then tables and lists of tables. None is left out, as its default."""
-    lines = [f"{key} = {_toml_value(value)}" for key, value in values.items() if not _is_table(value) and value is not None]
-    for key, value in values.items():
-        if isinstance(value, dict):
-            lines += ["", f"[{key}]", *_toml_lines(value)]
-        elif _is_table(value):
-            for each in value:
-                lines += ["", f"[[{key}]]", *_toml_lines(each)]
-    return "\n".join(lines).lstrip("\n") + "\n"
-
-
-def _toml_lines(values: Mapping[str, Any]) -> list[str]:
-    return [f"{key} = {_toml_value(value)}" for key, value in values.items() if value is not None]
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
-
-
-def _toml_value(value: Any) -> str:
-    """Text, numbers, truth and lists are written as in JSON; only DEL may stand in JSON's text and not in TOML's."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

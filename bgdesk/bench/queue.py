@@ -20,7 +20,7 @@ from bgdesk.bench import corpus
 from bgdesk.bench.objects import FILE, cut_out, missing_for_rembg, rembg_session
 from bgdesk.bench.report import Figure, at_least, at_most, not_measured
 from bgdesk.bench.setup import Setup, timed
-from bgdesk.core.arrays import to_uint8
+from bgdesk.core.arrays import Pixels, to_uint8
 from bgdesk.core.errors import BgdeskError
 from bgdesk.files.load import load
 
@@ -31,7 +31,7 @@ _RATE, _MEMORY = 0.9, 1.1
 #: Least photos a minute to rembg's, where the CPU computes in bf16 itself and elsewhere.
 _FASTER_BF16, _FASTER = 3.0, 1.0
 #: Recipes: what the network says as it is, and with edges solved and colours freed. rembg judges nothing, so neither has a gate.
-_PLAIN, _REFINED = "gate = 0.0\n[matte]\nrefine = false\ndecontaminate = false\n", "gate = 0.0\n"
+_PLAIN, _REFINED = "gate = 0\n[matte]\nrefine = false\ndecontaminate = false\n", "gate = 0\n"
 #: What comes before the first photo is not its rate: so many finished photos are let pass.
 _BEGUN = 3
 
@@ -53,11 +53,14 @@ def rate(setup: Setup) -> Iterator[Figure]:
         return
     engine = setup.engine()
     arrays = [load(photo).pixels for photo in photos]
-    engine.auto(arrays[0])
+    engine.confidence(arrays[0], engine.auto(arrays[0]))
+
+    def cut_and_judge(pixels: Pixels) -> None:
+        engine.confidence(pixels, engine.auto(pixels))
 
     def alone() -> float:
-        """Seconds a photo, decoded before and not encoded."""
-        return statistics.fmean(timed(engine.auto, pixels)[0] for pixels in arrays)
+        """Seconds a photo for what the queue has the engine do, decoded before and not encoded."""
+        return statistics.fmean(timed(cut_and_judge, pixels)[0] for pixels in arrays)
 
     many, few = (len(photos), 2) if setup.quick else (_MANY, _FEW)
     setup.say("rate: the engine alone")
