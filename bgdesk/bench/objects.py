@@ -17,6 +17,7 @@ from bgdesk.bench.report import Figure, at_least, at_most, not_measured
 from bgdesk.bench.setup import Engine, Setup, missing, timed
 from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
 from bgdesk.core.recipe import MatteRecipe, Quality
+from bgdesk.engine.onnx_net import runtime
 from bgdesk.files.load import load
 
 #: `best` against one pass: how much more IoU, at how much more time.
@@ -91,6 +92,7 @@ def missing_for_rembg(setup: Setup) -> str:
 
 def rembg_session(file: Path) -> object:
     """rembg's session for a file of our own: it only takes one that lies in its models folder, so that is where the file is."""
+    runtime()  # by our own door before rembg opens its
     before = os.environ.get("U2NET_HOME")
     os.environ["U2NET_HOME"] = str(file.parent)
     try:

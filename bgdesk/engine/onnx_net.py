@@ -99,7 +99,9 @@ class Opened:
 
 
 def runtime() -> ModuleType:
-    """ONNX Runtime itself. ModelError if it is not installed."""
+    """ONNX Runtime itself, which must come in by this door alone. ModelError if it is not installed."""
+    # Before it is loaded: from 1.32 on it writes down how it is used, under a number for this machine, to send to its makers.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
     except ImportError as error:

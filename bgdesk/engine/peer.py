@@ -18,10 +18,11 @@ def threads() -> int:
 def plain_run(file: Path) -> Run:
     """The network in the ONNX file `file` on ONNX Runtime's CPU provider, at its defaults but for the threads.
 
-    Raises ImportError without onnxruntime, and what it raises for a file that it cannot load.
+    Raises ModelError without onnxruntime, and what it raises for a file that it cannot load.
     """
-    import onnxruntime
+    from bgdesk.engine.onnx_net import runtime
 
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads()
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

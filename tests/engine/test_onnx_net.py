@@ -1,5 +1,8 @@
 """Networks from ONNX files: run as they are described, and refused with a reason."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +20,19 @@ from bgdesk.engine.onnx_net import OnnxNet, OnnxNetwork, open_network
 from bgdesk.engine.onnx_trial import attempt
 from bgdesk.engine.pipeline import Pipeline
 from tests.networks import TRIMAP, matting, photo, save, take, weighted
+
+# --- what they tell their makers ---
+
+
+def test_nothing_is_written_down_about_the_person(tmp_path: Path) -> None:
+    """In a process of its own with a home of its own, where the runtime's makers would keep a number and a list to send."""
+    network, home = weighted(tmp_path / "n.onnx"), tmp_path / "home"
+    home.mkdir()
+    use = "import sys; from bgdesk.engine.onnx_net import runtime; runtime().InferenceSession(sys.argv[1])"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "ORT_"))} | {"HOME": str(home)}
+    subprocess.run([sys.executable, "-c", use, str(network)], env=environment, check=True)
+    assert not list(home.rglob("*icrosoft*"))
+
 
 # --- what they answer ---
 
