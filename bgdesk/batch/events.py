@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Phase(Enum):
-    """IDLE: nothing runs. RUNNING. PAUSED: what is in hand is finished, nothing more is begun. STOPPING: likewise, then IDLE."""
+    """IDLE: nothing runs. RUNNING. PAUSED: what is being made is finished, nothing more is begun. STOPPING: likewise, then IDLE."""
 
     IDLE = "idle"
     RUNNING = "running"

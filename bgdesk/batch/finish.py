@@ -1,5 +1,6 @@
 """What becomes of an item whose outputs are written: they take their places, or wait for a person's look."""
 
+import itertools
 import os
 import threading
 from collections.abc import Sequence
@@ -36,6 +37,16 @@ class Finisher:
         """Remove what a worker has left of an item that is done anew."""
         places.sweep(self.staged(item))
 
+    def trouble(self, item: Item, error: str) -> str:
+        """What is wrong with more than this photo, which failed for that reason, as a sentence; "" if it alone is to blame."""
+        found = places.trouble(item.outputs[0].parent, error) if item.outputs else ""
+        if found or os.path.exists(item.source):  # as Path.exists, and of a disk that answers with an error: no
+            return found
+        left = itertools.chain([item], self._journal.in_state(State.QUEUED))
+        if any(os.path.isdir(each.source.parent) for each in left):
+            return ""
+        return f"The folder {item.source.parent} is not there any more. Connect its disk or put it back, then resume."
+
     def close(self) -> None:
         self._ledger.close()
 
@@ -69,7 +80,7 @@ class Finisher:
     def give_up(self, item: Item, error: OSError) -> None:
         """A WRITTEN item of which an output cannot have its place is FAILED: another program may hold the file there."""
         with self.lock:
-            places.sweep([one.staged for one in item.outcome.written if places.is_staged(one.staged)] if item.outcome else [])
+            places.sweep([one.staged for one in item.outcome.written] if item.outcome else [])
             why = f"The cutout of {item.name} could not be put in its place: {error.strerror}."
             advice = "Close other programs that have it open, then retry."
             self._journal.update(replace(item, state=State.FAILED, decision=None, error=f"{why} {advice}"))

@@ -26,6 +26,9 @@ class Hands:
         """Whether it is in hand, and still wanted."""
         return id in self._since and id not in self._dropped
 
+    def ids(self) -> list[int]:
+        return list(self._since)
+
     def take(self, id: int) -> None:
         self._since[id] = time.monotonic()
 

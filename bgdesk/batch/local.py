@@ -16,8 +16,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from bgdesk.batch import work
 from bgdesk.batch.memory import default_memory
+from bgdesk.batch.places import sweep
 from bgdesk.batch.pool import PoolEvents
 from bgdesk.batch.values import BatchRecipe, Job, Outcome
 from bgdesk.batch.wire import Message, line, parse
@@ -98,14 +98,14 @@ class LocalPool:
             for child in self._children.values():
                 child.say({"do": "hold", "held": held})
 
-    def cancel(self, ids: Sequence[int]) -> None:
+    def cancel(self, ids: Sequence[int], begun: bool = True) -> None:
         wanted = set(ids)
         with self._lock:
             self._give_back(wanted)
             for child in self._children.values():
                 held = [id for id in child.hands if id in wanted]
                 if held:
-                    child.say({"do": "cancel", "ids": held})
+                    child.say({"do": "cancel", "ids": held, "begun": begun})
 
     def close(self, wait: float = 10.0) -> None:
         with self._lock:
@@ -239,7 +239,7 @@ class LocalPool:
 
     def _died(self, child: "_Child", status: int) -> None:
         for hand in child.hands.values():
-            work.discard(hand.job.staged, killed=True)
+            sweep(hand.job.staged)
         with self._lock:
             self._children.pop(child.number, None)
             how = words_for(status)

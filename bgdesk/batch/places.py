@@ -48,9 +48,10 @@ def is_staged(path: Path) -> bool:
 
 
 def sweep(staged: Sequence[Path]) -> None:
-    """Remove these staged files, whole and half-written ones. Never raises: what cannot be removed is in nobody's way."""
+    """Remove these staged files, whole and half-written ones, and nothing under any other name. Never raises: what cannot be
+    removed is in nobody's way."""
     tails: dict[Path, set[str]] = {}
-    for path in staged:
+    for path in filter(is_staged, staged):
         with suppress(OSError):
             path.unlink(missing_ok=True)
         tails.setdefault(path.parent, set()).add(path.name[-_PART:])

@@ -41,8 +41,8 @@ class Pool(Protocol):
     def hold(self, held: bool) -> None:
         """Interactive work comes first: begin no stage while held, and go on afterwards."""
 
-    def cancel(self, ids: Sequence[int]) -> None:
-        """Give these back as soon as can be, if they are in hand."""
+    def cancel(self, ids: Sequence[int], begun: bool = True) -> None:
+        """Give these back as soon as can be, if they are in hand. begun: those too that are being cut out or written."""
 
     def close(self, wait: float = 10.0) -> None:
         """End the workers: what they hold is given back. After `wait` seconds they are killed."""

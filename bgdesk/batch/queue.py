@@ -83,10 +83,8 @@ class Queue:
         kind: str = "batch",
         post: Post = direct,
     ) -> "Queue":
-        """A new queue of these photos; it begins with `start`. home: the person's data folder. Raises QueueError, JournalError.
-
-        kind: "batch" ends when all is done, and lets its workers go; "watch" waits for more.
-        """
+        """A new queue of these photos; it begins with `start`. home: the person's data folder. kind: "batch" ends when all is
+        done, and lets its workers go; "watch" waits for more. Raises QueueError, JournalError."""
         folder = new_folder(home)
         lock = Lock(folder)
         try:
@@ -157,11 +155,11 @@ class Queue:
     resume = start
 
     def pause(self) -> None:
-        """Finish what is in hand and begin nothing more."""
+        """Finish what is being cut out or written, and begin nothing more."""
         self._enter(Phase.PAUSED, (Phase.RUNNING, Phase.STOPPING))
 
     def stop(self) -> None:
-        """Finish what is in hand, and let the workers go."""
+        """The same, and let the workers go."""
         self._enter(Phase.STOPPING, (Phase.RUNNING, Phase.PAUSED))
 
     def hold(self, held: bool) -> None:
@@ -365,12 +363,8 @@ class Queue:
         try:
             now = source_now(item)
             make_folders(item)
-        except LoadError as error:
-            self._set(replace(item, state=State.FAILED, error=str(error)))
-            return None
-        except SaveError as error:
-            self._set(replace(item, state=State.QUEUED))
-            self._pause_for(str(error))
+        except (LoadError, SaveError) as error:
+            self._end_of(item, str(error), str(error) if isinstance(error, SaveError) else self._finisher.trouble(item, str(error)))
             return None
         if now != item:
             self._journal.update(now)
@@ -409,14 +403,16 @@ class Queue:
     def _failed(self, id: int, error: str) -> None:
         item = self._of_hands(id)
         if item is not None:
-            trouble = places.trouble(item.outputs[0].parent, error) if item.outputs else ""
+            trouble = self._finisher.trouble(item, error)
             self._finisher.sweep(item)
-            if trouble:
-                self._set(replace(item, state=State.QUEUED))
-                self._pause_for(trouble)
-            else:
-                self._set(replace(item, state=State.FAILED, error=error))
+            self._end_of(item, error, trouble)
         self._let_go(id)
+
+    def _end_of(self, item: Item, error: str, trouble: str) -> None:
+        """It failed, unless there is trouble that would fail all others too: then it waits until that is over."""
+        self._set(replace(item, state=State.QUEUED) if trouble else replace(item, state=State.FAILED, error=error))
+        if trouble:
+            self._pause_for(trouble)
 
     def _crashed(self, id: int, error: str) -> None:
         item = self._of_hands(id)
@@ -453,10 +449,8 @@ class Queue:
         self._tell(ItemsChanged((item.id,)))
 
     def _pause_for(self, error: str, blocked: bool = False) -> None:
-        """Stop claiming, and say why: a reason that holds for every photo must not fail them all.
-
-        blocked: even what comes in cannot be written down, and is kept until `start`.
-        """
+        """Stop claiming, and say why: a reason that holds for every photo must not fail them all. blocked: even what comes in
+        cannot be written down, and is kept until `start`."""
         self._enter(Phase.PAUSED, (Phase.RUNNING, Phase.STOPPING), blocked=blocked, said=error)
 
     def _enter(
@@ -480,7 +474,10 @@ class Queue:
             self._blocked |= blocked
             news, self._said = said not in ("", self._said), said or self._said
             self._telling += 1
+            ready, pool = self._hands.ids() if changes and phase in (Phase.PAUSED, Phase.STOPPING) else [], self._pool
             self._changed.notify_all()
+        if ready and pool is not None:  # what workers hold so that they never wait, nobody shall wait for now
+            pool.cancel(ready, begun=False)
         if changes:
             self._tell(PhaseChanged(phase))
         if news:

@@ -25,8 +25,8 @@ from ray.exceptions import ActorDiedError, NodeDiedError, OutOfMemoryError, RayE
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from bgdesk import __version__
-from bgdesk.batch import work
 from bgdesk.batch.memory import default_memory
+from bgdesk.batch.places import sweep
 from bgdesk.batch.pool import PoolEvents
 from bgdesk.batch.values import BatchRecipe, Job, Outcome
 from bgdesk.batch.wire import Message
@@ -190,7 +190,7 @@ class RayPool:
             for seat in self._seats:
                 seat.say({"do": "hold", "held": held})
 
-    def cancel(self, ids: Sequence[int]) -> None:
+    def cancel(self, ids: Sequence[int], begun: bool = True) -> None:
         wanted = set(ids)
         with self._lock:
             freed = [each for each in self._waiting if each[0].id in wanted]
@@ -199,7 +199,7 @@ class RayPool:
             for seat in self._seats:
                 held = [id for id in seat.hands if id in wanted]
                 if held:
-                    seat.say({"do": "cancel", "ids": held})
+                    seat.say({"do": "cancel", "ids": held, "begun": begun})
         for job, _ in freed:
             self._events.returned(job.id)
 
@@ -363,7 +363,7 @@ class RayPool:
         """An actor is gone: who was in it is told, and another one takes its place."""
         hands = list(seat.hands.values())
         for hand in hands:
-            work.discard(hand.job.staged, killed=True)
+            sweep(hand.job.staged)
         lost = ""
         with self._lock:
             if seat in self._seats:

@@ -4,10 +4,9 @@ Three stages that can overlap with other photos': `load` (disk), `compute` (the 
 three, for whoever does one photo at a time.
 """
 
-import glob
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Protocol, TypeAlias
 import cv2
 
 from bgdesk.app.fetch import sha256_of
+from bgdesk.batch.places import sweep
 from bgdesk.batch.values import BatchRecipe, Fallback, Job, Outcome, Variant, Written
 from bgdesk.core.arrays import Pixels, to_uint8
 from bgdesk.core.composite import checkered, rendered, resized
@@ -157,7 +157,7 @@ def write(cutout: Cutout, photo: LoadedImage, job: Job, progress: Progress = sil
             part = _share(progress, len(written), len(job.staged))
             written.append(_write(cutout, photo, variant, Written(staged, target, ""), part))
     except BaseException:
-        discard(job.staged)
+        sweep(job.staged)
         raise
     return tuple(written)
 
@@ -221,23 +221,6 @@ def open_engines(recipe: BatchRecipe) -> Engines:
     if recipe.fallback is not None:
         engines(recipe.fallback.model or recipe.model)
     return engines
-
-
-def discard(staged: Iterable[Path], killed: bool = False) -> None:
-    """Remove what lies under these staged names. killed: their writer died on the way, so look for its own leftovers too.
-
-    Only names that a queue made up for its own files (`.NAME.QUEUE-ITEM.bgdesk.SUFFIX`) are ever removed.
-    """
-    for path in staged:
-        if not (path.name.startswith(".") and ".bgdesk." in path.name):
-            continue
-        leftovers = [path]
-        if killed:
-            # files.target writes beside the name it was given, under the end of that name and a token.
-            leftovers += map(Path, glob.glob(f"{glob.escape(str(path.parent))}/.{glob.escape(path.name[-40:])}.*.part"))
-        for file in leftovers:
-            with suppress(OSError):
-                file.unlink()
 
 
 def sentence(source: Path, error: BaseException) -> str:

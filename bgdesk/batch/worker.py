@@ -19,6 +19,7 @@ from typing import BinaryIO, NamedTuple, TypeAlias
 
 from bgdesk.batch import work
 from bgdesk.batch.memory import BASE, Cost, Where, admits, cost
+from bgdesk.batch.places import sweep
 from bgdesk.batch.values import BatchRecipe, Job, Outcome
 from bgdesk.batch.wire import Message, line, parse
 from bgdesk.batch.work import Computed, Engines, Loaded
@@ -109,12 +110,12 @@ class Worker:
             self._held = held
             self._changed.notify_all()
 
-    def cancel(self, ids: list[int]) -> None:
-        """What waits is given back at once, what is in a stage when it next asks."""
+    def cancel(self, ids: list[int], begun: bool = True) -> None:
+        """What waits is given back at once, what is in a stage when it next asks. begun: what is cut out, or nearly, too."""
         with self._changed:
             for id in ids:
                 hand = self._hands.get(id)
-                if hand is None:
+                if hand is None or (hand.where > Where.READ and not begun):
                     continue
                 hand.token.cancel()
                 if hand.where in (Where.TAKEN, Where.READ, Where.CUT):
@@ -134,7 +135,7 @@ class Worker:
             saving.join(1.0)  # it stops at its next report, and clears up after itself
         with self._changed:
             for hand in list(self._hands.values()):
-                work.discard(hand.job.staged, killed=True)
+                sweep(hand.job.staged)
                 if say:
                     self._tell({"said": "returned", "id": hand.job.id})
             self._hands.clear()
@@ -318,7 +319,7 @@ def _obey(worker: Worker, message: Message) -> None:
         case "hold":
             worker.hold(message["held"])
         case "cancel":
-            worker.cancel(message["ids"])
+            worker.cancel(message["ids"], message["begun"])
         case "memory":
             worker.allow(message["memory"])
 

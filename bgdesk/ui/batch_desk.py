@@ -12,11 +12,10 @@ from PySide6.QtWidgets import QApplication, QWidget
 from bgdesk.app import paths
 from bgdesk.app.events import Event, Message, Severity
 from bgdesk.app.settings import Settings
-from bgdesk.batch import places
 from bgdesk.batch.folder import ledger
 from bgdesk.batch.queue import Phase, Queue, QueueInfo
 from bgdesk.batch.report import write_csv, write_html
-from bgdesk.batch.values import Job, State, Summary
+from bgdesk.batch.values import State, Summary
 from bgdesk.batch.words import count
 from bgdesk.batch.work import write
 from bgdesk.core.cutout import Cutout
@@ -174,12 +173,9 @@ class QueueDesk:
 
         def then(cutout: Cutout, loaded: LoadedImage | None, release: Callable[[], None]) -> None:
             def work(queue: Queue) -> None:
-                item = queue.item(fixing.id)
-                if item is None or loaded is None:  # taken out of the queue meanwhile
+                if queue.item(fixing.id) is None or loaded is None:  # taken out of the queue meanwhile
                     return
-                staged = tuple(places.staged_name(output, queue.id, item.id) for output in item.outputs)
-                job = Job(item.id, item.source, item.outputs, staged, queue.recipe, queue.folder)
-                queue.fixed(item.id, write(cutout, loaded, job))
+                queue.fixed(fixing.id, write(cutout, loaded, queue.job(fixing.id)))
 
             def done(_none: None) -> None:
                 release()

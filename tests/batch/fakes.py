@@ -27,6 +27,7 @@ class FakePool:
         self.submitted: Counter[str] = Counter()
         self.alone: list[str] = []
         self.cancelled: list[int] = []
+        self.eased: list[list[int]] = []
         self.held: list[bool] = []
         self.closed = False
         self.threads: list[threading.Thread] = []
@@ -44,7 +45,10 @@ class FakePool:
     def hold(self, held: bool) -> None:
         self.held.append(held)
 
-    def cancel(self, ids: Sequence[int]) -> None:
+    def cancel(self, ids: Sequence[int], begun: bool = True) -> None:
+        if not begun:  # whatever is in hand here was begun
+            self.eased.append(list(ids))
+            return
         self.cancelled += ids
         for id in ids:
             self.events.returned(id)

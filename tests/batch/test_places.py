@@ -135,13 +135,13 @@ def test_a_staged_file_that_is_nowhere_is_said(tmp_path: Path) -> None:
 
 
 def test_leftovers_of_a_worker_are_swept_and_nothing_else(tmp_path: Path) -> None:
-    one = staged(tmp_path, name="a shoe with a name that is longer than what is kept of it.png")
+    one = staged(tmp_path, name="a shoe[1] with a name that is longer than what is kept of it.png")
     part = tmp_path / f".{one.staged.name[-40:]}.0badcafe.part"
     part.write_bytes(b"half")
     others = [tmp_path / ".other.q-2.bgdesk.png", tmp_path / "shoe.png", tmp_path / ".something.part"]
     for other in others:
         other.write_bytes(b"")
-    places.sweep([one.staged, tmp_path / "nowhere" / "x.png"])
+    places.sweep([one.staged, tmp_path / "nowhere" / "x.png", tmp_path / "shoe.png"])
     assert sorted(tmp_path.iterdir()) == sorted(others)
 
 

@@ -125,6 +125,7 @@ def test_pause_finishes_what_is_in_hand_and_resume_goes_on(room: Room) -> None:
     until(lambda: states(queue).count(State.RUNNING) == 3)
     queue.pause()
     assert not queue.wait(0.05)
+    assert room.pools[0].eased == [[1, 2, 3]]  # workers are asked to give back what they only hold ready
     room.pools[0].gate.set()
     assert queue.wait(20)
     assert queue.phase is Phase.PAUSED
@@ -140,6 +141,7 @@ def test_stop_lets_the_workers_go_and_start_begins_again(room: Room) -> None:
     queue.start()
     until(lambda: states(queue).count(State.RUNNING) == 3)
     queue.stop()
+    assert room.pools[0].eased == [[1, 2, 3]]
     room.pools[0].gate.set()
     assert queue.wait(20)
     assert queue.phase is Phase.IDLE
@@ -314,6 +316,42 @@ def test_a_photo_that_vanished_fails_alone(room: Room) -> None:
     counts = run(queue).counts
     assert (counts[State.DONE], counts[State.FAILED]) == (4, 1)
     assert queue.items()[3].error.startswith("photo03.png could not be read: there is no such file.")
+
+
+def test_a_disk_of_photos_that_is_gone_pauses_and_fails_none(room: Room) -> None:
+    queue = room.queue(6)
+    room.photos.rename(room.photos.with_name("unplugged"))
+    assert run(queue).counts[State.QUEUED] == 6
+    assert queue.phase is Phase.PAUSED
+    assert room.said() == [f"The folder {room.photos} is not there any more. Connect its disk or put it back, then resume."]
+    room.photos.with_name("unplugged").rename(room.photos)
+    assert run(queue).counts[State.DONE] == 6
+
+
+def test_a_disk_that_goes_while_a_worker_reads_fails_none(room: Room) -> None:
+    def gone(pool: FakePool, job: Job, alone: bool) -> None:
+        room.photos.rename(room.photos.with_name("unplugged"))
+        pool.events.failed(job.id, f"{job.source.name} could not be read: there is no such file.")
+
+    def one_by_one(pool: FakePool) -> None:
+        pool.capacity, pool.endings = 1, {"photo05.png": gone}
+
+    room.prepare = one_by_one
+    queue = room.queue(6)
+    counts = run(queue).counts
+    assert (counts[State.FAILED], counts[State.QUEUED]) == (0, 1)
+    assert queue.phase is Phase.PAUSED
+    assert "Connect its disk" in room.said()[0]
+
+
+def test_one_folder_of_several_that_is_gone_fails_its_photos_and_no_others(room: Room) -> None:
+    queue = room.queue(4)
+    other = photos(room.photos.with_name("other"), 2)
+    queue.add(planned(other, room.out.with_name("more")))
+    queue.move([1, 2, 3, 4], None)
+    shutil.rmtree(other[0].parent)
+    counts = run(queue).counts
+    assert (counts[State.DONE], counts[State.FAILED]) == (4, 2)
 
 
 def test_a_photo_that_changed_is_taken_as_it_is_now(room: Room) -> None:

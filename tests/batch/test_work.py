@@ -188,19 +188,6 @@ def test_the_photo_is_never_written_over(photo: Path, tmp_path: Path) -> None:
     assert photo.read_bytes() == before
 
 
-def test_what_a_dead_writer_left_is_found(tmp_path: Path) -> None:
-    mine, other = job_for(tmp_path / "a[1]-with-a-very-long-name-indeed.png", tmp_path, 17), job_for(tmp_path / "a.png", tmp_path, 7)
-    (tmp_path / "out").mkdir()
-    for staged in (mine.staged[0], other.staged[0]):
-        staged.write_text("whole")
-        staged.with_name(f".{staged.name[-40:]}.0a1b2c3d.part").write_text("half")
-    (tmp_path / "out" / "a.png").write_text("somebody's")
-    work.discard(mine.staged, killed=True)
-    assert left_in(tmp_path / "out") == sorted(["..a.k3f9-7.bgdesk.png.0a1b2c3d.part", ".a.k3f9-7.bgdesk.png", "a.png"])
-    work.discard([tmp_path / "out" / "a.png"], killed=True)
-    assert (tmp_path / "out" / "a.png").exists()
-
-
 def test_a_lost_thumbnail_is_no_failure(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "queue").write_text("a file")
     outcome = work.do(job_for(photo, tmp_path), engines_of(FakeEngine()))

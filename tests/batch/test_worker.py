@@ -157,6 +157,19 @@ def test_cancelling(start: Start, pool: Pool, tmp_path: Path) -> None:
     assert pool.how(1, 3) == ["returned", "written"]
 
 
+def test_giving_back_what_was_not_begun(start: Start, pool: Pool, tmp_path: Path) -> None:
+    gate = Gate()
+    worker = start(FakeEngine(before=gate))
+    for id, source in enumerate(photos(tmp_path, 20, 20, 20), 1):
+        worker.take(job_for(source, tmp_path, id))
+    gate.wait()
+    pool.until(lambda: (2, "[]") in pool.stages)
+    worker.cancel([1, 2, 3], begun=False)
+    assert pool.how(2, 3) == ["returned", "returned"]
+    gate.passes.release(2)
+    assert pool.how(1) == ["written"]
+
+
 @pytest.mark.parametrize("held", [False, True])
 def test_the_end_gives_everything_back(start: Start, pool: Pool, tmp_path: Path, held: bool) -> None:
     gate = Gate()

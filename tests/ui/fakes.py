@@ -149,7 +149,7 @@ class FakePool:
     def hold(self, held: bool) -> None:
         self._brake.holds.append(held)
 
-    def cancel(self, ids: Sequence[int]) -> None:
+    def cancel(self, ids: Sequence[int], begun: bool = True) -> None:
         """What is in hand takes no time."""
 
     def close(self, wait: float = 10.0) -> None:
