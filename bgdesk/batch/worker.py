@@ -47,6 +47,8 @@ Open: TypeAlias = Callable[[BatchRecipe], Ready]
 _REPORT = 0.1
 #: Photos that may have been cut out and not be written yet; with more of them, computing waits.
 _UNWRITTEN = 2
+#: After so many photos freed memory goes back to the system whatever their size: what is kept comes to lie ever more scattered.
+_TIDIED = 20
 _NICER = 10
 
 
@@ -143,11 +145,15 @@ class Worker:
     # --- lanes ---
 
     def _run(self, lane: _Lane) -> None:
+        done = 0
         while (hand := self._next(lane)) is not None:
             self._step(hand, lane)
-            pixels = hand.cost.pixels
+            pixels, done = hand.cost.pixels, done + 1
             del hand  # let go of its arrays while waiting for the next one
-            heap.settle(pixels)
+            if done % _TIDIED:
+                heap.settle(pixels)
+            else:
+                heap.trim()
 
     def _next(self, lane: _Lane) -> _Hand | None:
         """The oldest photo that is ready for this lane, once it may begin; None when all is over."""
