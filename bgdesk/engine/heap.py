@@ -11,9 +11,9 @@ from contextlib import suppress
 
 #: Blocks up to here are kept: the largest activation of our networks is 134 MB, in fp32. Above are the arrays of very large photos.
 KEPT = 192 << 20
-#: So much at the heap's end is kept; a pass on the CPU turns over about half of it.
+#: So much at the heap's end is kept: more than a pass on the CPU turns over.
 _SPARE = 1 << 30
-
+#: Pixels of a photo that takes seconds anyway, and whose arrays are not worth keeping.
 _LARGE = 8_000_000
 
 # mallopt's names, from glibc's malloc.h.
