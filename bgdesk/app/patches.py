@@ -18,7 +18,6 @@ from bgdesk.core.brush import paint_roughly
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Progress
-from bgdesk.core.trimap import Label
 
 #: pixels around a patch that its foreground is computed with, so that colours reach in from outside it.
 COLOUR_MARGIN = 64
@@ -115,14 +114,14 @@ class AlphaRequest:
         return AlphaPatch(rect.shift(dx, dy), patch, trimap[rect.slices])
 
     def _painted(self, progress: Progress) -> Mask:
-        """Where a hand has set a known label and no later stroke has asked to look again: bool, the window's size."""
-        canvas = np.full(self.trimap.shape, Label.UNKNOWN, np.uint8)
+        """Where a hand has painted, unknown too: it said that this is to be worked out. Bool, the window's size."""
+        canvas = np.zeros(self.trimap.shape, np.uint8)
         for stroke in self.strokes:
             progress("alpha", 0.0)
             points = [(x - self.window.left, y - self.window.top) for x, y in stroke.points]
-            paint_roughly(canvas, points, stroke.radius, stroke.label)
-        fixed: Mask = canvas != Label.UNKNOWN
-        return fixed
+            paint_roughly(canvas, points, stroke.radius, 1)
+        painted: Mask = canvas > 0
+        return painted
 
 
 @dataclass(frozen=True, eq=False)

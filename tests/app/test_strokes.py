@@ -502,6 +502,18 @@ def test_a_flow_does_not_take_what_was_painted_meanwhile(desk: Any) -> None:
     assert (document.alpha[20, 164:167] == 0).all()
 
 
+def test_a_flow_does_not_take_what_was_painted_unknown(desk: Any) -> None:
+    desk.open()
+    desk.stroke((165, 20), label=Label.UNKNOWN, radius=4)
+    desk.settle()
+    desk.engine.flows = True
+    desk.stroke((150, 20), radius=5)
+    desk.settle()
+    trimap = desk.session.document.trimap
+    assert (trimap[20, 162:168] == Label.UNKNOWN).all()
+    assert trimap[20, 158] == Label.FOREGROUND  # up to there it flows
+
+
 def test_an_answer_dropped_under_a_stroke_is_asked_for_again_when_that_is_given_up(desk: Any) -> None:
     desk.open()
     desk.engine.flows = True
