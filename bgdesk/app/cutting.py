@@ -116,7 +116,7 @@ class Cutter:
         self.listen()
         for note in cutout.notes:
             if note not in self._engine.status.notes:  # about this photo, not about the engine
-                self._emit(Message(Severity.WARNING, f"{entry.name}: {note}"))
+                self._emit(Message(Severity.WARNING, f"{entry.name}: {note}", about=entry.key))
         self._changed()
 
     def _failed(self, entry: Entry, editor: Editor, error: Exception) -> None:

@@ -75,12 +75,13 @@ class EngineChanged:
 
 @dataclass(frozen=True)
 class Message:
-    """Something to say in the message bar."""
+    """Something to say in the message bar. about: key of the photo that it concerns alone, until a hand has been at that."""
 
     severity: Severity
     text: str
     offers: tuple[Offer, ...] = ()
     path: Path | None = None
+    about: int | None = None
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def write_csv(items: Sequence[Item], path: Path) -> None:
                 item.reason,
                 "" if item.seconds is None else f"{item.seconds:.3f}",
                 *((done.width, done.height) if done else ("", "")),
-                " | ".join(map(str, item.outputs)),
+                " | ".join(map(str, item.present)),
                 item.size,
                 datetime.fromtimestamp(item.mtime / 1e9).isoformat(" ", "seconds"),
                 item.crashes,

@@ -296,8 +296,20 @@ class Item:
 
     @property
     def reason(self) -> str:
-        """Why it failed, was skipped, or should be looked at."""
-        return self.error or ("" if self.outcome is None else " ".join(self.outcome.reasons))
+        """Why it failed, was skipped, or should be looked at; what a person said of it has the last word."""
+        said = _SAID.get(self.decision) if self.decision is not None else None
+        return self.error or said or ("" if self.outcome is None else " ".join(self.outcome.reasons))
+
+    @property
+    def present(self) -> tuple[Path, ...]:
+        """Where its outputs are now: while it waits for a look, not yet where they belong. () where there are none."""
+        if self.state is State.REVIEW and self.outcome is not None:
+            return tuple(written.staged for written in self.outcome.written)
+        done = self.outcome is not None and self.state is State.DONE
+        return self.outputs if done or (self.outcome is None and self.state is State.SKIPPED) else ()
+
+
+_SAID: Mapping[Decision, str] = {Decision.ACCEPTED: "Accepted as it was.", Decision.FIXED: "Fixed by hand."}
 
 
 @dataclass(frozen=True)

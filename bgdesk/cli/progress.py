@@ -185,7 +185,7 @@ def line_of(item: Item, place: str = "") -> str:
         return item.error if item.name in item.error else f"{source}: {item.error}"
     if item.state is State.SKIPPED:
         return f"{source} {item.reason}".rstrip()
-    outputs = outputs_of(item)
+    outputs = item.present
     first = shown(outputs[0]) if outputs else "nothing"
     others = f" and {len(outputs) - 1} more" if len(outputs) > 1 else ""
     about = [f"{item.seconds:.1f} s"] if item.seconds is not None else []
@@ -197,22 +197,13 @@ def line_of(item: Item, place: str = "") -> str:
     return line
 
 
-def outputs_of(item: Item) -> tuple[Path, ...]:
-    """Where an item's outputs are now: while it waits for a look, not yet where they belong. () where there are none."""
-    if item.outcome is None:
-        return item.outputs if item.state is State.SKIPPED else ()
-    if item.state is State.REVIEW:
-        return tuple(written.staged for written in item.outcome.written)
-    return item.outputs if item.state is State.DONE else ()
-
-
 def record_of(item: Item) -> dict[str, Any]:
     """Plain values for JSON. timings: stage -> seconds."""
     values: dict[str, Any] = {
         "id": item.id,
         "source": str(item.source),
         "state": item.state.value,
-        "outputs": [str(path) for path in outputs_of(item)],
+        "outputs": [str(path) for path in item.present],
         "confidence": None if item.confidence is None else round(item.confidence, 4),
         "seconds": None if item.seconds is None else round(item.seconds, 3),
     }

@@ -17,7 +17,7 @@ from bgdesk.batch.queue import ItemsChanged, Phase, Progressed, Queue, QueueEven
 from bgdesk.batch.report import write_csv, write_html
 from bgdesk.batch.scan import Problem
 from bgdesk.batch.values import Item, State, Summary
-from bgdesk.cli.progress import Display, Records, outputs_of, shown
+from bgdesk.cli.progress import Display, Records, shown
 from bgdesk.core.errors import SaveError
 
 #: Exit status where nothing failed and some results wait for a look; the others are those of every command.
@@ -57,7 +57,7 @@ class Left:
 
     def waiting(self) -> tuple[Path, ...]:
         """The folders in which results wait for a look."""
-        found = (path.parent for item in self.items if item.state is State.REVIEW for path in outputs_of(item))
+        found = (path.parent for item in self.items if item.state is State.REVIEW for path in item.present)
         return tuple(dict.fromkeys(found))
 
     def report(self, beside: bool) -> Path:

@@ -163,7 +163,7 @@ class Cells(QStyledItemDelegate):
 
     def _colour(self, column: Column, item: Item, tokens: Tokens) -> str:
         if column is Column.CONFIDENCE and self.gate is not None and item.confidence is not None and item.confidence < self.gate:
-            return tokens.warning
+            return tokens.warning if item.decision is None else tokens.hint
         if column is Column.REASON:
             return tokens.error if item.state is State.FAILED else tokens.hint
         return tokens.hint if column is Column.TIME else tokens.text

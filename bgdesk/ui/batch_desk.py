@@ -17,7 +17,7 @@ from bgdesk.batch.queue import Phase, Queue, QueueInfo
 from bgdesk.batch.report import write_csv, write_html
 from bgdesk.batch.values import State, Summary
 from bgdesk.batch.words import count
-from bgdesk.batch.work import write
+from bgdesk.batch.work import thumbnail, write
 from bgdesk.core.cutout import Cutout
 from bgdesk.engine.confidence import PASS
 from bgdesk.files.load import LoadedImage
@@ -107,7 +107,12 @@ class QueueDesk:
         self._raise(self._main)
 
     def _show(self, path: Path) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+        self._show_outside(path.parent)
+
+    def _show_outside(self, path: Path) -> None:
+        """In the system's own program for it, or else in words."""
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
+            self.window.tell(f"No program was found that shows {path}. Open it by hand.")
 
     def _report(self) -> None:
         def make(queue: Queue) -> Path:
@@ -116,7 +121,7 @@ class QueueDesk:
             write_html(items, queue.summary(), queue.title, page, queue.folder / "thumbs", gate=queue.recipe.gate)
             return page
 
-        self.room.do(make, lambda page: _ignore(QDesktopServices.openUrl(QUrl.fromLocalFile(str(page)))))
+        self.room.do(make, self._show_outside)
 
     def _forget(self, info: QueueInfo, done: Callable[[], None]) -> None:
         if self._rooms.ask.forget_queue(self.window, info.title):
@@ -172,13 +177,19 @@ class QueueDesk:
         key = photo.key
 
         def then(cutout: Cutout, loaded: LoadedImage | None, release: Callable[[], None]) -> None:
-            def work(queue: Queue) -> None:
+            def work(queue: Queue) -> Path | None:
                 if queue.item(fixing.id) is None or loaded is None:  # taken out of the queue meanwhile
-                    return
-                queue.fixed(fixing.id, write(cutout, loaded, queue.job(fixing.id)))
+                    return None
+                job = queue.job(fixing.id)
+                written = write(cutout, loaded, job)
+                picture = thumbnail(cutout, job)
+                queue.fixed(fixing.id, written)
+                return picture
 
-            def done(_none: None) -> None:
+            def done(picture: Path | None) -> None:
                 release()
+                if picture is not None:
+                    self.window.progress.table.shelf.drop((picture, True))
                 self._unsaved.exported(fixing.source)
                 if not fixing.was_open and any(each.key == key for each in self._session.photos):
                     self._session.remove(key)
@@ -247,7 +258,3 @@ def _suffixes() -> tuple[str, ...]:
     from bgdesk.files.load import SUFFIXES
 
     return SUFFIXES
-
-
-def _ignore(_result: bool) -> None:
-    """Nothing is done with the answer."""

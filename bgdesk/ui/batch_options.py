@@ -97,9 +97,9 @@ class Options(QScrollArea):
 
     def _where(self) -> QFormLayout:
         self.output = QLineEdit()
-        named(self.output, "setup.output", "Output folder")
-        self.output.setReadOnly(True)
+        named(self.output, "setup.output", "Output folder", "Choose one or type its name; it is made if it is not there")
         self.output.setPlaceholderText("Beside the photos")
+        self.output.textEdited.connect(lambda _text: self._typed())
         choose = QPushButton("Choose…")
         named(choose, "setup.choose_output", "Choose the output folder")
         choose.clicked.connect(lambda _checked=False: self._choose_folder())
@@ -232,6 +232,12 @@ class Options(QScrollArea):
         role(self.example, "error" if wrong else "hint")
         self.example.style().unpolish(self.example)
         self.example.style().polish(self.example)
+
+    def _typed(self) -> None:
+        text = self.output.text().strip()
+        self._output = Path(text).expanduser() if text else None
+        self.output.setToolTip(text)
+        self.changed.emit()
 
     def _choose_folder(self) -> None:
         folder = self._ask_folder()

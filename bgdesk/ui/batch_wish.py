@@ -52,10 +52,10 @@ class Wish:
 
     @property
     def folder(self) -> Path | None:
-        """Where the cutouts go: what was chosen, else beside the first source."""
-        if self.output is not None or not self.sources:
+        """Where the cutouts go: what was chosen (a name alone lies beside the first source), else a folder beside that."""
+        if not self.sources:
             return self.output
-        return suggested(self.sources[0])
+        return suggested(self.sources[0]) if self.output is None else self.sources[0].parent / self.output
 
     @property
     def title(self) -> str:

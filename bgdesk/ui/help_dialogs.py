@@ -17,7 +17,7 @@ _POINTER: tuple[tuple[str, str], ...] = (
     ("Wheel", "Zoom at the pointer"),
     ("Space-drag, middle drag", "Pan"),
     ("Hold \\", "Show the source"),
-    ("A, R, F", "In a queue's review: accept, reject, fix"),
+    ("A, R, F, N", "In a queue's review: accept, reject, fix, next"),
     ("1, 2, 3, 4", "In a queue's review: on black, white, checkerboard, beside the photo"),
 )
 
@@ -44,6 +44,8 @@ class ShortcutsDialog(QDialog):
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setWidget(body)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setMinimumWidth(body.sizeHint().width() + 24)  # and its vertical scroll bar
         _finish(self, scroll)
         self.resize(520, 560)
 

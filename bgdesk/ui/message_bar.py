@@ -30,7 +30,7 @@ _KEPT = 20
 
 
 class MessageBar(QFrame):
-    """The newest message; older ones that were not dismissed come back after it."""
+    """The newest message; older ones that were not dismissed come back after it. Those about a photo are shown with it alone."""
 
     offered = Signal(object, object)  # Offer, Message
 
@@ -38,6 +38,7 @@ class MessageBar(QFrame):
         super().__init__(parent)
         named(self, "message.bar", "Message")
         self._messages: list[Message] = []
+        self._photo: int | None = None
         self._icons: Icons | None = None
         self._icon = QLabel()
         self._icon.setFixedSize(SIZE, SIZE)
@@ -78,7 +79,23 @@ class MessageBar(QFrame):
 
     @property
     def message(self) -> Message | None:
-        return self._messages[-1] if self._messages else None
+        shown = self._shown()
+        return shown[-1] if shown else None
+
+    def _shown(self) -> list[Message]:
+        return [message for message in self._messages if message.about in (None, self._photo)]
+
+    def show_photo(self, key: int | None) -> None:
+        """Another photo is on the canvas."""
+        if key != self._photo:
+            self._photo = key
+            self._show()
+
+    def heeded(self, key: int) -> None:
+        """A hand is at this photo: what was to be said of it has been."""
+        if any(message.about == key for message in self._messages):
+            self._messages = [message for message in self._messages if message.about != key]
+            self._show()
 
     def tell(self, message: Message) -> None:
         """Show a message; the same one twice is shown once."""
@@ -87,8 +104,8 @@ class MessageBar(QFrame):
         self._show()
 
     def dismiss(self) -> None:
-        if self._messages:
-            self._messages.pop()
+        if self.message is not None:
+            self._messages.remove(self.message)
         self._show()
 
     def withdraw(self, offer: Offer) -> None:
@@ -118,7 +135,7 @@ class MessageBar(QFrame):
             return
         self._text.setText(message.text)
         self.setAccessibleDescription(f"{message.severity.value}: {message.text}")
-        others = len(self._messages) - 1
+        others = len(self._shown()) - 1
         self._more.setText(f"{others} more" if others else "")
         self._more.setVisible(others > 0)
         for offer, button in self._buttons.items():

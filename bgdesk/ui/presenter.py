@@ -79,6 +79,8 @@ class Presenter:
                 self.show_photos()
             case HistoryChanged():
                 self._parts.canvas.settle_paint(pending)
+                if self._session.current is not None and self._session.can_undo:
+                    self._parts.stage.messages.heeded(self._session.current.key)
                 self.show_state()
             case BusyChanged():
                 self._parts.canvas.settle_paint(pending)
@@ -119,6 +121,7 @@ class Presenter:
 
     def show_photos(self) -> None:
         current = self._session.current
+        self._parts.stage.messages.show_photo(None if current is None else current.key)
         photos, unsaved = self._session.photos, self._commands.unsaved
         self._parts.film.show_photos(photos, current, {photo.key for photo in unsaved.among(photos)})
         self._parts.window.setWindowTitle(f"{current.name}[*] — bgdesk" if current else "bgdesk")

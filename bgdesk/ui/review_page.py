@@ -331,5 +331,4 @@ class ReviewPage(QWidget):
         for id, decision in self.deck.decisions.items():  # what the queue has not been told yet, or not carried out
             item = self._room.item(id)
             counted[decision] += item is not None and item.decision is None
-        total, accepted = counted.total(), counted[Decision.ACCEPTED]
-        return f"Accepted {accepted:,} of {total:,} ({words.share(accepted / total)})" if total else ""
+        return ", ".join(f"{counted[decision]:,} {decision.value}" for decision in Decision if counted[decision])

@@ -49,7 +49,7 @@ class StatusBar(QFrame):
 
         instead_of: the device that was to compute and cannot; the notes say why.
         """
-        shown = words.device(device) if device else "Engine not started"
+        shown = words.device(device) if device else "The engine starts with the first cut"
         self._set("device", f"{shown} in place of {words.device(instead_of)}" if instead_of else shown)
         self._set("precision", precision)
         self._set("model", model or "no network")

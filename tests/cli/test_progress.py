@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bgdesk.batch.values import Item, Outcome, Planned, State, Summary, Written
-from bgdesk.cli.progress import Lines, Records, Screen, display_for, line_of, outputs_of, record_of, shown
+from bgdesk.cli.progress import Lines, Records, Screen, display_for, line_of, record_of, shown
 
 
 class Terminal(io.StringIO):
@@ -79,10 +79,10 @@ def test_paths_where_the_folder_is_gone(here: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_where_the_outputs_are_now(here: Path) -> None:
-    assert outputs_of(item(here, State.DONE)) == (here / "out" / "shoe.png",)
-    assert outputs_of(item(here, State.REVIEW)) == (here / "out" / "review" / "shoe.png",)
-    assert outputs_of(failed(here)) == ()
-    assert outputs_of(item(here, State.REJECTED)) == ()
+    assert item(here, State.DONE).present == (here / "out" / "shoe.png",)
+    assert item(here, State.REVIEW).present == (here / "out" / "review" / "shoe.png",)
+    assert failed(here).present == ()
+    assert item(here, State.REJECTED).present == ()
 
 
 def test_records(here: Path) -> None:

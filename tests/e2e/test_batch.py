@@ -176,6 +176,10 @@ def test_drop_run_pause_quit_start_resume_review_report(
     assert "2-doubt.png" in Path(opened[0]).read_text("utf-8")
     with Path(opened[0]).with_name("report.csv").open(encoding="utf-8-sig", newline="") as stream:
         assert len(list(csv.reader(stream))) == 9
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: False)
+    again.click("queue.report")
+    again.desk.until(lambda: again.window.messages.message is not None)
+    assert str(again.room.queue.folder / "report.html") in again.window.messages.message.text  # where it is, if nothing shows it
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -207,6 +211,11 @@ def test_fix_in_the_editor_replaces_the_queued_one(start: Callable[..., Queue], 
     queue.desk.until(lambda: queue.control("review.name").text() == "4-doubt.png")
     queue.desk.until(lambda: not queue.desk.session.photos)
     assert Counter(queue.room.summary.decisions) == Counter({Decision.FIXED: 1})
+    item = queue.room.item(2)
+    assert item is not None
+    assert item.reason == "Fixed by hand."
+    with Image.open(queue.room.queue.folder / "thumbs" / f"{item.id}.jpg") as thumbnail:  # of what it is now
+        assert thumbnail.size == (96, 96)
     assert queue.desk.window.close()
     assert not [asked for asked in queue.desk.ask.asked if asked.startswith("closing")]
 
@@ -364,6 +373,18 @@ def test_the_dry_run_and_the_collision_check(start: Callable[..., Queue], folder
     queue.click("setup.start")
     queue.desk.until(lambda: "There is nothing to do." in said.text())
     assert queue.room.queue is None
+
+
+def test_a_folder_that_is_typed_and_not_there_yet(start: Callable[..., Queue], folder: Path) -> None:
+    queue = start()
+    queue.call()
+    queue.drop(folder)
+    field = queue.control("setup.output")
+    QTest.keyClicks(field, "for the shop")
+    queue.desk.until(lambda: queue.control("setup.count").text() == "8 photos")
+    queue.click("setup.start")
+    queue.desk.until(queue.finished)
+    assert (folder.with_name("for the shop") / "1.png").is_file()
 
 
 def test_done_photos_are_skipped_the_next_time_and_choices_remembered(start: Callable[..., Queue], folder: Path, tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_every_control_has_a_name_and_an_accessible_name(desk: Any, photo: Path)
 
 
 def test_the_status_bar_says_what_computes(desk: Any, photo: Path) -> None:
-    assert desk.window.status.text("device") == "Engine not started"
+    assert desk.window.status.text("device") == "The engine starts with the first cut"
     desk.open(photo)
     desk.window.commands.warm()
     desk.until(lambda: desk.window.status.text("device") == "CPU")

@@ -99,6 +99,11 @@ def test_where_cutouts_go_if_nobody_says(folder: Path) -> None:
     assert Wish(sources=(folder,)).folder == folder.with_name("shoes cutouts")
 
 
+def test_a_folder_by_its_name_alone_lies_beside_the_photos(folder: Path, tmp_path: Path) -> None:
+    assert Wish(sources=(folder,), output=Path("web")).folder == folder.parent / "web"
+    assert Wish(sources=(folder,), output=tmp_path / "web").folder == tmp_path / "web"
+
+
 def test_titles() -> None:
     assert Wish(sources=(Path("/photos/shoes"),)).title == "shoes"
     assert Wish(sources=(Path("/photos/shoes"), Path("/a"), Path("/b"))).title == "shoes and 2 more"

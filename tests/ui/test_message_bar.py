@@ -1,0 +1,28 @@
+"""The message bar: what is shown when, and what it is about."""
+
+from PySide6.QtWidgets import QWidget
+from pytestqt.qtbot import QtBot
+
+from bgdesk.app.events import Message, Severity
+from bgdesk.ui.message_bar import MessageBar
+
+
+def test_what_is_about_a_photo_is_shown_with_it_alone_until_a_hand_has_been_there(qtbot: QtBot) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    bar = MessageBar(window)
+    everywhere = Message(Severity.WARNING, "The disk is nearly full.")
+    first, second = (Message(Severity.WARNING, f"{key}: large parts are half transparent.", about=key) for key in (1, 2))
+    bar.show_photo(1)
+    for message in (everywhere, first, second):
+        bar.tell(message)
+    assert bar.message == first
+    bar.show_photo(2)
+    assert bar.message == second
+    bar.heeded(2)
+    assert bar.message == everywhere
+    bar.dismiss()
+    assert bar.message is None
+    assert bar.isHidden()
+    bar.show_photo(1)
+    assert bar.message == first
