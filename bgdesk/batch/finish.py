@@ -65,6 +65,7 @@ class Finisher:
             try:
                 if under and item.decision is None:
                     held = tuple(places.hold(outcome.written))
+                    self._record(item, [one.staged for one in held])
                     done = replace(item, state=State.REVIEW, outcome=replace(outcome, written=held))
                 else:
                     done = replace(self._placed(item, outcome), state=State.DONE)
@@ -89,13 +90,17 @@ class Finisher:
         """Move outputs to where they belong, and tell the ledger; the item with where they are now. Raises OSError, JournalError."""
         base = places.replacing(self._about.existing, item.source, self._is_ours)
         found = [places.place(one, one.target, lambda path: base(path) and not self._is_anothers(path, item)) for one in outcome.written]
+        self._record(item, found)
+        now = tuple(replace(one, staged=path, target=path) for one, path in zip(outcome.written, found, strict=True))
+        return replace(item, outputs=tuple(found), outcome=replace(outcome, written=now))
+
+    def _record(self, item: Item, outputs: Sequence[Path]) -> None:
+        """Tell the ledger where the item's outputs are. Raises OSError, JournalError."""
         entries = {}
-        for path in found:
+        for path in outputs:
             status = path.stat()
             entries[path] = Entry(self._about.recipe.key, item.source, item.size, item.mtime, status.st_size, status.st_mtime_ns)
         self._ledger.record(entries)
-        now = tuple(replace(one, staged=path, target=path) for one, path in zip(outcome.written, found, strict=True))
-        return replace(item, outputs=tuple(found), outcome=replace(outcome, written=now))
 
     def _is_ours(self, path: Path, source: Path) -> bool:
         entry = self._ledger.lookup(path)

@@ -129,10 +129,11 @@ def _is_reserved(path: Path, staged: Path) -> bool:
 
 def hold(written: Sequence[Written]) -> list[Written]:
     """Put outputs that a person should look at into the review folder; staged says where each waits."""
-    return [replace(one, staged=place(one, _held(one.target), lambda path: False)) for one in written]
+    return [replace(one, staged=place(one, held(one.target), lambda path: False)) for one in written]
 
 
-def _held(target: Path) -> Path:
+def held(target: Path) -> Path:
+    """Where an output waits for a person's look."""
     return target.parent / REVIEW / target.name
 
 

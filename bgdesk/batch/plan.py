@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from bgdesk.batch import naming
+from bgdesk.batch.places import held
 from bgdesk.batch.scan import Found, Photo, Problem, absolute
 from bgdesk.batch.values import BatchRecipe, Existing, Planned, State
 from bgdesk.core.errors import UsageError
 from bgdesk.core.tasks import Progress, silent
 
-UP_TO_DATE = "is up to date"
+UP_TO_DATE, WAITING = "is up to date", "waits for a look"
 
 _EVERY = 200  # photos between two looks at the cancel token
 
@@ -178,7 +179,8 @@ class _Planner:
         if not current:
             self._replaced += sum(choice.there for choice in choices)
             self._numbered += sum(choice.beside for choice in choices)
-        state, reason = (State.SKIPPED, UP_TO_DATE) if current else (State.QUEUED, "")
+        waiting = any(choice.waiting for choice in choices)
+        state, reason = (State.SKIPPED, WAITING if waiting else UP_TO_DATE) if current else (State.QUEUED, "")
         return Planned(photo.path, photo.size, photo.mtime, outputs, state, reason)
 
     def _choose(self, photo: Photo, name: str, suffix: str) -> "_Choice":
@@ -205,6 +207,10 @@ class _Planner:
         """May this photo go there? None: something is there that it must not replace."""
         if key in self._sources or not _same_file(self._promised.get(key, photo.path), photo.path):
             return None
+        waiting = held(target)
+        may_wait = self._existing is Existing.SKIP and self._recipe.gate is not None  # without a gate nothing waits
+        if may_wait and self._folders.holds(waiting) and self._is_current(photo, waiting, waiting):
+            return _Choice(target, current=True, waiting=True)
         if not self._folders.holds(target):
             return _Choice(target)
         if os.path.isdir(target) or self._existing is Existing.NUMBER:
@@ -213,21 +219,31 @@ class _Planner:
             return _Choice(target, there=True)
         record = self._ledger.lookup(target) if self._ledger is not None else None
         if record is None or not _unchanged(target, record) or not _same_file(record.source, photo.path):
-            # Somebody's own file, a cutout that was worked on since, or the cutout of another photo.
-            return None
-        # Made from this very version of the photo: that says more than that one file is newer than the other.
-        current = (record.source_size, record.source_mtime, record.recipe_key) == (photo.size, photo.mtime, self._key)
-        return _Choice(target, there=True, current=current)
+            # Somebody's own file, a cutout that was worked on since, the cutout of another photo; or one that waited for a look,
+            # and that somebody has taken out of its folder.
+            return _Choice(target, there=True, current=True) if self._is_current(photo, target, waiting) else None
+        return _Choice(target, there=True, current=self._fits(photo, record))
+
+    def _is_current(self, photo: Photo, file: Path, known_as: Path) -> bool:
+        """Whether the file is what the ledger knows by that name, and what would be made of this photo."""
+        record = self._ledger.lookup(known_as) if self._ledger is not None else None
+        return record is not None and _unchanged(file, record) and _same_file(record.source, photo.path) and self._fits(photo, record)
+
+    def _fits(self, photo: Photo, record: Record) -> bool:
+        """Made from this very version of the photo: that says more than that one file is newer than the other."""
+        return (record.source_size, record.source_mtime, record.recipe_key) == (photo.size, photo.mtime, self._key)
 
 
 @dataclass(frozen=True)
 class _Choice:
-    """there: something of that name exists. current: and it is what would be made. beside: something else has the name wanted."""
+    """there: something of that name exists. current: what is there, or waits for a look, is what would be made. beside: something
+    else has the name wanted. waiting: it is not there yet, but waits."""
 
     target: Path
     there: bool = False
     current: bool = False
     beside: bool = False
+    waiting: bool = False
 
 
 class _Folders:

@@ -232,7 +232,7 @@ class Watcher:
             if item is None:
                 continue
             self._promised.update(dict.fromkeys(item.outputs, item.source))  # they may have got a number meanwhile
-            if item.state is State.FAILED:
+            if item.state is State.FAILED and _is_still(item):
                 self._set_aside(item.source, item.error)
 
     def _set_aside(self, photo: Path, reason: str) -> None:
@@ -254,6 +254,15 @@ class Watcher:
         if sentence not in self._said:
             self._said.add(sentence)
             self._say(sentence, True)
+
+
+def _is_still(item: Item) -> bool:
+    """Whether the photo is what failed, and not a better one under its name. One that is gone is no better one."""
+    try:
+        status = item.source.stat()
+    except OSError:
+        return True
+    return (status.st_size, status.st_mtime_ns) == (item.size, item.mtime)
 
 
 def _is_unfinished(path: Path) -> bool:

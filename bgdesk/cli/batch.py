@@ -12,14 +12,14 @@ from bgdesk.batch import words
 from bgdesk.batch.estimate import Pace, estimate
 from bgdesk.batch.folder import QueueInfo, ledger, queues
 from bgdesk.batch.journal import JournalError
-from bgdesk.batch.plan import Plan, plan
+from bgdesk.batch.plan import WAITING, Plan, plan
 from bgdesk.batch.queue import MakePool, Queue, QueueError
 from bgdesk.batch.scan import Order, Problem, find
 from bgdesk.batch.values import BatchRecipe, State
 from bgdesk.cli import queue_options
 from bgdesk.cli.console import Console
 from bgdesk.cli.progress import Records, display_for, line_of, record_of, shown
-from bgdesk.cli.queue_run import EXIT_FAILED, Left, Run, closing, finish, values_of
+from bgdesk.cli.queue_run import EXIT_FAILED, EXIT_REVIEW, Left, Run, closing, finish, values_of
 from bgdesk.core.errors import UsageError
 
 #: --resume, --status and --retry without an ID.
@@ -167,11 +167,13 @@ def _pace(recipe: BatchRecipe) -> Pace | None:
 
 def _nothing(made: Plan, console: Console, records: Records | None) -> int:
     """There is no photo to be done."""
+    waiting = sum(item.reason == WAITING for item in made.skipped)
     if made.skipped:
-        console.say(f"Nothing to do: {words.count(len(made.skipped), 'photo')} up to date in {shown(made.output)}.")
+        more = f", {waiting:,} of them {'waits' if waiting == 1 else 'wait'} for a look" if waiting else ""
+        console.say(f"Nothing to do: {words.count(len(made.skipped), 'photo')} up to date in {shown(made.output)}{more}.")
     elif not made.problems:
         console.say("Nothing to do: no photo is left by --include, --exclude and what earlier queues have made.")
-    status = EXIT_FAILED if made.problems else 0
+    status = EXIT_FAILED if made.problems else EXIT_REVIEW if waiting else 0
     if records is not None:
         counts = {State.SKIPPED.value: len(made.skipped)} if made.skipped else {}
         records.summary({"queue": None, "output": str(made.output), "counts": counts, "problems": len(made.problems), "status": status})

@@ -249,6 +249,22 @@ def test_failed_while_nobody_watched_is_set_aside_at_the_next_start(scene: Scene
     assert (scene.queue.output / "failed" / "a.jpg").read_bytes() == b"photo"
 
 
+def test_a_better_photo_under_the_name_of_one_that_failed_is_not_set_aside(scene: Scene) -> None:
+    photo = scene.put("a.jpg", b"half")
+    scene.look(3)
+    scene.queue.becomes(1, State.FAILED, "the file ends early")
+    scene.look()
+    aside = scene.queue.output / "failed"
+    assert sorted(path.name for path in aside.iterdir()) == ["a.jpg", "a.jpg.txt"]
+    scene.put("a.jpg", b"all of it")
+    scene.watcher.close()
+    scene.start()
+    assert scene.look(3) == ["a.jpg"]
+    assert sorted(path.name for path in aside.iterdir()) == ["a.jpg", "a.jpg.txt"]
+    assert (aside / "a.jpg").read_bytes() == b"half"
+    assert photo.read_bytes() == b"all of it"
+
+
 def test_failed_because_it_vanished_leaves_the_reason_alone(scene: Scene) -> None:
     photo = scene.put("a.jpg")
     scene.look(3)

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from bgdesk import __main__
 from bgdesk.batch.pool import PoolEvents
@@ -126,6 +127,36 @@ def test_a_second_time_nothing_is_left_to_do(bench: Bench, capsys: pytest.Captur
     assert bench.start() == 0
     assert len(bench.pools) == 1
     assert "Nothing to do: 4 photos up to date in" in capsys.readouterr().err
+
+
+def test_what_waits_for_a_look_is_not_done_again(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.confidence["photo02.png"] = 0.3
+    assert bench.start() == 3
+    before = bench.outputs()
+    assert bench.start() == 3
+    assert len(bench.pools) == 1
+    assert "Nothing to do: 4 photos up to date in" in (said := capsys.readouterr().err)
+    assert "1 of them waits for a look" in said
+    assert bench.start("--gate", "0.5") == 3  # another gate is no other recipe
+    assert bench.outputs() == before
+    (bench.out / "review" / "photo02.png").rename(bench.out / "photo02.png")  # somebody finds it good, by hand
+    assert bench.start() == 0
+    assert len(bench.pools) == 1
+
+
+def test_what_waits_is_done_where_another_photo_or_no_gate_is_given(bench: Bench) -> None:
+    bench.confidence["photo02.png"] = 0.3
+    assert bench.start() == 3
+    assert bench.start("--gate", "0") == 0
+    assert "photo02.png" in bench.outputs()
+    bench.confidence["photo03.png"] = 0.3
+    Image.new("RGB", (9, 7)).save(bench.photos / "photo03.png")
+    assert bench.start() == 3
+    assert bench.start() == 3
+    assert "review/photo03-2.png" not in bench.outputs()  # though the cutout of what the photo was is in its place
+    Image.new("RGB", (10, 7)).save(bench.photos / "photo03.png")
+    assert bench.start() == 3
+    assert {"review/photo03.png", "review/photo03-2.png"} <= set(bench.outputs())  # nobody has judged the first one yet
 
 
 def test_another_recipe_is_made_anew(bench: Bench) -> None:
