@@ -94,8 +94,8 @@ class Estimate:
         first += f", {skipped:,} {'is' if skipped == 1 else 'are'} up to date" if skipped else ""
         lines = [first + "."]
         if todo:
-            free = "" if self.free is None else f" of {words.bytes_(self.free)} free"
-            lines.append(f"About {words.bytes_(self.needed)}{free}; about {words.span(self.seconds)}{self._basis()}.")
+            free = "" if self.free is None else f" ({words.bytes_(self.free)} are free)"
+            lines.append(f"Roughly {words.bytes_(self.needed)} of disk{free}, and {words.span(self.seconds)}{self._basis()}.")
         if self.short:
             lines.append("The disk may become full. Make room, or choose a folder on another disk.")
         if plan.collisions:
@@ -114,8 +114,8 @@ class Estimate:
         if plan.own:
             lines.append(f"{words.count(len(plan.own), 'cutout')} of earlier queues in the source folder would be left out.")
         if self.unreadable:
-            some = " of those looked at" if self.sampled else ""
-            lines.append(f"{words.count(len(self.unreadable), 'photo')}{some} cannot be read. {self.unreadable[0][1]}")
+            some = "those looked at" if self.sampled else "them"
+            lines.append(f"{len(self.unreadable):,} of {some} cannot be read, and would fail: {self.unreadable[0][1]}")
         lines += [sentence for _, sentence in plan.problems]
         return tuple(lines)
 

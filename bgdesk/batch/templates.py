@@ -9,14 +9,15 @@ import logging
 import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, replace
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from bgdesk.app import paths
 from bgdesk.batch.values import BatchRecipe, Fallback, Variant
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.recipe import Format, MatteRecipe, Quality
 from bgdesk.engine.confidence import PASS
 
 log = logging.getLogger(__name__)
@@ -157,48 +158,57 @@ def _inner(error: UsageError) -> str:
     return str(error).removeprefix("This is no recipe: ")
 
 
-#: What each value may be; a bool is no number here, and a text is no bool: refine = "no" would mean yes.
-_KINDS: Mapping[type, Mapping[str, tuple[type, ...]]] = {
-    BatchRecipe: {"model": (str,), "matting": (str,), "device": (str,), "precision": (str,), "gate": (int, float)},
-    MatteRecipe: {"refine": (bool,), "decontaminate": (bool,), "strength": (int, float), "spill": (str, tuple)},
-    Variant: {"name": (str,), "alpha_only": (bool,), "background": (tuple,), "size": (int,), "margin": (int, float)},
-    Fallback: {"model": (str,)},
-}
+_TEXT, _NUMBER, _WHOLE = ((str,), "text in quotes"), ((int, float), "a number"), ((int,), "a whole number")
+_SWITCH = ((bool,), "true or false")
+_COLOUR, _CHOICE = ((str, list), 'a colour like "#ffffff"'), ((str,), "one of")
+#: What each value may be, and that in words; a bool is no number here, and a text is no bool: refine = "no" would mean yes.
+_KINDS: Mapping[type, Mapping[str, tuple[tuple[type, ...], str]]] = {
+    BatchRecipe: {
+        "matte": ((dict,), "a table, [matte]"), "variants": ((list,), "tables, [[variants]]"), "model": _TEXT, "matting": _TEXT,
+        "device": _TEXT, "precision": _TEXT, "gate": _NUMBER, "fallback": ((dict,), "a table, [fallback]"),
+    },
+    MatteRecipe: {"refine": _SWITCH, "decontaminate": _SWITCH, "strength": _NUMBER, "spill": _COLOUR, "quality": _CHOICE},
+    Variant: {
+        "name": _TEXT, "format": _CHOICE, "alpha_only": _SWITCH, "background": _COLOUR, "size": _WHOLE, "margin": _NUMBER,
+    },
+    Fallback: {"quality": _CHOICE, "model": _TEXT},
+}  # fmt: skip
+_TABLES: Mapping[str, type] = {"[matte]": MatteRecipe, "[[variants]]": Variant, "[fallback]": Fallback}
+_CHOICES: Mapping[str, type[Enum]] = {"quality": Quality, "format": Format}
 
 
 def _recipe(values: Mapping[str, Any]) -> BatchRecipe:
-    _check_names("a recipe", values, BatchRecipe)
+    _check("a recipe", values, BatchRecipe)
     for name, kind in (("matte", MatteRecipe), ("variants", Variant), ("fallback", Fallback)):
         inner = values.get(name)
         for each in inner if isinstance(inner, list) else [inner]:
-            if isinstance(each, dict):
-                _check_names(f"[{name}]", each, kind)
-    recipe = BatchRecipe.from_mapping(values)
-    _check_types(recipe)
-    return recipe
+            if each is not None:
+                _check(f"[[{name}]]" if isinstance(inner, list) else f"[{name}]", each, kind)
+    return BatchRecipe.from_mapping(values)
 
 
-def _check_names(what: str, values: Mapping[str, Any], kind: type) -> None:
-    known = [field.name for field in fields(kind)]
-    unknown = sorted(values.keys() - set(known))
+def _check(what: str, values: Any, kind: type) -> None:
+    """Raise UsageError for a name that is not known there, and for a value of a wrong kind; None is well where it is the default."""
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{what} cannot be {_plain(values)}: it is a table of names and values.")
+    kinds, defaults = _KINDS[kind], {field.name: field.default for field in fields(kind)}
+    unknown = sorted(values.keys() - kinds.keys())
     if unknown:
-        raise UsageError(f"{', '.join(unknown)} is not known in {what}. Known are: {', '.join(known)}.")
-
-
-def _check_types(value: Any) -> None:
-    """Raise UsageError where a value of a recipe is of a wrong kind; None is well where it is the default."""
-    kinds = _KINDS.get(type(value), {})
-    for field in fields(value):
-        given = getattr(value, field.name)
-        for part in given if isinstance(given, tuple) else (given,):
-            if is_dataclass(part):
-                _check_types(part)
-        if field.name not in kinds or (given is None and field.default is None):
+        there = next((table for table, known in _TABLES.items() if unknown[0] in _KINDS[known] and known is not kind), "")
+        hint = f" {unknown[0]} belongs into {there}." if there else ""
+        raise UsageError(
+            f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not known in {what}.{hint} Known are: {', '.join(kinds)}."
+        )
+    for name, value in values.items():
+        types, words = kinds[name]
+        if value is None and defaults[name] is None:
             continue
-        if type(given) not in kinds[field.name]:
-            raise UsageError(f"{field.name} cannot be {_plain(given)}.")
-        if field.name == "background" and not (len(given) == 3 and all(type(part) is int and 0 <= part <= 255 for part in given)):
-            raise UsageError(f"background cannot be {_plain(given)}. Write a colour like #ffffff.")
+        known = [each.value for each in _CHOICES.get(name, ())]
+        numbers = types is _COLOUR[0] and isinstance(value, list)
+        if numbers and not (len(value) == 3 and all(type(part) is int and 0 <= part <= 255 for part in value)):
+            raise UsageError(f"{name} cannot be {_plain(value)}: it is {words}.")
+        if type(value) not in types or (known and value not in known):
+            raise UsageError(f"{name} cannot be {_plain(value)}: it is {words}{' ' if known else ''}{', '.join(known)}.")
 
 
 def _plain(value: Any) -> str:

@@ -20,7 +20,7 @@ from bgdesk.cli import queue_options
 from bgdesk.cli.console import Console
 from bgdesk.cli.progress import Records, display_for, line_of, record_of, shown
 from bgdesk.cli.queue_run import EXIT_FAILED, EXIT_REVIEW, Left, Run, closing, finish, values_of
-from bgdesk.core.errors import UsageError
+from bgdesk.core.errors import BgdeskError, UsageError
 
 #: --resume, --status and --retry without an ID.
 _LATEST = ""
@@ -92,7 +92,7 @@ def _begin(args: argparse.Namespace, pools: MakePools) -> int:
     console, records = Console(), Records() if args.json else None
     made = _plan(args, recipe, console)
     if args.dry_run:
-        return _dry_run(args, made, console)
+        return _dry_run(args, made, console, _obstacle(recipe, console) if args.engine == "local" and made.todo else "")
     for path, sentence in made.problems:
         console.say(sentence)
         if records is not None:
@@ -138,14 +138,25 @@ def _plan(args: argparse.Namespace, recipe: BatchRecipe, console: Console) -> Pl
     return made
 
 
-def _dry_run(args: argparse.Namespace, made: Plan, console: Console) -> int:
+def _obstacle(recipe: BatchRecipe, console: Console) -> str:
+    """Why no photo could be cut out at all, as a sentence; "" if it could."""
+    try:
+        queue_options.check_engine(recipe, console.say)
+    except BgdeskError as error:
+        return str(error)
+    return ""
+
+
+def _dry_run(args: argparse.Namespace, made: Plan, console: Console, obstacle: str) -> int:
     expected = estimate(made, _pace(made.recipe), args.jobs or 1, console.progress("Looking at photos"))
     console.clear()
     if args.json:
-        print(json.dumps(expected.as_values()))
+        print(json.dumps(expected.as_values() | {"obstacle": obstacle or None}))
     else:
         print("\n".join(expected.lines()))
-    return EXIT_FAILED if made.problems else 0
+    if obstacle:
+        console.say(f"But not yet: {obstacle}")
+    return EXIT_FAILED if made.problems or obstacle else 0
 
 
 def _pace(recipe: BatchRecipe) -> Pace | None:

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -151,6 +152,7 @@ class Records:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
+        self._heard = True
 
     def problem(self, path: Path, error: str) -> None:
         """Something that was named and is no photo, or none that can be done."""
@@ -168,7 +170,14 @@ class Records:
         self._write({"summary": dict(values)})
 
     def _write(self, values: Mapping[str, Any]) -> None:
-        print(json.dumps(values), file=self._stream, flush=True)
+        if not self._heard:
+            return
+        try:
+            print(json.dumps(values), file=self._stream, flush=True)
+        except BrokenPipeError:  # whoever read them has gone; the photos are done all the same
+            self._heard = False
+            with suppress(OSError, ValueError):  # Python would complain again when it closes stdout
+                os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 def display_for(json: bool, stream: TextIO | None = None, *, watching: bool = False) -> Display:

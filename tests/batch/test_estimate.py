@@ -34,8 +34,8 @@ def test_disk_time_and_words(tmp_path: Path) -> None:
     assert 4 * 500_000 < found.needed < 4 * 1_000_000
     assert found.lines() == (
         f"5 photos would be cut out into {tmp_path / 'out'}.",
-        "About 2.5 MB of 80 GB free; about a few seconds, as earlier queues went.",
-        "1 photo cannot be read. broken.jpg could not be read: it is a text file. "
+        "Roughly 2.5 MB of disk (80 GB are free), and a few seconds, as earlier queues went.",
+        "1 of them cannot be read, and would fail: broken.jpg could not be read: it is a text file. "
         "Choose a photo instead: PNG, JPEG, TIFF, WebP, HEIC, AVIF or PSD.",
         "gone.jpg could not be read: there is no such file. Look whether it was moved or renamed.",
     )
@@ -46,7 +46,7 @@ def test_disk_time_and_words(tmp_path: Path) -> None:
 def test_guess_says_what_it_rests_on(tmp_path: Path) -> None:
     photos(tmp_path / "in", 1)
     found = estimate(plan(find([tmp_path / "in"]), BatchRecipe(MatteRecipe(quality=Quality.BEST)), tmp_path / "out"))
-    assert found.lines()[1].endswith("about a few seconds, if a photo takes 4 s and 0.4 s more a megapixel.")
+    assert found.lines()[1].endswith("and a few seconds, if a photo takes 4 s and 0.4 s more a megapixel.")
     assert found.free == free_bytes(tmp_path)
 
 
@@ -63,7 +63,7 @@ def test_full_disk_is_foreseen(tmp_path: Path) -> None:
     assert "The disk may become full. Make room, or choose a folder on another disk." in found.lines()
     unknown = estimate(found.plan, free=lambda folder: None)
     assert not unknown.short
-    assert unknown.lines()[1].startswith("About 620 kB; about")
+    assert unknown.lines()[1].startswith("Roughly 620 kB of disk, and")
 
 
 def test_variants_are_counted_by_their_kind_and_size(tmp_path: Path) -> None:

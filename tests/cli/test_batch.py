@@ -129,6 +129,16 @@ def test_a_second_time_nothing_is_left_to_do(bench: Bench, capsys: pytest.Captur
     assert "Nothing to do: 4 photos up to date in" in capsys.readouterr().err
 
 
+def test_whoever_reads_the_records_may_go(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        os.close(reader)  # as `| head -1` does, a little later
+        assert bench.start("--json", "--gate", "0") == 0
+        monkeypatch.undo()
+    assert len(bench.outputs()) == 4
+
+
 def test_what_waits_for_a_look_is_not_done_again(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     bench.confidence["photo02.png"] = 0.3
     assert bench.start() == 3
@@ -173,6 +183,17 @@ def test_dry_run_writes_nothing(bench: Bench, capsys: pytest.CaptureFixture[str]
     assert not bench.out.exists()
     assert bench.pools == []
     assert queues(bench.home) == []
+
+
+def test_dry_run_says_what_will_be_in_the_way(bench: Bench, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(recipe: BatchRecipe, say: object) -> None:
+        raise UsageError("There is no network called 'isnt'.")
+
+    monkeypatch.setattr(queue_options, "check_engine", missing)
+    assert bench.start("--dry-run") == 1
+    said = capsys.readouterr()
+    assert "4 photos would be cut out" in said.out
+    assert "But not yet: There is no network called 'isnt'." in said.err
 
 
 def test_dry_run_as_json(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
