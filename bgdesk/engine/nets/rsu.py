@@ -21,7 +21,11 @@ class ConvReLU(nn.Conv2d):
 
 def pool(x: Tensor) -> Tensor:
     """Half the size, rounded up, keeping each 2×2 block's largest value."""
-    return F.max_pool2d(x, 2, 2, ceil_mode=True)
+    if x.shape[-2] % 2 or x.shape[-1] % 2:
+        return F.max_pool2d(x, 2, 2, ceil_mode=True)
+    # torch's own also writes down where each value came from, which takes twice the time on the CPU.
+    rows = torch.maximum(x[:, :, ::2], x[:, :, 1::2])
+    return torch.maximum(rows[..., ::2], rows[..., 1::2])
 
 
 def resize_like(x: Tensor, reference: Tensor) -> Tensor:
