@@ -260,7 +260,7 @@ class LocalPool:
         if child.lost:
             self._lose(child.number, child.lost)
             return
-        log.warning("a worker %s\n%s", how, "\n".join(child.tail))
+        log.warning("%s", "\n".join([f"A worker {how}. What it had in hand is tried again.", *child.tail]))
         if fruitless:
             tries = self._fruitless[child.number] = self._fruitless.get(child.number, 0) + 1
             if tries >= _TRIES:
@@ -370,7 +370,7 @@ def words_for(status: int) -> str:
 
 def _blame(hand: _Hand, how: str) -> str:
     doing = {"load": "read", "compute": "cut out", "save": "written"}.get(hand.stage, "worked on")
-    return f"{hand.job.source.name} was being {doing} when the worker {how}. If that happens again, save it anew in another program."
+    return f"it was being {doing} when the worker {how}"
 
 
 #: glibc keeps freed memory by thread; with two arenas in all, a long queue takes hardly more than a short one. Others ignore it.

@@ -22,7 +22,9 @@ class PoolEvents(Protocol):
         """A failure that was foreseen: the sentence names the file and says what to do. No staged file is left."""
 
     def crashed(self, id: int, error: str) -> None:
-        """A worker died by itself (signal, out of memory) while this job was in one of its stages: it may be to blame."""
+        """A worker died by itself (signal, out of memory) while this job was in one of its stages: it may be to blame.
+
+        error: what was being done with it, to follow "NAME brought the worker down twice: "."""
 
     def returned(self, id: int) -> None:
         """Given back undone, and not to blame: the pool was closed, or its worker died before the job was begun."""

@@ -422,7 +422,7 @@ class Queue:
             if crashes < _CRASHES:
                 self._set(replace(item, state=State.QUEUED, crashes=crashes))
             else:
-                why = f"{item.name} brought the worker down twice: {error.rstrip('.')}. Leave it out, or open it in the window to see more."
+                why = f"{item.name} brought the worker down twice: {error}. Close other programs and try again, or leave it out."
                 self._set(replace(item, state=State.FAILED, crashes=crashes, error=why))
         self._let_go(id)
 

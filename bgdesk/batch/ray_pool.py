@@ -385,7 +385,7 @@ class RayPool:
                         lost = f"The Ray cluster is gone: {error}. Start it, and resume."
         for hand in hands:
             if hand in blamed:
-                self._events.crashed(hand.job.id, _blame(hand.job, how))
+                self._events.crashed(hand.job.id, f"it was in an actor of the cluster when {how}")
             else:
                 self._events.returned(hand.job.id)
         if lost:
@@ -427,10 +427,6 @@ def _kill(seat: _Seat) -> None:
         ray.kill(seat.handle)
     except Exception as error:  # it, or the whole cluster, is gone already
         log.info("an actor could not be ended: %s", error)
-
-
-def _blame(job: Job, how: str) -> str:
-    return f"{job.source.name} was in an actor of the cluster when {how}. If that happens again, save it anew in another program."
 
 
 def _words(error: RayError) -> str:

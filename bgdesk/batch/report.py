@@ -4,6 +4,7 @@ import base64
 import csv
 import hashlib
 import io
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -205,7 +206,8 @@ def _figures(items: Sequence[Item], summary: Summary, gate: float | None) -> Ite
         rejected = _counted(_general(item.reason, item) for item in items if item.decision is Decision.REJECTED)
         more = f"<h2>Why rejected</h2>{_reasons(rejected)}" if rejected else ""
         yield _section("Review", _table([("Accepted as they were", f"{100 * share:.0f} %"), *decided]) + more)
-    doubts = _counted(reason for item in items if item.outcome and item.state is not State.DONE for reason in item.outcome.reasons)
+    waiting = [item.outcome for item in items if item.outcome and item.state is not State.DONE]
+    doubts = _counted(re.sub(r"\d[\d.,]* %", "… %", reason) for outcome in waiting for reason in outcome.reasons)
     if doubts:
         yield _section("Why a look was asked for", _reasons(doubts))
 
