@@ -112,7 +112,7 @@ class QueueDesk:
     def _show_outside(self, path: Path) -> None:
         """In the system's own program for it, or else in words."""
         if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
-            self.window.tell(f"No program was found that shows {path}. Open it by hand.")
+            self.window.tell(f"No program was found that shows {path}. Open it by hand.", Severity.WARNING)
 
     def _report(self) -> None:
         def make(queue: Queue) -> Path:
