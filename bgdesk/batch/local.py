@@ -260,7 +260,7 @@ class LocalPool:
         if child.lost:
             self._lose(child.number, child.lost)
             return
-        log.warning("%s", "\n".join([f"A worker {how}. What it had in hand is tried again.", *child.tail]))
+        log.warning("%s", "\n".join([f"A worker {how}.", *child.tail]))
         if fruitless:
             tries = self._fruitless[child.number] = self._fruitless.get(child.number, 0) + 1
             if tries >= _TRIES:

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QUrl
-from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication, QWidget
 
 from bgdesk.app import paths
@@ -27,6 +25,7 @@ from bgdesk.ui.batch_setup import Doors
 from bgdesk.ui.fix_bar import FixBar
 from bgdesk.ui.give_way import GiveWay
 from bgdesk.ui.icons import Icons
+from bgdesk.ui.system import show_outside
 from bgdesk.ui.taskbar import TaskBar
 from bgdesk.ui.unsaved import Unsaved
 
@@ -110,9 +109,9 @@ class QueueDesk:
         self._show_outside(path.parent)
 
     def _show_outside(self, path: Path) -> None:
-        """In the system's own program for it, or else in words."""
-        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(path))):
-            self.window.tell(f"No program was found that shows {path}. Open it by hand.", Severity.WARNING)
+        failure = show_outside(path)
+        if failure:
+            self.window.tell(failure, Severity.WARNING)
 
     def _report(self) -> None:
         def make(queue: Queue) -> Path:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QMimeData, QUrl
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtCore import QMimeData
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QWidget
 
 import bgdesk
@@ -27,6 +27,7 @@ from bgdesk.ui.help_dialogs import AboutDialog, ShortcutsDialog
 from bgdesk.ui.models_dialog import Choice, ModelsDialog, Networks
 from bgdesk.ui.panels import GREEN_SCREEN, OTHER
 from bgdesk.ui.settings_dialog import SettingsDialog
+from bgdesk.ui.system import show_outside
 from bgdesk.ui.unsaved import Unsaved
 
 if TYPE_CHECKING:
@@ -209,7 +210,9 @@ class Commands:
         return True
 
     def show_in_folder(self, path: Path) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
+        failure = show_outside(path.parent)
+        if failure:
+            self._tell(Message(Severity.WARNING, failure))
 
     # Networks.
 

@@ -1,10 +1,17 @@
 """What the system says about how a window should look and move."""
 
 from functools import cache
+from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication, QStyleHints
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QStyleHints
 from PySide6.QtWidgets import QApplication, QStyle
+
+
+def show_outside(path: Path) -> str:
+    """Show a file or folder in the system's own program for it; a sentence where there is none."""
+    found = QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
+    return "" if found else f"No program was found that shows {path}. Open it by hand."
 
 
 @cache
