@@ -1,6 +1,6 @@
 """A program that is killed: opens the queue in the folder that it is told, runs it with a quick pool, and says when it is done.
 
-Run by test_queue.py, with the folder as its argument.
+Run by test_queue_trouble.py, with the folder as its argument.
 """
 
 import os
