@@ -11,7 +11,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run bgdesk with these arguments (those of the process if None) and return its exit status."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if arguments and arguments[0] == "_worker":  # a child process of the folder queue; nothing for a person
-        from bgdesk.batch.worker import main as work
+        from bgdesk.batch.workers.worker import main as work
 
         return work()
     if arguments and arguments[0] in COMMANDS:

@@ -3,8 +3,8 @@
 from os import PathLike
 from pathlib import Path
 
-from bgdesk.app.models import default_store
-from bgdesk.app.proven import ProvenFile
+from bgdesk.app.networks.store import default_store
+from bgdesk.app.system.proven_devices import ProvenFile
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.recipe import ExportRecipe
 from bgdesk.engine.pipeline import Pipeline

@@ -180,7 +180,7 @@ def ensure_network() -> None:
     if subprocess.run([venv_program("bgdesk"), "models", "install", DEFAULT_NETWORK], stdout=sys.stderr).returncode != 0:
         say(f"The network {DEFAULT_NETWORK} could not be installed (the reason is above); going on without it.")
         return
-    script = f"from bgdesk.app.models import default_store; print(default_store().weights({DEFAULT_NETWORK!r}).path)"
+    script = f"from bgdesk.app.networks.store import default_store; print(default_store().weights({DEFAULT_NETWORK!r}).path)"
     where = subprocess.run([venv_program("python"), "-c", script], capture_output=True, text=True, check=True)
     network_file().write_text(json.dumps({"home": home, "path": where.stdout.strip()}), encoding="utf-8")
 
@@ -313,7 +313,7 @@ def prove(program: Path, scratch: Path) -> None:
 
     Raises SetupError if that fails, or if it had to compile what it should carry.
     """
-    script = "from bgdesk.app.paths import models_folder; print(models_folder())"
+    script = "from bgdesk.app.system.paths import models_folder; print(models_folder())"
     models = subprocess.run([venv_program("python"), "-c", script], capture_output=True, text=True, check=True).stdout.strip()
     home, compiled = scratch / "home", scratch / "compiled"
     (home / "models").mkdir(parents=True)

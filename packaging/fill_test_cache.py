@@ -9,13 +9,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from bgdesk.app import paths
-from bgdesk.app.catalog import load_catalog
-from bgdesk.app.fetch import sha256_of
-from bgdesk.app.models import ModelStore
+from bgdesk.app.networks.catalog import load_catalog
+from bgdesk.app.networks.download import sha256_of
+from bgdesk.app.networks.store import ModelStore
+from bgdesk.app.system import paths
 from bgdesk.core.errors import BgdeskError
 from bgdesk.core.tasks import Progress
-from bgdesk.engine.weights import convert
+from bgdesk.engine.networks.weights import convert
 
 
 def fill(home: Path, networks: list[str]) -> None:

@@ -24,8 +24,8 @@ import bgdesk
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.errors import ModelError
 from bgdesk.core.recipe import MatteRecipe
-from bgdesk.engine import compiled
 from bgdesk.engine.pipeline import Pipeline
+from bgdesk.engine.runtime import kernels
 
 #: Narrower than a tile of the colours; and larger than their coarse level (a megapixel), so that finer ones are worked out.
 SIDES = (96, 1056)
@@ -33,7 +33,7 @@ SIDES = (96, 1056)
 
 def stamp() -> str:
     """bgdesk's version and the hash of the engine's sources, which hold every kernel and all that a kernel uses."""
-    engine = Path(compiled.__file__).parent
+    engine = Path(kernels.__file__).parents[1]
     digest = hashlib.sha256()
     for source in sorted(engine.rglob("*.py")):
         digest.update(source.relative_to(engine).as_posix().encode() + b"\0" + source.read_bytes())
@@ -74,8 +74,8 @@ def use() -> None:
 
 def compile_for(level: str, known_by: str, calls: Path, folder: Path) -> None:
     """Compile what `calls` lists into folder/level. For a process of its own: numba compiles for one CPU in its life."""
-    compiled.target(level)
-    compiled.shelf = compiled.Shelf(known_by, None, folder / level)
+    kernels.target(level)
+    kernels.shelf = kernels.Shelf(known_by, None, folder / level)
     for module, name, signatures in pickle.loads(calls.read_bytes()):
         kernel = getattr(import_module(module), name)
         for signature in signatures:
@@ -86,17 +86,17 @@ def main(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     known_by = stamp()
     use()
-    calls = [(kernel.py_func.__module__, kernel.py_func.__name__, kernel.signatures) for kernel in compiled.kernels]
+    calls = [(kernel.py_func.__module__, kernel.py_func.__name__, kernel.signatures) for kernel in kernels.kernels]
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "calls.pickle"
         file.write_bytes(pickle.dumps([call for call in calls if call[2]]))
-        for level in compiled.levels(platform.system(), platform.machine()):
+        for level in kernels.levels(platform.system(), platform.machine()):
             subprocess.run([sys.executable, __file__, level, known_by, file, folder], check=True)
-            made = list((folder / level).glob(f"*{compiled.SUFFIX}"))
+            made = list((folder / level).glob(f"*{kernels.SUFFIX}"))
             print(f"{level}: {len(made)} kernels, {sum(file.stat().st_size for file in made) / 1e6:.1f} MB", file=sys.stderr)
     if stamp() != known_by:
         sys.exit("The engine's sources were changed meanwhile. Build again.")
-    (folder / compiled.STAMP).write_text(known_by, encoding="utf-8")
+    (folder / kernels.STAMP).write_text(known_by, encoding="utf-8")
 
 
 if __name__ == "__main__":

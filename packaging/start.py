@@ -4,7 +4,7 @@ import os
 import sys
 
 from bgdesk.__main__ import main
-from bgdesk.app import paths
+from bgdesk.app.system import paths
 
 if __name__ == "__main__":
     # For a kernel that is not carried: numba's own place would depend on the folder that the program is started in.

@@ -10,8 +10,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bgdesk.core.geometry import Size
 from bgdesk.core.network import NetworkSpec
-from bgdesk.engine.onnx_net import OnnxNetwork
-from bgdesk.engine.onnx_trial import attempt
+from bgdesk.engine.networks.onnx_net import OnnxNetwork
+from bgdesk.engine.networks.onnx_trial import attempt
 
 Side = int | str
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import bgdesk
-from bgdesk.app.models import default_store
-from bgdesk.app.presets import describe
+from bgdesk.app.networks.onnx_presets import describe
+from bgdesk.app.networks.store import default_store
 from bgdesk.core.geometry import Size
 from tests.networks import matting, weighted
 

@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from bgdesk.app import paths
-from bgdesk.engine import compiled
+from bgdesk.app.system import paths
+from bgdesk.engine.runtime import kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGING = ROOT / "packaging"
@@ -55,10 +55,10 @@ def test_kernels_that_are_not_carried_go_to_the_persons_own_folder(monkeypatch: 
 def test_a_checkout_leaves_its_kernels_to_numba() -> None:
     from numba.core.caching import FunctionCache
 
-    from bgdesk.engine.colour_levels import halve
+    from bgdesk.engine.colours.levels import halve
 
-    assert compiled.shelf is None
-    assert halve in compiled.kernels
+    assert kernels.shelf is None
+    assert halve in kernels.kernels
     assert isinstance(vars(halve)["_cache"], FunctionCache)
 
 
@@ -72,35 +72,35 @@ def test_a_checkout_leaves_its_kernels_to_numba() -> None:
     ],
 )
 def test_levels_best_first(system: str, machine: str, names: list[str]) -> None:
-    assert list(compiled.levels(system, machine)) == names
+    assert list(kernels.levels(system, machine)) == names
 
 
 @pytest.fixture
 def carried(tmp_path: Path) -> Path:
     """A shelf with a stamp and no kernels."""
     folder = tmp_path / "carried"
-    for level in compiled.levels("Linux", "x86_64"):
+    for level in kernels.levels("Linux", "x86_64"):
         (folder / level).mkdir(parents=True)
-    (folder / compiled.STAMP).write_text("1.0 abc")
+    (folder / kernels.STAMP).write_text("1.0 abc")
     return folder
 
 
 @pytest.fixture
-def find(monkeypatch: pytest.MonkeyPatch, carried: Path) -> Callable[..., compiled.Shelf | None]:
+def find(monkeypatch: pytest.MonkeyPatch, carried: Path) -> Callable[..., kernels.Shelf | None]:
     """find(features, cache): find_shelf on an x86-64 CPU with these features; `target` only notes what it is asked."""
 
-    def call(features: str, cache: str = "") -> compiled.Shelf | None:
-        monkeypatch.setattr(compiled.platform, "machine", lambda: "x86_64")
-        monkeypatch.setattr(compiled._codegen, "get_host_cpu_features", lambda: features)
-        monkeypatch.setattr(compiled, "target", lambda level: None)
-        return compiled.find_shelf(carried, cache)
+    def call(features: str, cache: str = "") -> kernels.Shelf | None:
+        monkeypatch.setattr(kernels.platform, "machine", lambda: "x86_64")
+        monkeypatch.setattr(kernels._codegen, "get_host_cpu_features", lambda: features)
+        monkeypatch.setattr(kernels, "target", lambda level: None)
+        return kernels.find_shelf(carried, cache)
 
     return call
 
 
 def features(*levels: str, missing: str = "") -> str:
     """As LLVM lists them: the features that these levels need, and what else a CPU may say."""
-    table = compiled.levels("Linux", "x86_64")
+    table = kernels.levels("Linux", "x86_64")
     return ",".join(f"{'-' if name == missing else '+'}{name}" for level in levels for name in ("64bit", *table[level]))
 
 
@@ -117,17 +117,17 @@ V3, V2 = "x86-64-v3", "x86-64-v2"
     ],
 )
 def test_the_shelf_is_the_best_that_this_cpu_can_run(
-    find: Callable[..., compiled.Shelf | None], carried: Path, tmp_path: Path, cpu: str, level: str | None
+    find: Callable[..., kernels.Shelf | None], carried: Path, tmp_path: Path, cpu: str, level: str | None
 ) -> None:
     own = tmp_path / "own"
-    assert find(cpu, str(own)) == compiled.Shelf("1.0 abc", carried / level if level else None, own / level if level else own)
-    assert find(cpu) == compiled.Shelf("1.0 abc", carried / level if level else None, None)
+    assert find(cpu, str(own)) == kernels.Shelf("1.0 abc", carried / level if level else None, own / level if level else own)
+    assert find(cpu) == kernels.Shelf("1.0 abc", carried / level if level else None, None)
 
 
-def test_a_level_that_is_not_there_is_passed_over(find: Callable[..., compiled.Shelf | None], carried: Path) -> None:
+def test_a_level_that_is_not_there_is_passed_over(find: Callable[..., kernels.Shelf | None], carried: Path) -> None:
     (carried / V3).rmdir()
-    assert find(features(V3, V2)) == compiled.Shelf("1.0 abc", carried / V2, None)
-    (carried / compiled.STAMP).unlink()
+    assert find(features(V3, V2)) == kernels.Shelf("1.0 abc", carried / V2, None)
+    (carried / kernels.STAMP).unlink()
     assert find(features(V3, V2)) is None
 
 
@@ -136,11 +136,11 @@ USE_A_KERNEL = """
 import sys
 from pathlib import Path
 import numpy as np
-from bgdesk.engine import compiled
+from bgdesk.engine.runtime import kernels
 stamp, carried, own = sys.argv[1:]
-compiled.shelf = compiled.Shelf(stamp, Path(carried) if carried else None, Path(own) if own else None)
+kernels.shelf = kernels.Shelf(stamp, Path(carried) if carried else None, Path(own) if own else None)
 
-@compiled.kernel
+@kernels.kernel
 def double(x):
     return x * 2
 
@@ -159,7 +159,7 @@ def test_a_kernel_is_found_on_the_shelf_in_the_own_folder_or_compiled(tmp_path: 
     shelf, own = tmp_path / "shelf", tmp_path / "own"
     assert use_a_kernel("1", "", shelf) == "compiled"  # as a build makes it
     (made,) = shelf.iterdir()
-    assert made.suffix == compiled.SUFFIX
+    assert made.suffix == kernels.SUFFIX
     assert use_a_kernel("1", shelf, own) == "loaded"
     assert not own.exists()
     # Other sources: nothing stale is used, and what is compiled goes to the own folder and is found there.

@@ -60,8 +60,8 @@ def test_installed_wheel_finds_its_data_from_another_folder(wheel: Path, tmp_pat
     script = """
 import bgdesk, sys
 heavy = {"torch", "PySide6", "cv2", "numpy"} & set(sys.modules)
-from bgdesk.app import paths
-from bgdesk.app.catalog import load_catalog
+from bgdesk.app.system import paths
+from bgdesk.app.networks.catalog import load_catalog
 print(bgdesk.__file__)
 print(sorted(heavy))
 print(next(entry.id for entry in load_catalog(paths.catalog_file()) if entry.default))

@@ -13,10 +13,10 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 import cv2
 import numpy as np
 
-from bgdesk.app import paths
-from bgdesk.bench import corpus, scenes
-from bgdesk.bench.corpus import Bytes
-from bgdesk.bench.report import Figure
+from bgdesk.app.system import paths
+from bgdesk.bench.bench_report import Figure
+from bgdesk.bench.cases import corpus, scenes
+from bgdesk.bench.cases.corpus import Bytes
 from bgdesk.core.arrays import Alpha, Pixels, Trimap, to_uint8
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import BgdeskError, UsageError

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bgdesk.bench import engine, queue, report
+from bgdesk.bench import bench_engine, bench_queue, bench_report
 from bgdesk.bench.setup import Runner, Setup, sort_folders
 from bgdesk.cli.console import Console
 from bgdesk.core.errors import UsageError
 
 #: What can be measured -> its runners by name.
-SUBJECTS: Mapping[str, Mapping[str, Runner]] = {"engine": engine.RUNNERS, "queue": queue.RUNNERS}
+SUBJECTS: Mapping[str, Mapping[str, Runner]] = {"engine": bench_engine.RUNNERS, "queue": bench_queue.RUNNERS}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--quick", action="store_true", help="tiny and few, to see that everything runs; no measurement")
 
 
-def run(args: argparse.Namespace, run_bench: Callable[[Setup, Sequence[str], Mapping[str, Runner]], report.Report] = engine.run) -> int:
+def run(
+    args: argparse.Namespace, run_bench: Callable[[Setup, Sequence[str], Mapping[str, Runner]], bench_report.Report] = bench_engine.run
+) -> int:
     """Status 0 whether or not bars are met: a bench measures. What was left out stands in the report."""
     runners = SUBJECTS[args.subject]
     strange = [name for name in args.only if name not in runners]
@@ -43,8 +45,8 @@ def run(args: argparse.Namespace, run_bench: Callable[[Setup, Sequence[str], Map
         raise UsageError(f"--only {strange[0]} does not belong to {args.subject}: choose from {', '.join(runners)}")
     console = Console()
     where = {"onnx": args.onnx} if args.onnx else {}
-    setup = Setup(engine.open_engine, engine.Given, sort_folders(args.data), quick=args.quick, say=console.say, **where)
+    setup = Setup(bench_engine.open_engine, bench_engine.Given, sort_folders(args.data), quick=args.quick, say=console.say, **where)
     with contextlib.redirect_stdout(sys.stderr):  # peers print warnings; stdout is the report's alone
         found = run_bench(setup, args.only, runners)
-    print(report.to_json(found) if args.json else report.to_markdown(found) if args.markdown else report.to_text(found))
+    print(bench_report.to_json(found) if args.json else bench_report.to_markdown(found) if args.markdown else bench_report.to_text(found))
     return 0

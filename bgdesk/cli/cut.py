@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from bgdesk.cli import engine, record
+from bgdesk.cli import engine_options, json_record
 from bgdesk.cli.console import Console
 from bgdesk.cli.targets import Task, find_photos, plan
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
@@ -42,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OUT",
         help="the file to write, or the folder for several photos (made if need be); files of the same name are replaced, sources never",
     )
-    engine.add_arguments(parser)
-    engine.add_matting(parser)
+    engine_options.add_arguments(parser)
+    engine_options.add_matting(parser)
     parser.add_argument("--format", choices=[f.value for f in Format], help="the format to write; taken from OUT's suffix if left out")
     parser.add_argument("--trimap", metavar="FILE", help="use this trimap (black, grey, white) instead of a network; one photo only")
     parser.add_argument("--alpha-only", action="store_true", help="write the opacity as a grey picture, not the cut-out photo")
@@ -69,7 +69,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON record a photo on stdout")
 
 
-def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str, bool, str | None], Cutter] = engine.open_pipeline) -> int:
+def run(
+    args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str, bool, str | None], Cutter] = engine_options.open_pipeline
+) -> int:
     format = Format(args.format) if args.format else None
     inputs = find_photos(args.inputs, SUFFIXES)
     tasks = plan(inputs, args.output, format)
@@ -82,7 +84,7 @@ def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str,
         failures += 1
         console.say(error)
         if args.json:
-            print(record.failed(source, error), flush=True)
+            print(json_record.failed(source, error), flush=True)
 
     for folder in inputs.empty:
         fail(folder, f"{folder} holds no photo that bgdesk can read. Name a folder with {', '.join(SUFFIXES)} files.")
@@ -119,7 +121,7 @@ def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str,
             console.say(f"{task.source.name}: {note}")
         console.say(f"{task.source} -> {output} ({time.perf_counter() - begun:.1f} s)")
         if args.json:
-            print(record.done(task.source, output, cutout, timings), flush=True)
+            print(json_record.done(task.source, output, cutout, timings), flush=True)
     return 1 if failures else 0
 
 

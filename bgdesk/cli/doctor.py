@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bgdesk import __version__
-from bgdesk.app import paths
-from bgdesk.app.models import ModelStore, default_store
-from bgdesk.cli import engine, qtlibs
+from bgdesk.app.networks.store import ModelStore, default_store
+from bgdesk.app.system import paths
+from bgdesk.cli import engine_options, qtlibs
 from bgdesk.cli.console import Console
 from bgdesk.cli.main import has_display
 from bgdesk.cli.models import remedy
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.errors import BgdeskError
 from bgdesk.core.tasks import Progress
-from bgdesk.engine.doctor import Comparison, compare_with_cpu, versions
 from bgdesk.engine.pipeline import Pipeline
+from bgdesk.engine.self_test import Comparison, compare_with_cpu, versions
 from bgdesk.files.load import SUFFIXES, load
 
 Compare: TypeAlias = Callable[[Pipeline, Pixels, Progress], Comparison]
@@ -35,13 +35,13 @@ class Finding:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    engine.add_arguments(parser)
+    engine_options.add_arguments(parser)
 
 
 def run(
     args: argparse.Namespace,
     open_store: Callable[[], ModelStore] = default_store,
-    open_pipeline: Callable[[str | None, str, str], Pipeline] = engine.open_pipeline,
+    open_pipeline: Callable[[str | None, str, str], Pipeline] = engine_options.open_pipeline,
     compare: Compare = compare_with_cpu,
 ) -> int:
     console = Console()

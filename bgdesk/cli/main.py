@@ -64,15 +64,15 @@ def _bench() -> Command:
 
 
 def _batch() -> Command:
-    from bgdesk.cli import batch
+    from bgdesk.cli.queue import batch
 
     return batch
 
 
 def _watch() -> Command:
-    from bgdesk.cli import watch
+    from bgdesk.cli.queue import watch_folder
 
-    return watch
+    return watch_folder
 
 
 COMMANDS: Mapping[str, Entry] = {

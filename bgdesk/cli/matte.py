@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from bgdesk.cli import engine, record
+from bgdesk.cli import engine_options, json_record
 from bgdesk.cli.console import Console
 from bgdesk.cli.cut import Clock, Cutter, from_trimap
 from bgdesk.core.errors import UsageError
@@ -17,11 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SOURCE", help="the photo")
     parser.add_argument("trimap", metavar="TRIMAP", help="a picture of the same size: black background, white foreground, grey unknown")
     parser.add_argument("-o", "--output", required=True, metavar="ALPHA.png", help="the grey PNG to write; an existing one is replaced")
-    engine.add_matting(parser)
+    engine_options.add_matting(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON record on stdout")
 
 
-def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str, bool, str | None], Cutter] = engine.open_pipeline) -> int:
+def run(
+    args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str, bool, str | None], Cutter] = engine_options.open_pipeline
+) -> int:
     source, target = Path(args.source), Path(args.output)
     if target.suffix.lower() != Format.PNG.suffix:
         raise UsageError(f"{args.output} must end with .png")
@@ -41,5 +43,5 @@ def run(args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str,
         console.say(f"{source.name}: {note}")
     console.say(f"{source} -> {output} ({sum(clock.timings.values()):.1f} s)")
     if args.json:
-        print(record.done(source, output, cutout, clock.timings))
+        print(json_record.done(source, output, cutout, clock.timings))
     return 0

@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bgdesk.app.model_files import ModelStatus
-from bgdesk.app.models import ModelStore, default_store
-from bgdesk.app.presets import PRESETS, Description, describe, parse_size, parse_three
+from bgdesk.app.networks.model_files import ModelStatus
+from bgdesk.app.networks.onnx_presets import PRESETS, Description, describe, parse_size, parse_three
+from bgdesk.app.networks.store import ModelStore, default_store
 from bgdesk.cli.console import Console
 from bgdesk.core.errors import UsageError
 from bgdesk.core.geometry import Size

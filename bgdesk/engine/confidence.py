@@ -71,7 +71,7 @@ class Model:
 
 
 # Fitted to 228 cut-outs by the network isnet-general: real photos with masks or captured opacity, most of them in some trouble,
-# and drawn ones; drawn towards a prior. Again: python -m bgdesk.bench.gate OBJECTS MATTING PHOTOS (folders as for bgdesk bench)
+# and drawn ones; drawn towards a prior. Again: python -m bgdesk.bench.fit_gate OBJECTS MATTING PHOTOS (folders as for bgdesk bench)
 #: Without and with the second look.
 CHEAP = Model(
     4.23,

@@ -21,12 +21,12 @@ from bgdesk.core.tasks import Progress, silent
 
 if TYPE_CHECKING:
     from bgdesk.engine.confidence import Confidence
-    from bgdesk.engine.device import Device, Run
-    from bgdesk.engine.nets import Net
-    from bgdesk.engine.onnx_net import OnnxNet, OnnxNetwork, Opened
-    from bgdesk.engine.proof import Proven
-    from bgdesk.engine.tiles import Refined
-    from bgdesk.engine.weights import Weights
+    from bgdesk.engine.matting.tiles import Refined
+    from bgdesk.engine.networks.device import Device, Run
+    from bgdesk.engine.networks.nets import Net
+    from bgdesk.engine.networks.onnx_net import OnnxNet, OnnxNetwork, Opened
+    from bgdesk.engine.networks.proof import Proven
+    from bgdesk.engine.networks.weights import Weights
 
 
 #: A subject with a larger share of broad half-transparent areas is worth a look; hair and blurred edges stay far below.
@@ -116,7 +116,7 @@ class Pipeline:
         sample = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
         trimap = np.zeros((48, 48), np.uint8)
         trimap[:, 16:32], trimap[:, 32:] = 128, 255
-        from bgdesk.engine.refine import refine
+        from bgdesk.engine.matting.refine import refine
 
         self.foreground(sample, refine(sample, trimap, None).alpha, recipe=MatteRecipe(spill=(0, 177, 64)))
         progress("network", 0.5)
@@ -126,7 +126,7 @@ class Pipeline:
 
     def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
         """The network's matte: float32 H×W in [0, 1]. Raises ModelError, DeviceError, Cancelled, MattingError."""
-        from bgdesk.engine.segment import segment
+        from bgdesk.engine.networks.segment import segment
 
         _check_pixels(pixels)
         progress("network", 0.0)
@@ -135,9 +135,9 @@ class Pipeline:
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
         from bgdesk.core.trimap import from_matte
-        from bgdesk.engine import heap
-        from bgdesk.engine.refine import broad_softness
-        from bgdesk.engine.tiles import pinned
+        from bgdesk.engine.matting.refine import broad_softness
+        from bgdesk.engine.matting.tiles import pinned
+        from bgdesk.engine.runtime import allocator
 
         timings: dict[str, float] = {}
         notes: tuple[str, ...] = ()
@@ -165,7 +165,7 @@ class Pipeline:
             with _timed(timings, "foreground"):
                 foreground = self.foreground(pixels, alpha, progress, recipe)
             notes += self._unspilled
-        heap.settle(matte.size)
+        allocator.settle(matte.size)
         status, notes = self.status, self._notes + notes
         return Cutout(pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, notes, recipe)
 
@@ -215,8 +215,8 @@ class Pipeline:
         Nothing farther than REACH from roi is read or changed. A solve that does not converge keeps its last step, and
         `status.notes` says so until the next call. Raises MattingError when the arguments do not fit together, Cancelled.
         """
-        from bgdesk.engine.reach import extended
-        from bgdesk.engine.stroke import rematte
+        from bgdesk.engine.matting.propagate import extended
+        from bgdesk.engine.matting.rematte import rematte
 
         _check_pixels(pixels)
         _check_like(pixels, trimap, "trimap")
@@ -253,7 +253,7 @@ class Pipeline:
 
         Where recipe.spill is AUTO and the backdrop has no colour of its own, `status.notes` says so until the next call.
         """
-        from bgdesk.engine.foreground import foreground
+        from bgdesk.engine.colours.foreground import foreground
 
         _check_pixels(pixels)
         _check_like(pixels, alpha, "alpha")
@@ -261,7 +261,7 @@ class Pipeline:
         colours = foreground(pixels, alpha, progress, recipe.amount)
         self._unspilled = ()
         if recipe.spill is not None:
-            from bgdesk.engine.spill import backdrop_of, suppress
+            from bgdesk.engine.colours.spill import backdrop_of, suppress
 
             backdrop = backdrop_of(pixels, alpha) if isinstance(recipe.spill, str) else recipe.spill
             if backdrop is None:
@@ -287,14 +287,14 @@ class Pipeline:
 
     def mirrored(self, pixels: Pixels, part: Rect, progress: Progress = silent) -> Alpha:
         """The network's matte of a small mirror image of `part`, turned back: float32 in [0, 1], of any size. Raises as segment."""
-        from bgdesk.engine.segment import mirrored
+        from bgdesk.engine.networks.segment import mirrored
 
         seen = pixels[part.slices]
         return self._ask(lambda loaded: mirrored(seen, loaded.net, loaded.run, lambda _, done: progress("confidence", done)))
 
     def _ask(self, work: "Callable[[_Loaded], Alpha]") -> Alpha:
         """`work` with the network; once more on the CPU where the device gives up."""
-        from bgdesk.engine.device import OutOfMemory
+        from bgdesk.engine.networks.device import OutOfMemory
 
         loaded = self._load()
         try:
@@ -308,13 +308,13 @@ class Pipeline:
         """Alpha of a whole photo: by the matting network that was chosen, else by our solver."""
         network = self._matting() if self._matting is not None else None
         if network is None:
-            from bgdesk.engine.refine import refine
+            from bgdesk.engine.matting.refine import refine
 
             return refine(pixels, trimap, prior, progress)
-        from bgdesk.engine.device import OutOfMemory
-        from bgdesk.engine.matting_net import matte
-        from bgdesk.engine.onnx_net import open_network
-        from bgdesk.engine.tiles import Refined
+        from bgdesk.engine.matting.matting_net import matte
+        from bgdesk.engine.matting.tiles import Refined
+        from bgdesk.engine.networks.device import OutOfMemory
+        from bgdesk.engine.networks.onnx_net import open_network
 
         matter = self._matter
         if matter is None or matter[0] != network:
@@ -339,7 +339,7 @@ class Pipeline:
             while loaded is None:
                 closed = self._closed
                 weights = self._weights()
-                from bgdesk.engine.onnx_net import OnnxNetwork
+                from bgdesk.engine.networks.onnx_net import OnnxNetwork
 
                 loaded = self._open(weights, self._device) if isinstance(weights, OnnxNetwork) else self._place(weights)
                 self._loaded = loaded
@@ -349,10 +349,10 @@ class Pipeline:
 
     def _place(self, weights: "Weights") -> _Loaded:
         """One of our own networks, by torch: on the device if it gives the CPU's answer."""
-        from bgdesk.engine.device import OutOfMemory, choose, place, probe
-        from bgdesk.engine.nets import NETS
-        from bgdesk.engine.proof import Unproven
-        from bgdesk.engine.weights import load
+        from bgdesk.engine.networks.device import OutOfMemory, choose, place, probe
+        from bgdesk.engine.networks.nets import NETS
+        from bgdesk.engine.networks.proof import Unproven
+        from bgdesk.engine.networks.weights import load
 
         net = NETS[weights.net]
         device = choose(probe(), self._device, self._precision, net.reduced)
@@ -366,9 +366,9 @@ class Pipeline:
         return _Loaded(weights, net, device, run)
 
     def _prove(self, weights: "Weights", net: "Net", device: "Device", run: "Run") -> None:
-        from bgdesk.engine.device import Device, place
-        from bgdesk.engine.proof import key, prove
-        from bgdesk.engine.weights import load
+        from bgdesk.engine.networks.device import Device, place
+        from bgdesk.engine.networks.proof import key, prove
+        from bgdesk.engine.networks.weights import load
 
         if key(weights, device) not in self._proven:
             prove(net, run, lambda: place(load(weights), Device("cpu", "CPU", "fp32")))
@@ -376,7 +376,7 @@ class Pipeline:
 
     def _open(self, network: "OnnxNetwork", device: str) -> _Loaded:
         """One that somebody brought, by ONNX Runtime."""
-        from bgdesk.engine.onnx_net import open_network
+        from bgdesk.engine.networks.onnx_net import open_network
 
         opened = open_network(network, device, self._precision)
         self._note(*opened.notes)
@@ -392,10 +392,10 @@ class Pipeline:
             return cpu
 
     def _on_cpu(self, weights: "Weights | OnnxNetwork", device: "Device", error: Exception) -> _Loaded:
-        from bgdesk.engine.device import choose, place, probe
-        from bgdesk.engine.nets import NETS
-        from bgdesk.engine.onnx_net import OnnxNetwork
-        from bgdesk.engine.weights import load
+        from bgdesk.engine.networks.device import choose, place, probe
+        from bgdesk.engine.networks.nets import NETS
+        from bgdesk.engine.networks.onnx_net import OnnxNetwork
+        from bgdesk.engine.networks.weights import load
 
         self._note(_why_not(device, error))
         self._instead_of = device.name
@@ -407,8 +407,8 @@ class Pipeline:
 
 
 def _why_not(device: "Device", error: Exception) -> str:
-    from bgdesk.engine.device import OutOfMemory
-    from bgdesk.engine.proof import Unproven
+    from bgdesk.engine.networks.device import OutOfMemory
+    from bgdesk.engine.networks.proof import Unproven
 
     if isinstance(error, OutOfMemory):
         return f"{device.name} ran out of memory; the CPU is used until the program is started again."

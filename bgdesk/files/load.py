@@ -20,12 +20,12 @@ from bgdesk.core import trimap as trimaps
 from bgdesk.core.arrays import Trimap, to_uint8
 from bgdesk.core.errors import LoadError
 from bgdesk.core.geometry import Size
-from bgdesk.files import pillow_read
-from bgdesk.files.cut_short import ends_early
-from bgdesk.files.decoded import DAMAGED, ENDS_EARLY, MAX_PIXELS, Decoded, Refused, check_claim
 from bgdesk.files.metadata import LoadedImage
-from bgdesk.files.orient import upright
-from bgdesk.files.sniff import HEAD, Kind, Stranger, sniff
+from bgdesk.files.readers import pillow_read
+from bgdesk.files.readers.cut_short import ends_early
+from bgdesk.files.readers.decoded import DAMAGED, ENDS_EARLY, MAX_PIXELS, Decoded, Refused, check_claim
+from bgdesk.files.readers.orient import upright
+from bgdesk.files.readers.sniff import HEAD, Kind, Stranger, sniff
 
 __all__ = ["SUFFIXES", "LoadedImage", "load", "load_trimap", "measure", "preview"]
 
@@ -87,7 +87,7 @@ def measure(path: str | os.PathLike[str]) -> Size:
         elif kind is Kind.PSD:
             size = Size(*reversed(struct.unpack(">II", stream.read(22)[14:])))
         elif kind is Kind.HEIF:
-            from bgdesk.files import heif_read
+            from bgdesk.files.readers import heif_read
 
             size = heif_read.measure(stream)
         else:
@@ -115,11 +115,11 @@ def load_trimap(path: str | os.PathLike[str], size: Size) -> Trimap:
 def _decode(path: Path) -> Decoded:
     with _opened(path) as (stream, kind, length):
         if kind is Kind.PSD:
-            from bgdesk.files import psd_read  # psd-tools takes a while to import
+            from bgdesk.files.readers import psd_read  # psd-tools takes a while to import
 
             return psd_read.decode(stream, length)
         if kind is Kind.HEIF:
-            from bgdesk.files import heif_read
+            from bgdesk.files.readers import heif_read
 
             return heif_read.decode(stream, length)
         return pillow_read.decode(stream, kind, length)

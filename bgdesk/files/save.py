@@ -12,9 +12,9 @@ from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import SaveError
 from bgdesk.core.recipe import ExportRecipe, Format
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.files import png
+from bgdesk.files.atomic import Unwritable, opened, patiently, staged
 from bgdesk.files.metadata import LoadedImage
-from bgdesk.files.target import Unwritable, opened, patiently, staged
+from bgdesk.files.writers import png
 
 __all__ = ["save"]
 
@@ -132,7 +132,7 @@ def _check_png(temporary: Path, rows: png.Rows, shape: tuple[int, int, int], pro
 
 
 def _save_psd(cutout: Cutout, temporary: Path, recipe: ExportRecipe, metadata: LoadedImage | None, progress: Progress) -> None:
-    from bgdesk.files import psd  # psd-tools takes a while to import
+    from bgdesk.files.writers import psd  # psd-tools takes a while to import
 
     document = psd.build(cutout, metadata, progress)
     with opened(temporary, progress, "save") as file:

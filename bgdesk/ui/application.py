@@ -12,23 +12,23 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 import bgdesk
-from bgdesk.app import settings as settings_file
-from bgdesk.app.events import Message, Severity
-from bgdesk.app.jobs import Jobs, Lane
-from bgdesk.app.models import ModelStore, default_store
-from bgdesk.app.proven import ProvenFile
-from bgdesk.app.session import Session
+from bgdesk.app.networks.store import ModelStore, default_store
+from bgdesk.app.session.session import Session
+from bgdesk.app.system import settings as settings_file
+from bgdesk.app.system.proven_devices import ProvenFile
+from bgdesk.app.work.events import Message, Severity
+from bgdesk.app.work.jobs import Jobs, Lane
 from bgdesk.core.errors import BgdeskError
 from bgdesk.engine.pipeline import Pipeline
-from bgdesk.ui.ask import Ask
-from bgdesk.ui.bridge import Bridge
-from bgdesk.ui.commands import Rooms
-from bgdesk.ui.icons import application_icon
-from bgdesk.ui.main_window import MainWindow
+from bgdesk.ui.editor.commands import Rooms
+from bgdesk.ui.editor.main_window import MainWindow
+from bgdesk.ui.kit.bridge import Bridge
+from bgdesk.ui.kit.file_dialogs import Ask
+from bgdesk.ui.kit.icons import application_icon
 
 if TYPE_CHECKING:
-    from bgdesk.batch.queue import MakePool
-    from bgdesk.engine.onnx_net import OnnxNetwork
+    from bgdesk.batch.run.queue import MakePool
+    from bgdesk.engine.networks.onnx_net import OnnxNetwork
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def build(store: ModelStore, bridge: Bridge, ask: Ask) -> MainWindow:
 
 def _pools() -> "MakePool":
     """Child processes on this machine; nothing of the queue is imported before somebody asks for it."""
-    from bgdesk.batch.local import LocalPool
+    from bgdesk.batch.workers.local_pool import LocalPool
 
     return LocalPool
 

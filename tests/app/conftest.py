@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from bgdesk.app.events import Event, Message
-from bgdesk.app.jobs import Job, Jobs, Lane
-from bgdesk.app.session import Session
-from bgdesk.app.settings import Settings
+from bgdesk.app.session.session import Session
+from bgdesk.app.system.settings import Settings
+from bgdesk.app.work.events import Event, Message
+from bgdesk.app.work.jobs import Job, Jobs, Lane
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError, SaveError
 from bgdesk.core.geometry import Rect

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bgdesk.batch.pool import PoolEvents
-from bgdesk.batch.values import BatchRecipe, Job, Outcome, Planned, Written
+from bgdesk.batch.model.pool import PoolEvents
+from bgdesk.batch.model.values import BatchRecipe, Job, Outcome, Planned, Written
 
 #: What a job ends in, in place of being written: given the pool, the job, and whether it is alone.
 Ending = Callable[["FakePool", Job, bool], None]

@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bgdesk.batch.pool import PoolEvents
-from bgdesk.batch.queue import Queue, QueueEvent, Said
-from bgdesk.batch.values import BatchRecipe, Planned, State, Summary
+from bgdesk.batch.model.pool import PoolEvents
+from bgdesk.batch.model.values import BatchRecipe, Planned, State, Summary
+from bgdesk.batch.run.queue import Queue, QueueEvent, Said
 from tests.batch.fakes import FakePool, photos, planned
 
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from bgdesk.bench import scenes
-from bgdesk.bench.corpus import Case, Kind
+from bgdesk.bench.cases import scenes
+from bgdesk.bench.cases.corpus import Case, Kind
 
 
 @pytest.fixture(scope="session")

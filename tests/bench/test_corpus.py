@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgdesk.bench import corpus, scenes
-from bgdesk.bench.corpus import Case, Kind
+from bgdesk.bench.cases import corpus, scenes
+from bgdesk.bench.cases.corpus import Case, Kind
 from bgdesk.core.errors import UsageError
 
 

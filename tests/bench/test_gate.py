@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgdesk.bench import gate
-from bgdesk.bench.gate import Judged, Record
-from bgdesk.bench.report import Figure
+from bgdesk.bench import fit_gate
+from bgdesk.bench.bench_report import Figure
+from bgdesk.bench.cases.trials import Trial, trials
+from bgdesk.bench.fit_gate import Judged, Record
 from bgdesk.bench.setup import Data, Setup
-from bgdesk.bench.trials import Trial, trials
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect
 from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS, Confidence, judge
@@ -105,7 +105,7 @@ def test_the_table_counts_what_it_is_given() -> None:
         Judged(0.7, 0.92, False),
         Judged(0.1, 0.2, True),
     ]
-    found = by_name(list(gate.table(judged, "cut-outs")))
+    found = by_name(list(fit_gate.table(judged, "cut-outs")))
     value = {name: figure.value for name, figure in found.items()}
     assert value["gate.0.9 to 1, cut-outs"] == 2
     assert value["gate.0.9 to 1, mean IoU"] == pytest.approx(0.95)
@@ -123,7 +123,7 @@ def test_the_table_counts_what_it_is_given() -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_every_cutout_is_in_one_range(values: list[float]) -> None:
-    found = by_name(list(gate.table([Judged(value, 1.0, False) for value in values], "cut-outs")))
+    found = by_name(list(fit_gate.table([Judged(value, 1.0, False) for value in values], "cut-outs")))
     assert sum(figure.value or 0 for name, figure in found.items() if name.endswith(", cut-outs")) == len(values)
     passed = sum(value >= PASS for value in values) / len(values)
     failed = sum(value < FAIL for value in values) / len(values)
@@ -133,18 +133,18 @@ def test_every_cutout_is_in_one_range(values: list[float]) -> None:
 
 def test_sorting_is_measured_with_ties_as_half() -> None:
     good = np.array([True, True, False])
-    assert gate.auc(np.array([0.9, 0.5, 0.5]), good) == pytest.approx(0.75)
-    assert gate.auc(np.array([0.1, 0.2, 0.5]), good) == 0
-    assert gate.auc(np.array([0.1, 0.2]), np.array([True, True])) is None
+    assert fit_gate.auc(np.array([0.9, 0.5, 0.5]), good) == pytest.approx(0.75)
+    assert fit_gate.auc(np.array([0.1, 0.2, 0.5]), good) == 0
+    assert fit_gate.auc(np.array([0.1, 0.2]), np.array([True, True])) is None
     rising, other = np.array([0.1, 0.2, 0.4, 0.9]), np.array([1.0, 4.0, 9.0, 16.0])
-    assert gate.correlation(rising, other) == pytest.approx(1)
-    assert gate.correlation(rising, -other) == pytest.approx(-1)
-    assert gate.correlation(rising, np.array([1.0, 3.0, 2.0, 4.0])) == pytest.approx(0.8)
-    assert gate.correlation(rising, np.ones(4)) is None
+    assert fit_gate.correlation(rising, other) == pytest.approx(1)
+    assert fit_gate.correlation(rising, -other) == pytest.approx(-1)
+    assert fit_gate.correlation(rising, np.array([1.0, 3.0, 2.0, 4.0])) == pytest.approx(0.8)
+    assert fit_gate.correlation(rising, np.ones(4)) is None
 
 
 def test_the_runner_measures_worth_and_seconds(object_folder: Path, sample: Path) -> None:
-    found = by_name(list(gate.run(setup_with(Data(objects=(object_folder,), photos=(sample.parent,))))))
+    found = by_name(list(fit_gate.run(setup_with(Data(objects=(object_folder,), photos=(sample.parent,))))))
     assert sum(figure.value or 0 for name, figure in found.items() if name.endswith(", cut-outs")) == 4
     assert found["gate.time to that of a cut"].value > 0  # type: ignore[operator]
     shares = [found[f"gate.share {name}"].value for name in ("looked at twice", "that passes")]
@@ -174,11 +174,11 @@ def doubtful(count: int = 120) -> list[Record]:
 
 
 def test_what_tells_good_from_bad_gets_the_weight_and_what_does_not_keeps_the_prior() -> None:
-    cheap, looked = gate.fit(doubtful())
-    assert cheap.weights["doubt"] > gate._PRIOR["doubt"][0] + 1
+    cheap, looked = fit_gate.fit(doubtful())
+    assert cheap.weights["doubt"] > fit_gate._PRIOR["doubt"][0] + 1
     assert cheap.weights["stray"] == 0  # would help, and trouble never does
     for name in ("faint", "border", "small"):
-        assert cheap.weights[name] == gate._PRIOR[name][0]
+        assert cheap.weights[name] == fit_gate._PRIOR[name][0]
     assert set(cheap.weights) == set(CHEAP.weights)
     assert set(looked.weights) == set(LOOKED.weights)
 
@@ -194,41 +194,41 @@ def test_the_fit_is_calibrated() -> None:
             "agreement": float(random.uniform(0.3, 1)),
         }
         found.append(record(number, 0.95 if random.random() < CHEAP.value(QUIET | features) else 0.5, **features))
-    model = gate.fitted(found, list(CHEAP.weights))
+    model = fit_gate.fitted(found, list(CHEAP.weights))
     expected = np.mean([model.value(each.features) for each in found])
     assert expected == pytest.approx(np.mean([each.iou >= 0.9 for each in found]), abs=0.02)
 
 
 def test_a_group_is_judged_by_weights_that_never_saw_it(monkeypatch: pytest.MonkeyPatch) -> None:
     found = doubtful(16)
-    fit, seen = gate.fit, []
+    fit, seen = fit_gate.fit, []
 
     def watched(records: list[Record]) -> Any:
         seen.append({each.group for each in records})
         return fit(records)
 
-    monkeypatch.setattr(gate, "fit", watched)
-    assert [each.iou for each in gate.cross_validated(found)] == [each.iou for each in found]
+    monkeypatch.setattr(fit_gate, "fit", watched)
+    assert [each.iou for each in fit_gate.cross_validated(found)] == [each.iou for each in found]
     assert seen == [{"0", "1", "2", "3"} - {left} for left in "0123"]
 
 
 def test_without_a_subject_there_is_nothing_to_fit() -> None:
     empty = Record("empty", "empty", 1.0, True, 0.0, {"subject": 0.0})
-    assert gate.fit([*doubtful(), empty]) == gate.fit(doubtful())
-    assert gate.cross_validated([*doubtful(16), empty])[-1] == Judged(0.0, 0.0, True)
+    assert fit_gate.fit([*doubtful(), empty]) == fit_gate.fit(doubtful())
+    assert fit_gate.cross_validated([*doubtful(16), empty])[-1] == Judged(0.0, 0.0, True)
 
 
 def test_records_are_kept_and_fitted_again(object_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    measured = gate.records(setup_with(Data(objects=(object_folder,))))
+    measured = fit_gate.records(setup_with(Data(objects=(object_folder,))))
     assert len(measured) == 4
     assert all("agreement" in each.features for each in measured if each.taken)
-    monkeypatch.setattr(gate, "records", lambda setup: measured)
+    monkeypatch.setattr(fit_gate, "records", lambda setup: measured)
     file = tmp_path / "records.json"
-    gate.main([str(object_folder), "--records", str(file)])
+    fit_gate.main([str(object_folder), "--records", str(file)])
     first = capsys.readouterr().out
     assert len(json.loads(file.read_text(encoding="utf-8"))) == 4
-    monkeypatch.setattr(gate, "records", None)  # read from the file, not measured again
-    gate.main(["--records", str(file)])
+    monkeypatch.setattr(fit_gate, "records", None)  # read from the file, not measured again
+    fit_gate.main(["--records", str(file)])
     assert capsys.readouterr().out == first
     assert first.startswith("CHEAP = Model(best=")
     assert "\nLOOKED = Model(best=" in first

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgdesk.bench import metrics
+from bgdesk.bench.cases import metrics
 
 ERRORS = [metrics.mae, metrics.sad, metrics.mse, metrics.gradient, metrics.connectivity]
 Error = Callable[..., float]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bgdesk.bench.report import (
+from bgdesk.bench.bench_report import (
     Bar,
     Figure,
     Report,

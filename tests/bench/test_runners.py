@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from bgdesk.bench import colours, engine, hand, latency, matting, network, objects, refinement, whole
-from bgdesk.bench.corpus import Case
-from bgdesk.bench.report import Figure
+from bgdesk.bench import bench_engine
+from bgdesk.bench.bench_report import Figure
+from bgdesk.bench.cases.corpus import Case
+from bgdesk.bench.runners import colours, hand, latency, matting, network, objects, refinement, whole
 from bgdesk.bench.setup import Data, Setup, sort_folders
 from bgdesk.core.errors import BgdeskError, ModelError, UsageError
 from bgdesk.core.geometry import Rect
@@ -72,7 +73,7 @@ def test_network_without_the_published_file() -> None:
 
 def test_network_beside_onnxruntime(models_home: Path) -> None:
     """The real small network, its real published file: both give the same matte of the same photo."""
-    setup = replace(setup_with(onnx=models_home / "onnx"), engine=engine.open_engine)
+    setup = replace(setup_with(onnx=models_home / "onnx"), engine=bench_engine.open_engine)
     found = by_name(list(network.run(setup, "u2netp", "u2netp")))
     assert found["network.fp32"].peer == "onnxruntime, fp32"
     assert found["network.fp32"].peer_value > 0  # type: ignore[operator]
@@ -303,8 +304,8 @@ def test_a_runner_that_cannot_run_says_so_and_the_others_do(monkeypatch: pytest.
         raise ModelError("No network is installed.")
 
     runners = {"a": fails, "b": lambda setup: iter([Figure("b.x", 1.0)]), "c": lambda setup: iter([Figure("c.x", 2.0)])}
-    monkeypatch.setattr(engine, "RUNNERS", runners)
-    report = engine.run(setup_with(), ["a", "b"])
+    monkeypatch.setattr(bench_engine, "RUNNERS", runners)
+    report = bench_engine.run(setup_with(), ["a", "b"])
     assert [(figure.name, figure.value) for figure in report.figures] == [("a", None), ("b.x", 1.0)]
     assert report.figures[0].note == "not measured: No network is installed."
     assert "pymatting" in report.machine["packages"]
@@ -312,21 +313,21 @@ def test_a_runner_that_cannot_run_says_so_and_the_others_do(monkeypatch: pytest.
 
 
 def test_a_quick_run_holds_nothing_against_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "RUNNERS", {"strokes": latency.run})
-    assert all(figure.bar is None for figure in engine.run(setup_with()).figures)
+    monkeypatch.setattr(bench_engine, "RUNNERS", {"strokes": latency.run})
+    assert all(figure.bar is None for figure in bench_engine.run(setup_with()).figures)
 
 
 def test_a_given_matte_is_refined_as_a_networks_would_be(drawn: list[Case]) -> None:
     """The real engine after the network: the alpha of a blurred truth is nearer the truth."""
     case = drawn[1]
     matte = cv2.GaussianBlur(case.alpha, (0, 0), 2.5)
-    score = refinement.score(case, matte, replace(setup_with(), given=engine.Given))
+    score = refinement.score(case, matte, replace(setup_with(), given=bench_engine.Given))
     assert score.refined[0] < 0.7 * score.raw[0]
 
 
 def test_the_bench_loads_no_peer_by_itself() -> None:
     import subprocess
 
-    code = "import sys, bgdesk.bench.engine; print([n for n in ('rembg', 'pymatting', 'onnxruntime', 'torch') if n in sys.modules])"
+    code = "import sys, bgdesk.bench.bench_engine; print([n for n in ('rembg', 'pymatting', 'onnxruntime', 'torch') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

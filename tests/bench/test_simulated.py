@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from bgdesk.bench import metrics
-from bgdesk.bench.corpus import Case
-from bgdesk.bench.simulated import simulated_matte
+from bgdesk.bench.cases import metrics
+from bgdesk.bench.cases.corpus import Case
+from bgdesk.bench.cases.simulated import simulated_matte
 
 
 def test_a_matte_is_near_the_truth_and_not_the_truth(drawn: list[Case]) -> None:

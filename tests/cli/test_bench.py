@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bgdesk import __main__
-from bgdesk.bench.report import Figure, Report
+from bgdesk.bench.bench_report import Figure, Report
 from bgdesk.bench.setup import Runner, Setup
 from bgdesk.cli import bench
 from bgdesk.cli.main import COMMANDS

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from bgdesk.app.models import default_store
+from bgdesk.app.networks.store import default_store
 from bgdesk.cli import doctor, qtlibs
 from bgdesk.cli.main import run_command
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.errors import DeviceError
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.doctor import Comparison
 from bgdesk.engine.pipeline import EngineStatus
+from bgdesk.engine.self_test import Comparison
 
 STATUS = EngineStatus("NVIDIA H100", "fp16", "isnet-general", ())
 

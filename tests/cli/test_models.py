@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from bgdesk.app.catalog import CatalogEntry, Source
-from bgdesk.app.models import ModelStore
-from bgdesk.app.presets import PRESETS
+from bgdesk.app.networks.catalog import CatalogEntry, Source
+from bgdesk.app.networks.onnx_presets import PRESETS
+from bgdesk.app.networks.store import ModelStore
 from bgdesk.cli import models
 from bgdesk.cli.main import run_command
 from bgdesk.core.errors import ModelError, UsageError

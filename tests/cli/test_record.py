@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from bgdesk.cli import record
+from bgdesk.cli import json_record
 
 
 def measured(code: str) -> list[float]:
@@ -16,14 +16,14 @@ def measured(code: str) -> list[float]:
 
 
 def test_peak_memory_stays_when_memory_is_freed() -> None:
-    code = "from bgdesk.cli.record import peak_memory_mb as peak\nprint(peak())\nblock = b'x' * 200_000_000\ndel block\nprint(peak())"
+    code = "from bgdesk.cli.json_record import peak_memory_mb as peak\nprint(peak())\nblock = b'x' * 200_000_000\ndel block\nprint(peak())"
     before, after = measured(code)
     assert before + 190 < after < before + 230
 
 
 def test_peak_memory_is_not_the_parents() -> None:
     block = np.ones(300_000_000, np.uint8)
-    (own,) = measured("from bgdesk.cli import record; print(record.peak_memory_mb())")
+    (own,) = measured("from bgdesk.cli import json_record; print(json_record.peak_memory_mb())")
     assert block[0] == 1
     assert 5 < own < 250
 
@@ -32,5 +32,5 @@ def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> int:
         raise OSError("not told")
 
-    monkeypatch.setattr(record, "_peak_bytes", fail)
-    assert record.peak_memory_mb() is None
+    monkeypatch.setattr(json_record, "_peak_bytes", fail)
+    assert json_record.peak_memory_mb() is None

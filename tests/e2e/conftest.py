@@ -16,14 +16,14 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from bgdesk.app.catalog import CatalogEntry, Source
-from bgdesk.app.document import Document
-from bgdesk.app.jobs import Jobs
-from bgdesk.app.models import ModelStatus, ModelStore
-from bgdesk.app.ports import DiskFiles
-from bgdesk.app.session import Session
-from bgdesk.app.settings import Settings
-from bgdesk.batch.queue import MakePool
+from bgdesk.app.editing.document import Document
+from bgdesk.app.networks.catalog import CatalogEntry, Source
+from bgdesk.app.networks.store import ModelStatus, ModelStore
+from bgdesk.app.session.session import Session
+from bgdesk.app.system.settings import Settings
+from bgdesk.app.work.jobs import Jobs
+from bgdesk.app.work.ports import DiskFiles
+from bgdesk.batch.run.queue import MakePool
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import ModelError
 from bgdesk.core.geometry import Rect
@@ -31,11 +31,11 @@ from bgdesk.core.recipe import Format, MatteRecipe
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
 from bgdesk.engine.pipeline import Pipeline
-from bgdesk.ui.ask import Ask, Closing
-from bgdesk.ui.bridge import Bridge
-from bgdesk.ui.commands import Rooms
-from bgdesk.ui.main_window import MainWindow
-from bgdesk.ui.render import LABEL_COLOURS
+from bgdesk.ui.canvas.render import LABEL_COLOURS
+from bgdesk.ui.editor.commands import Rooms
+from bgdesk.ui.editor.main_window import MainWindow
+from bgdesk.ui.kit.bridge import Bridge
+from bgdesk.ui.kit.file_dialogs import Ask, Closing
 from tests.ui.fakes import Brake
 
 #: Photos of these tests: a bright disc on a dark ground.

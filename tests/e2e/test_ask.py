@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QLineEdit, QMe
 from pytestqt.qtbot import QtBot
 
 from bgdesk.core.recipe import Format
-from bgdesk.ui.ask import Ask, Closing
+from bgdesk.ui.kit.file_dialogs import Ask, Closing
 
 
 @pytest.fixture

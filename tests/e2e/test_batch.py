@@ -15,13 +15,13 @@ from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit, QProgressBar, QSlider, QSpinBox, QWidget
 
-from bgdesk.app.events import Offer
-from bgdesk.app.settings import Settings
-from bgdesk.batch.queue import Phase
-from bgdesk.batch.values import Decision, State
-from bgdesk.ui import commands
-from bgdesk.ui.batch_dialog import BatchWindow
-from bgdesk.ui.batch_room import QueueRoom
+from bgdesk.app.system.settings import Settings
+from bgdesk.app.work.events import Offer
+from bgdesk.batch.model.values import Decision, State
+from bgdesk.batch.run.queue import Phase
+from bgdesk.ui.editor import commands
+from bgdesk.ui.queue.window.open_queue import QueueRoom
+from bgdesk.ui.queue.window.queue_window import BatchWindow
 from tests.ui.fakes import Brake
 
 CTRL = Qt.KeyboardModifier.ControlModifier

@@ -11,12 +11,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from bgdesk.app.models import ModelStore, default_store
-from bgdesk.app.presets import describe
+from bgdesk.app.networks.onnx_presets import describe
+from bgdesk.app.networks.store import ModelStore, default_store
 from bgdesk.core.geometry import Size
 from bgdesk.ui.application import build
-from bgdesk.ui.ask import Ask
-from bgdesk.ui.bridge import Bridge
+from bgdesk.ui.kit.bridge import Bridge
+from bgdesk.ui.kit.file_dialogs import Ask
 from tests.networks import matting, weighted
 
 

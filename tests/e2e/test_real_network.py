@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 
-from bgdesk.app.models import default_store
+from bgdesk.app.networks.store import default_store
 from bgdesk.core.brush import RIM
 from bgdesk.core.geometry import Rect
 from bgdesk.engine.pipeline import Pipeline

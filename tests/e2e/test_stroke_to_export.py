@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication
 from bgdesk.core.brush import RIM
 from bgdesk.core.geometry import Rect
 from bgdesk.core.trimap import Label
-from bgdesk.ui.render import LABEL_COLOURS
+from bgdesk.ui.canvas.render import LABEL_COLOURS
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 

@@ -15,13 +15,13 @@ from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit, QProgressBar, QSlider, QSpinBox, QWidget
 
-from bgdesk.app.settings import Settings
+from bgdesk.app.system.settings import Settings
 from bgdesk.core.trimap import Label
-from bgdesk.ui.actions import ACTIONS
-from bgdesk.ui.ask import Closing
-from bgdesk.ui.canvas import Hand
-from bgdesk.ui.render import View
-from bgdesk.ui.theme import DARK, HIGH_CONTRAST, LIGHT
+from bgdesk.ui.canvas.canvas import Hand
+from bgdesk.ui.canvas.render import View
+from bgdesk.ui.editor.actions import ACTIONS
+from bgdesk.ui.kit.file_dialogs import Closing
+from bgdesk.ui.kit.theme import DARK, HIGH_CONTRAST, LIGHT
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
@@ -416,7 +416,8 @@ def test_the_window_comes_up_without_torch(tmp_path: Path) -> None:
 import sys
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
-from bgdesk.ui import application, main_window
+from bgdesk.ui import application
+from bgdesk.ui.editor import main_window
 shown = []
 def look(self, event):
     if not shown:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgdesk.app.models import default_store
+from bgdesk.app.networks.store import default_store
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect, Size
@@ -16,14 +16,14 @@ from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Cancelled, silent
 from bgdesk.core.trimap import from_matte
 from bgdesk.engine import confidence
-from bgdesk.engine import device as device_module
-from bgdesk.engine import weights as weights_module
 from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, OPEN, PASS, Confidence, judge, measured, troubles
-from bgdesk.engine.device import Device, Machine, OutOfMemory, Run
-from bgdesk.engine.nets import NETS
+from bgdesk.engine.networks import device as device_module
+from bgdesk.engine.networks import weights as weights_module
+from bgdesk.engine.networks.device import Device, Machine, OutOfMemory, Run
+from bgdesk.engine.networks.nets import NETS
+from bgdesk.engine.networks.segment import mirrored
+from bgdesk.engine.networks.weights import Weights
 from bgdesk.engine.pipeline import Pipeline
-from bgdesk.engine.segment import mirrored
-from bgdesk.engine.weights import Weights
 from bgdesk.files.load import load
 
 SHARES = st.floats(0, 1)

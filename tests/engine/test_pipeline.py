@@ -9,23 +9,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bgdesk.app.models import default_store
-from bgdesk.app.proven import ProvenFile
+from bgdesk.app.networks.store import default_store
+from bgdesk.app.system.proven_devices import ProvenFile
 from bgdesk.core.errors import MattingError, ModelError
 from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
-from bgdesk.engine import device as device_module
-from bgdesk.engine import weights as weights_module
-from bgdesk.engine.device import Device, Machine, OutOfMemory, Run
-from bgdesk.engine.doctor import Comparison, compare_with_cpu, versions
-from bgdesk.engine.nets import NETS
+from bgdesk.engine.networks import device as device_module
+from bgdesk.engine.networks import weights as weights_module
+from bgdesk.engine.networks.device import Device, Machine, OutOfMemory, Run
+from bgdesk.engine.networks.nets import NETS
+from bgdesk.engine.networks.segment import segment
+from bgdesk.engine.networks.weights import Weights
 from bgdesk.engine.pipeline import EngineStatus, Pipeline
-from bgdesk.engine.segment import segment
-from bgdesk.engine.weights import Weights
+from bgdesk.engine.self_test import Comparison, compare_with_cpu, versions
 from bgdesk.files.load import load
-
-sys.path.insert(0, str(Path(__file__).parent))
-from scenes import hairy, trimap_of
+from tests.engine.scenes import hairy, trimap_of
 
 NO_ROOM = OutOfMemory("no room")
 
@@ -209,8 +207,8 @@ def test_without_refining_and_decontaminating(card: FakeCard) -> None:
 
 
 def test_failed_pieces_are_said(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bgdesk.engine import refine as refine_module
-    from bgdesk.engine.tiles import Refined
+    from bgdesk.engine.matting import refine as refine_module
+    from bgdesk.engine.matting.tiles import Refined
 
     monkeypatch.setattr(refine_module, "refine", lambda pixels, trimap, matte, progress: Refined(matte, 2, 5))
     cutout = Pipeline(some_weights).auto(hairy(60, 80)[0])
@@ -227,8 +225,8 @@ def test_a_photo_without_a_subject_is_said(card: FakeCard) -> None:
 
 
 def test_matting_that_was_not_solved_to_the_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bgdesk.engine import refine as refine_module
-    from bgdesk.engine.tiles import Refined
+    from bgdesk.engine.matting import refine as refine_module
+    from bgdesk.engine.matting.tiles import Refined
 
     pipeline, arrays = Pipeline(some_weights), good()
     pipeline.matte(arrays["pixels"], arrays["trimap"])
@@ -295,7 +293,7 @@ def test_a_network_chosen_while_another_is_loaded_is_the_one_that_is_used(card: 
 
 
 def test_what_the_edges_stage_has_to_say_is_in_the_notes(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bgdesk.engine.tiles import Refined
+    from bgdesk.engine.matting.tiles import Refined
 
     pipeline = Pipeline(some_weights)
 

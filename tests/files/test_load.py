@@ -16,7 +16,7 @@ from bgdesk.core.errors import LoadError
 from bgdesk.core.geometry import Size
 from bgdesk.core.trimap import Label
 from bgdesk.files.load import SUFFIXES, load, load_trimap, preview
-from bgdesk.files.orient import upright
+from bgdesk.files.readers.orient import upright
 from tests.files import pictures
 
 PHOTO = pictures.photo()

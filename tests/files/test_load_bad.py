@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from bgdesk.core.errors import LoadError
-from bgdesk.files import pillow_read
 from bgdesk.files.load import load, preview
+from bgdesk.files.readers import pillow_read
 from tests.files import pictures
 
 RGB = Image.fromarray(pictures.photo(400, 300))

@@ -18,9 +18,10 @@ from psd_tools.psd import PSD
 from bgdesk.core.arrays import quantise
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import SaveError
-from bgdesk.files import colour, psd, target
+from bgdesk.files import atomic, colour
 from bgdesk.files.load import load
 from bgdesk.files.save import save
+from bgdesk.files.writers import psd
 from tests.files import pictures
 
 DEPTHS = [np.uint8, np.uint16]
@@ -226,7 +227,7 @@ def test_the_check_sees_names_and_visibility(tmp_path: Path) -> None:
 
 
 def test_progress_never_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(target, "_PIECE", 3000)
+    monkeypatch.setattr(atomic, "_PIECE", 3000)
     monkeypatch.setattr(psd, "_BAND_BYTES", 2000)
     for name in ("a.psd", "a.png"):
         steps: list[float] = []

@@ -18,7 +18,7 @@ from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import SaveError
 from bgdesk.core.recipe import ExportRecipe, Format
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
-from bgdesk.files import load, save, target
+from bgdesk.files import atomic, load, save
 from tests.files import pictures
 
 CUTOUT = pictures.cutout()
@@ -98,8 +98,8 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, r
     path = tmp_path / name
     if before is not None:
         path.write_bytes(before)
-    plain = target.CheckedFile.__init__
-    monkeypatch.setattr(target.CheckedFile, "__init__", lambda self, stream, *rest: plain(self, FullDisk(stream, room), *rest))
+    plain = atomic.CheckedFile.__init__
+    monkeypatch.setattr(atomic.CheckedFile, "__init__", lambda self, stream, *rest: plain(self, FullDisk(stream, room), *rest))
     assert refusal(path) == "the disk is full. Make room or choose another disk, and export again."
     assert names(tmp_path) == ([] if before is None else [name])
     assert before is None or path.read_bytes() == before
@@ -108,7 +108,7 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, r
 def test_a_disk_that_is_really_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The kernel's own ENOSPC rather than ours."""
     with open("/dev/full", "r+b", buffering=0) as full:
-        monkeypatch.setattr(target, "open", lambda *_: full, raising=False)
+        monkeypatch.setattr(atomic, "open", lambda *_: full, raising=False)
         assert refusal(tmp_path / "a.png").startswith("the disk is full.")
     assert names(tmp_path) == []
 
@@ -130,14 +130,14 @@ def test_failures_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, na
 @pytest.mark.parametrize("name", KINDS)
 def test_what_is_spoilt_on_the_disk_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """One wrong byte among the pixels is enough."""
-    sync = target._sync
+    sync = atomic._sync
 
     def spoil(handle: int) -> None:
         size = os.fstat(handle).st_size
         os.pwrite(handle, bytes([os.pread(handle, 1, size - 200)[0] ^ 0x10]), size - 200)
         sync(handle)
 
-    monkeypatch.setattr(target, "_sync", spoil)
+    monkeypatch.setattr(atomic, "_sync", spoil)
     assert refusal(tmp_path / name).startswith("what was read back is not what was written.")
     assert names(tmp_path) == []
 
@@ -185,19 +185,19 @@ def test_patience_ends_when_cancelled() -> None:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        target.patiently(lambda: release.wait(20), progress, "save", 0.5)
+        atomic.patiently(lambda: release.wait(20), progress, "save", 0.5)
     release.set()
 
 
 def test_patience_passes_on_answers_and_errors() -> None:
-    assert target.patiently(lambda: 42, lambda *_: None, "save", 0.5) == 42
+    assert atomic.patiently(lambda: 42, lambda *_: None, "save", 0.5) == 42
     for error in (OSError(errno.EIO, "broken"), TimeoutError("the network")):
 
         def fail(error: Exception = error) -> None:
             raise error
 
         with pytest.raises(type(error), match=re.escape(str(error))):
-            target.patiently(fail, lambda *_: None, "save", 0.5)
+            atomic.patiently(fail, lambda *_: None, "save", 0.5)
 
 
 # --- where to --------------------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ def test_no_permission(tmp_path: Path) -> None:
     code = (
         "import os, sys\n"
         "from bgdesk.files.save import save\n"
-        "from bgdesk.files import psd\n"
+        "from bgdesk.files.writers import psd\n"
         "import cv2\n"
         "from tests.files import pictures\n"
         "if os.getuid() == 0: os.setgid(65534); os.setuid(65534)\n"

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bgdesk.batch.queue import ItemsChanged, Phase, PhaseChanged
-from bgdesk.batch.values import BatchRecipe, Decision, Item, Job, Outcome, State, Summary, Written
+from bgdesk.batch.model.values import BatchRecipe, Decision, Item, Job, Outcome, State, Summary, Written
+from bgdesk.batch.run.queue import ItemsChanged, Phase, PhaseChanged
 
 
 def item(id: int, state: State = State.QUEUED, **values: Any) -> Item:

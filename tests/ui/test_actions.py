@@ -8,13 +8,13 @@ from PySide6.QtCore import QSize
 from PySide6.QtGui import QKeySequence
 from pytestqt.qtbot import QtBot
 
-from bgdesk.app.paths import resource
+from bgdesk.app.system.paths import resource
 from bgdesk.core.geometry import Size
-from bgdesk.ui import words
-from bgdesk.ui.actions import ACTIONS, Spec, label, tool_tip
-from bgdesk.ui.icons import Icons, application_icon
-from bgdesk.ui.render import View
-from bgdesk.ui.theme import DARK
+from bgdesk.ui.canvas.render import View
+from bgdesk.ui.editor.actions import ACTIONS, Spec, label, tool_tip
+from bgdesk.ui.kit import words
+from bgdesk.ui.kit.icons import Icons, application_icon
+from bgdesk.ui.kit.theme import DARK
 
 FILES = sorted(resource("icons").glob("*.svg"))
 

@@ -4,7 +4,7 @@ import threading
 
 from pytestqt.qtbot import QtBot
 
-from bgdesk.ui.bridge import Bridge
+from bgdesk.ui.kit.bridge import Bridge
 
 
 def test_posts_run_in_order_on_the_windows_thread(qtbot: QtBot) -> None:

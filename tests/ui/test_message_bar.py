@@ -3,8 +3,8 @@
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from bgdesk.app.events import Message, Severity
-from bgdesk.ui.message_bar import MessageBar
+from bgdesk.app.work.events import Message, Severity
+from bgdesk.ui.kit.message_bar import MessageBar
 
 
 def test_what_is_about_a_photo_is_shown_with_it_alone_until_a_hand_has_been_there(qtbot: QtBot) -> None:

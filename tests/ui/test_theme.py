@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from bgdesk.ui.theme import DARK, HIGH_CONTRAST, LIGHT, Tokens, choose, contrast, palette, style_sheet
+from bgdesk.ui.kit.theme import DARK, HIGH_CONTRAST, LIGHT, Tokens, choose, contrast, palette, style_sheet
 
 THEMES = (DARK, LIGHT, HIGH_CONTRAST)
 #: Text and the grounds that it lies on.

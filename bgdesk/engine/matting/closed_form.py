@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Mask
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.compiled import kernel
-from bgdesk.engine.matting.stencil import PAD, Floats, Ints, System, find_spans, solve, spread
+from bgdesk.engine.matting.solver import PAD, Floats, Ints, System, find_spans, solve, spread
+from bgdesk.engine.runtime.kernels import kernel
 
 _RADIUS = 2  # two pixels of one 3×3 window are at most two apart: a 5×5 stencil
 _MANY = 25

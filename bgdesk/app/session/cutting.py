@@ -1,0 +1,167 @@
+"""Asking the network about a photo, and what to do when it answers, cannot answer, or is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from bgdesk.app.editing.editor import Editor
+from bgdesk.app.session.photos import PhotoState
+from bgdesk.app.session.strip import Entry
+from bgdesk.app.work.activity import Activity
+from bgdesk.app.work.events import EngineChanged, Event, Message, Offer, Severity
+from bgdesk.app.work.jobs import Lane, Priority
+from bgdesk.app.work.ports import EngineLike, ModelsLike
+from bgdesk.core.arrays import Pixels
+from bgdesk.core.cutout import Cutout
+from bgdesk.core.errors import ModelError
+from bgdesk.core.tasks import Progress
+
+MODEL_OFFERS = (Offer.INSTALL_MODEL, Offer.IMPORT_MODEL)
+
+
+class Cutter:
+    """changed: something that `Photo` shows is different."""
+
+    def __init__(
+        self, engine: EngineLike, models: ModelsLike, activity: Activity, emit: Callable[[Event], None], changed: Callable[[], None]
+    ) -> None:
+        self._engine = engine
+        self._models = models
+        self._activity = activity
+        self._emit = emit
+        self._changed = changed
+        self._told: set[str] = set()  # the engine's notes that have been shown
+        self._status = engine.status
+        self._shown: Entry | None = None
+
+    def shown(self, entry: Entry) -> None:
+        """`entry` is current now: cut it out if that has not been done, or say why it cannot be."""
+        self._shown = entry
+        if entry.cutting is not None and not entry.cutting.cancelled:
+            entry.cutting.promote()
+        elif self._wants_cut(entry):
+            if self._models.default_id() is not None:
+                self.cut(entry)
+            elif entry.editor is not None:
+                self._go_by_hand(entry, entry.editor)
+                text = f"No network is installed, so {entry.name} is not cut out yet. Install one, or paint the subject by hand."
+                self._emit(Message(Severity.WARNING, text, MODEL_OFFERS))
+
+    def _wants_cut(self, entry: Entry) -> bool:
+        """The network has not been asked, or could not be, and nobody has painted by hand instead."""
+        editor = entry.editor
+        if editor is None or entry.cutting is not None or entry.declined:
+            return False
+        return not editor.document.has_alpha or (editor.by_hand and not editor.edited and self._models.default_id() is not None)
+
+    def _go_by_hand(self, entry: Entry, editor: Editor) -> None:
+        editor.awaiting = False
+        if not editor.document.has_alpha:
+            editor.start_by_hand()
+        entry.state = PhotoState.READY
+        self._changed()
+
+    def cut_again(self, entry: Entry) -> None:
+        """See Session.cut_again."""
+        if entry.cutting is not None:
+            entry.again = entry.cutting.cancelled
+        elif entry.editor is not None:
+            if self._models.default_id() is None:
+                self._emit(Message(Severity.WARNING, "No network is installed. Install one first.", MODEL_OFFERS))
+            else:
+                self.cut(entry)
+
+    def cut(self, entry: Entry, ahead: bool = False) -> None:
+        """Ask the network. Its answer is the first, or takes the place of the one before as an undo step.
+
+        ahead: nobody waits for it yet.
+        """
+        editor = entry.editor
+        if editor is None or entry.cutting is not None:
+            return
+        source, recipe = editor.document.source, editor.document.recipe
+        since = editor.history.count
+        editor.awaiting = True
+        entry.declined = False
+        entry.state, entry.error = PhotoState.MATTING, None
+
+        def work(progress: Progress) -> Cutout:
+            return _checked(self._engine.auto(source, recipe, progress), source)
+
+        entry.cutting = self._activity.submit(
+            Lane.COMPUTE,
+            work,
+            doing=f"cutting out {entry.name}",
+            stage="network",
+            on_done=partial(self._done, entry, editor, since),
+            on_error=partial(self._failed, entry, editor),
+            on_cancelled=partial(self._stopped, entry, editor),
+            priority=Priority.BACKGROUND if ahead else Priority.INTERACTIVE,
+            visible=not ahead,
+            preemptible=ahead,
+            quiet=True,
+        )
+        self._changed()
+
+    def _done(self, entry: Entry, editor: Editor, since: int, cutout: Cutout) -> None:
+        entry.cutting = None
+        entry.state = PhotoState.READY
+        # Over a start by hand, all strokes are painted again, if they are all known.
+        known = editor.by_hand and not (editor.restored or editor.history.trimmed)
+        if not editor.document.has_alpha or known:
+            editor.adopt(cutout)
+        else:
+            editor.replace(cutout, since)
+        self.listen()
+        for note in cutout.notes:
+            if note not in self._engine.status.notes:  # about this photo, not about the engine
+                self._emit(Message(Severity.WARNING, f"{entry.name}: {note}", about=entry.key))
+        self._changed()
+
+    def _failed(self, entry: Entry, editor: Editor, error: Exception) -> None:
+        entry.cutting = None
+        entry.declined = True
+        entry.state, entry.error = PhotoState.FAILED, str(error)
+        if isinstance(error, ModelError):
+            self._go_by_hand(entry, editor)
+        editor.give_up_waiting()
+        self.listen()
+        self._changed()
+
+    def _stopped(self, entry: Entry, editor: Editor, by_person: bool) -> None:
+        entry.cutting = None
+        if entry.editor is not editor:  # gone from the strip or from memory
+            return
+        if entry.again:
+            entry.again = False
+            self.cut(entry)
+            return
+        entry.state = PhotoState.READY if editor.document.has_alpha or by_person else PhotoState.WAITING
+        if by_person:
+            entry.declined = True
+            self._emit(Message(Severity.INFO, f"Cancelled. Cut again starts anew on {entry.name}; painting by hand works too."))
+        if entry is self._shown and self._wants_cut(entry):  # it made room for something urgent, and was shown since
+            self.cut(entry)
+        else:
+            editor.give_up_waiting()
+        self._changed()
+
+    def listen(self) -> None:
+        """Tell what is new about the engine: each fall-back once, and a change of the status line."""
+        status = self._engine.status
+        for note in dict.fromkeys(status.notes):
+            if note not in self._told:
+                self._told.add(note)
+                self._emit(Message(Severity.WARNING, note))
+        if status != self._status:
+            self._status = status
+            self._emit(EngineChanged())
+
+
+def _checked(cutout: Cutout, source: Pixels) -> Cutout:
+    """`cutout`, if it is one of `source`: a document must never hold arrays that do not fit each other."""
+    shape = source.shape[:2]
+    if cutout.alpha.shape != shape or cutout.trimap.shape != shape or cutout.foreground.shape != source.shape:
+        raise ValueError(f"a cut-out of {cutout.alpha.shape} does not fit a source of {shape}")
+    return cutout

@@ -1,0 +1,445 @@
+"""The one controller: gestures come in, events go out, the documents hold the truth.
+
+Every method is called on the owner's thread (the window's), and every event is delivered there. None of them waits:
+reading, computing and writing happen on the lanes of `Jobs`, whose answers come back through `post`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bgdesk.app.editing.document import Document
+from bgdesk.app.editing.editor import Editor
+from bgdesk.app.editing.render_export import free_name
+from bgdesk.app.networks.onnx_presets import Description
+from bgdesk.app.session.cutting import MODEL_OFFERS, Cutter
+from bgdesk.app.session.exporter import Exporter
+from bgdesk.app.session.photos import Busy, Photo, PhotoState
+from bgdesk.app.session.strip import Entry, Found, Strip
+from bgdesk.app.system.settings import Settings
+from bgdesk.app.work.activity import Activity
+from bgdesk.app.work.events import (
+    AlphaChanged,
+    DocumentReplaced,
+    EngineChanged,
+    Event,
+    ForegroundChanged,
+    HistoryChanged,
+    Listener,
+    Message,
+    PhotosChanged,
+    Severity,
+    TrimapChanged,
+)
+from bgdesk.app.work.jobs import Jobs, Lane, Post
+from bgdesk.app.work.ports import DiskFiles, EngineLike, EngineStatusLike, FilesLike, ModelsLike
+from bgdesk.core.arrays import Pixels
+from bgdesk.core.cutout import Cutout
+from bgdesk.core.errors import MattingError
+from bgdesk.core.geometry import Rect
+from bgdesk.core.recipe import ExportRecipe
+from bgdesk.core.tasks import Progress
+from bgdesk.core.trimap import Label
+
+if TYPE_CHECKING:
+    from bgdesk.files.load import LoadedImage
+
+#: how many photos after the current one are cut out ahead of time.
+AHEAD = 2
+
+
+class Session:
+    """See the module. `jobs` is made with the same `post`: `Session(engine, store, settings, Jobs(post), post)`."""
+
+    def __init__(
+        self, engine: EngineLike, models: ModelsLike, settings: Settings, jobs: Jobs, post: Post, files: FilesLike | None = None
+    ) -> None:
+        self._engine = engine
+        self._models = models
+        self._settings = settings
+        self._jobs = jobs
+        self._post = post
+        self._files = files or DiskFiles()
+        self._listeners: list[Listener] = []
+        self._activity = Activity(jobs, self._emit)
+        self._strip = Strip(self._files, self._activity, self._make_editor, self._photos_changed)
+        self._current: Entry | None = None
+        self._wanted: Entry | None = None  # being read, to become current
+        self._cutter = Cutter(engine, models, self._activity, self._emit, self._photos_changed)
+        self._exporter = Exporter(engine, self._files, self._activity, self._emit)
+        self._announcing = False
+        self._planning = False
+        self._closed = False
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Deliver every event to `listener` from now on; call what comes back to stop."""
+        self._listeners.append(listener)
+
+        def stop() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return stop
+
+    def _emit(self, event: Event) -> None:
+        if not self._closed:
+            for listener in tuple(self._listeners):
+                listener(event)
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    def configure(self, settings: Settings) -> None:
+        """Use other settings from now on (limits at once; device and precision belong to the engine)."""
+        self._settings = settings
+        for entry in self._strip.entries:
+            if entry.editor is not None:
+                entry.editor.history.limit = settings.undo_bytes
+                entry.editor.reach = settings.reach
+                entry.editor.recolour(settings.matte)
+                if entry.editor.history.trim() and entry is self._current:
+                    self._emit(HistoryChanged())
+        self._plan()
+
+    # -- photos --------------------------------------------------------------------------------------------------
+
+    @property
+    def photos(self) -> Sequence[Photo]:
+        """The film strip, in order."""
+        return tuple(entry.photo for entry in self._strip.entries)
+
+    @property
+    def current(self) -> Photo | None:
+        """The photo whose document is shown."""
+        return None if self._current is None else self._current.photo
+
+    @property
+    def document(self) -> Document | None:
+        """The current photo's arrays; None while there is no photo. Read only."""
+        return None if self._editor is None else self._editor.document
+
+    @property
+    def _editor(self) -> Editor | None:
+        return None if self._current is None else self._current.editor
+
+    def open(self, paths: Sequence[Path]) -> None:
+        """Add files, and the photos in folders (not in their subfolders); the first of them becomes current.
+
+        One that is in the film strip already is selected instead. A failed load keeps what is shown, with a Message.
+        """
+        if paths:
+            self._strip.expand([Path(path) for path in paths], self._opened)
+
+    def _opened(self, found: Found) -> None:
+        for folder, text in found.problems:
+            self._emit(Message(Severity.WARNING, text, path=folder))
+        known = [entry for entry in map(self._strip.at, found.files) if entry is not None]
+        new = [self._strip.add(path, path.name) for path in found.files if self._strip.at(path) is None]
+        if new:
+            self._try(new, alone=len(found.files) == 1)
+        elif known:
+            self.select(known[0].key)
+        for entry in new[1:]:
+            self._strip.preview(entry)
+
+    def _try(self, entries: list[Entry], alone: bool = False) -> None:
+        """Show the first of `entries` that can be read. One that was opened alone and cannot be read leaves the strip."""
+        entry, rest = entries[0], entries[1:]
+
+        def next_one(failed: Entry, error: Exception) -> None:
+            if alone:
+                self._strip.drop(failed)
+            if self._wanted is failed:
+                self._wanted = None
+                left = [other for other in rest if other in self._strip.entries]
+                if left:
+                    self._try(left)
+
+        self._want(entry, next_one)
+
+    def open_pixels(self, pixels: Pixels, name: str) -> None:
+        """Add a pasted picture, H×W×3 uint8 or uint16 sRGB, and make it current."""
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape or pixels.dtype not in (np.uint8, np.uint16):
+            raise MattingError(f"{name} cannot be used: it is no picture of 8 or 16 bits with three colours.")
+        entry = self._strip.add(None, name)
+        entry.pixels = pixels.copy()  # the caller may do with its own what it likes
+        entry.pixels.flags.writeable = False
+        self._want(entry)
+
+    def select(self, key: int) -> None:
+        """Make a photo current: at once if it is in memory, else when it has been read."""
+        entry = self._strip.find(key)
+        if entry is not None and entry is not self._wanted and (entry is not self._current or self._wanted is not None):
+            self._want(entry)
+
+    def _want(self, entry: Entry, failed: Callable[[Entry, Exception], None] | None = None) -> None:
+        if self._wanted is not None and self._wanted is not entry and self._wanted.loading is not None:
+            self._wanted.loading.cancel()
+        self._wanted = entry
+        self._strip.use(entry)
+        if entry.cutting is not None and not entry.cutting.cancelled:
+            entry.cutting.promote()
+        self._activity.preempt()
+        if entry.editor is not None:
+            self._show(entry)
+        elif entry.loading is not None and not entry.loading.cancelled:
+            entry.loading.promote()
+        else:
+            self._strip.load(entry, self._loaded, failed or self._not_loaded, self._not_loaded)
+
+    def _not_loaded(self, entry: Entry, error: Exception | None = None) -> None:
+        if self._wanted is entry:
+            self._wanted = None
+        self._plan()
+
+    def _loaded(self, entry: Entry) -> None:
+        if entry is self._wanted:
+            self._show(entry)
+        self._plan()
+
+    def _show(self, entry: Entry) -> None:
+        self.stroke_end()
+        self._wanted = None
+        if entry is not self._current:
+            self._current = entry
+            self._strip.use(entry)
+            self._emit(DocumentReplaced())
+            self._emit(HistoryChanged())
+        self._cutter.shown(entry)
+        self._photos_changed()
+
+    def remove(self, key: int) -> None:
+        """Take a photo out of the film strip, with its strokes; the file stays. A neighbour becomes current."""
+        entry = self._strip.find(key)
+        if entry is None:
+            return
+        index = self._strip.entries.index(entry)
+        self._strip.drop(entry)
+        if self._wanted is entry:
+            self._wanted = None
+        if entry is self._current:
+            self._current = None
+            self._emit(DocumentReplaced())
+            self._emit(HistoryChanged())
+            if self._wanted is None and self._strip.entries:
+                self._want(self._strip.entries[min(index, len(self._strip.entries) - 1)])
+
+    def _make_editor(self, entry: Entry, document: Document) -> Editor:
+        def emit(event: Event) -> None:
+            about_pixels = isinstance(event, TrimapChanged | AlphaChanged | ForegroundChanged | HistoryChanged)
+            if entry is self._current or not about_pixels:
+                self._emit(event)
+
+        document.recipe = self._settings.matte
+
+        editor = Editor(document, self._engine, self._activity, emit, self._photos_changed, self._settings.undo_bytes)
+        editor.reach = self._settings.reach
+        return editor
+
+    def _photos_changed(self) -> None:
+        """One PhotosChanged for all that changes in one go."""
+        if not self._announcing:
+            self._announcing = True
+            self._post(self._announce)
+        self._plan()
+
+    def _announce(self) -> None:
+        self._announcing = False
+        self._emit(PhotosChanged())
+
+    # -- ahead of time ------------------------------------------------------------------------------------------
+
+    def _plan(self) -> None:
+        """Soon, once: see whether memory has to be given back, and whether there is time to cut out ahead."""
+        if not self._planning:
+            self._planning = True
+            self._post(self._plan_now)
+
+    def _plan_now(self) -> None:
+        self._planning = False
+        if self._closed:
+            return
+        self._cutter.listen()
+        limit = self._settings.memory_bytes
+        self._strip.relieve(limit, self._current)
+        editor, entries = self._editor, self._strip.entries
+        if not self._settings.precut or self._current is None or editor is None or self._wanted is not None or not self._activity.idle:
+            return
+        # Once somebody paints, every moment belongs to the brush.
+        if editor.edited or not editor.idle or any(entry.loading or entry.cutting or entry.parking for entry in entries):
+            return
+        if self._models.default_id() is None:
+            return
+        room = self._strip.nbytes + editor.document.nbytes <= limit  # the next photo is probably as large as this one
+        index = entries.index(self._current)
+        for entry in entries[index + 1 : index + 1 + AHEAD]:
+            if entry.state is PhotoState.WAITING and not entry.declined and not entry.skipped:
+                if entry.editor is not None:
+                    self._cutter.cut(entry, ahead=True)
+                elif room:
+                    self._strip.load(entry, self._loaded, self._not_loaded, self._not_loaded, background=True)
+                return
+
+    # -- work ----------------------------------------------------------------------------------------------------
+
+    @property
+    def busy(self) -> Busy | None:
+        """The work the person is waiting for, or None. Background work (previews, cutting ahead) does not count."""
+        return self._activity.busy
+
+    def cancel(self) -> None:
+        """Stop what `busy` shows. A cancelled re-matting keeps its paint and is taken up again by the next stroke."""
+        self._activity.cancel()
+
+    @property
+    def engine_status(self) -> EngineStatusLike:
+        """device, precision, model, notes; device and precision are "" until torch has been loaded."""
+        return self._engine.status
+
+    @property
+    def timings(self) -> Mapping[str, float]:
+        """Stage -> seconds for the current document; "rematte" is the last stroke's."""
+        return {} if self._editor is None else dict(self._editor.document.timings)
+
+    def warm(self) -> None:
+        """Load torch and the network on the compute lane, so that the first photo waits less. Call once the window is up.
+
+        Says nothing if there is no network: that is said with the first photo. What strokes need is loaded all the same.
+        """
+        self._activity.submit(
+            Lane.COMPUTE,
+            self._engine.warm,
+            doing="loading the network",
+            on_done=lambda _: self._cutter.listen(),
+            visible=False,
+            quiet=True,
+        )
+
+    def cut_again(self) -> None:
+        """Network and alpha anew for the current photo; one undo step that also takes back its strokes."""
+        if self._current is not None:
+            self._cutter.cut_again(self._current)
+
+    def install_model(self, id: str) -> None:
+        """Download a network of the catalogue, then cut out the current photo if it waits for one."""
+        self._get_model(id, f"installing {id}", lambda progress: self._models.install(id, progress))
+
+    def import_model(self, path: Path, id: str) -> None:
+        """Take a network from a file, then cut out the current photo if it waits for one."""
+        self._get_model(id, f"importing {path.name}", lambda progress: self._models.import_file(path, id, progress))
+
+    def import_own_model(self, path: Path, id: str, description: Description) -> None:
+        """Take a network that is not the catalogue's from a file; what was found on its trial is said."""
+        self._get_model(id, f"importing {path.name}", lambda progress: self._models.import_own(path, id, description, progress).notes)
+
+    def _get_model(self, id: str, doing: str, work: Callable[[Progress], object]) -> None:
+        def done(found: object) -> None:
+            self._emit(EngineChanged())
+            notes = found if isinstance(found, tuple) else ()
+            self._emit(Message(Severity.INFO, " ".join([f"{id} is installed.", *notes])))
+            for other in self._strip.entries:
+                other.declined = False
+            editor = self._editor
+            if self._current is not None and editor is not None and (editor.by_hand or not editor.document.has_alpha):
+                self._cutter.cut(self._current)
+            self._plan()
+
+        def stopped(by_person: bool) -> None:
+            if by_person:
+                self._emit(Message(Severity.INFO, "Cancelled. Nothing was installed.", MODEL_OFFERS))
+
+        self._activity.submit(Lane.DOWNLOAD, work, doing=doing, stage="download", on_done=done, on_cancelled=stopped)
+
+    # -- strokes -------------------------------------------------------------------------------------------------
+
+    def stroke_begin(self, label: Label, radius: float, point: tuple[float, float]) -> None:
+        """Press the brush: (x, y) and `radius` in image pixels. Does nothing without a document."""
+        if self._editor is not None:
+            self._editor.stroke_begin(label, radius, point)
+
+    def stroke_extend(self, point: tuple[float, float]) -> None:
+        """Drag it on to `point`: one TrimapChanged for the stretch."""
+        if self._editor is not None:
+            self._editor.stroke_extend(point)
+
+    def stroke_end(self) -> None:
+        """Release: one undo step, and the region is re-matted."""
+        if self._editor is not None:
+            self._editor.stroke_end()
+
+    def stroke_cancel(self) -> None:
+        """Take the stroke under way back, as if it had not begun."""
+        if self._editor is not None:
+            self._editor.stroke_cancel()
+
+    @property
+    def painting(self) -> bool:
+        """A stroke is under way."""
+        return self._editor is not None and self._editor.painting
+
+    @property
+    def pending_rects(self) -> tuple[Rect, ...]:
+        """Where the current document's alpha has not caught up with its trimap: keep showing the paint there."""
+        return () if self._editor is None else self._editor.pending_rects
+
+    @property
+    def can_undo(self) -> bool:
+        return self._editor is not None and bool(self._editor.history.done)
+
+    @property
+    def can_redo(self) -> bool:
+        return self._editor is not None and bool(self._editor.history.undone)
+
+    def undo(self) -> None:
+        """Take back the last stroke (or cut_again) with its re-matting. Nothing to take back, or a stroke under way: nothing."""
+        if self._editor is not None:
+            self._editor.undo()
+
+    def redo(self) -> None:
+        """The opposite of undo."""
+        if self._editor is not None:
+            self._editor.redo()
+
+    # -- export --------------------------------------------------------------------------------------------------
+
+    def export(self, path: Path, recipe: ExportRecipe) -> None:
+        """Write the current cut-out as it is now, in the background: Exported and a Message, or a Message why not."""
+        self.stroke_end()
+        if self._current is not None:
+            sources = [entry.path for entry in self._strip.entries if entry.path is not None]
+            self._exporter.export(self._current, path, recipe, sources)
+
+    def cutout(self, then: Callable[[Cutout, LoadedImage | None, Callable[[], None]], None]) -> None:
+        """The current cut-out as it is now, for somebody else to write: then(cutout, its photo, release), or a Message why not.
+
+        `release` is to be called once the cutout has been read, which may happen on any thread.
+        """
+        self.stroke_end()
+        if self._current is not None:
+            self._exporter.cutout(self._current, then)
+
+    def suggested_name(self, recipe: ExportRecipe) -> Path:
+        """A free name for the current photo's export: photo_cutout.png, photo_cutout-2.png, … ; never the source itself.
+
+        Beside the source; for a pasted picture in the folder of the last export, or the person's own.
+        """
+        entry = self._current
+        if entry is not None and entry.path is not None:
+            return free_name(entry.path.parent, entry.path.stem, recipe)
+        last = Path(self._settings.export_folder) if self._settings.export_folder else Path.home()
+        return free_name(last if last.is_dir() else Path.home(), "photo" if entry is None else Path(entry.name).stem, recipe)
+
+    def close(self) -> None:
+        """Cancel everything, stop the lanes, free the network. No event comes afterwards.
+
+        A lane that is deep in somebody else's code may not stop in time: then the network is left to the end of the process.
+        """
+        if not self._closed:
+            self._closed = True
+            if self._jobs.close():
+                self._engine.close()

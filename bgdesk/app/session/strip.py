@@ -1,0 +1,346 @@
+"""The film strip: which photos are open, which of them are in memory, and how they come and go."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgdesk.app.editing.document import Document
+from bgdesk.app.editing.editor import Editor
+from bgdesk.app.editing.parking import Parked, shrink
+from bgdesk.app.session.photos import THUMBNAIL, Photo, PhotoState
+from bgdesk.app.work.activity import Activity, Work
+from bgdesk.app.work.jobs import Lane, Priority
+from bgdesk.app.work.ports import FilesLike
+from bgdesk.core.arrays import Pixels
+from bgdesk.core.errors import LoadError
+from bgdesk.core.tasks import Progress
+
+if TYPE_CHECKING:
+    from bgdesk.files.load import LoadedImage
+
+
+@dataclass(eq=False)
+class Entry:
+    """One photo of the strip.
+
+    editor: while it is in memory. parked: its cut-out while it is not. pixels: of a pasted picture, which has no file.
+    loading, cutting, parking, previewing: the work under way. declined: the person stopped the network for it.
+    again: and asked for it once more before it had come to a stop.
+    skipped: it was read ahead of time, and there was no room for it.
+    used: grows with every time it is shown; the least used leaves memory first.
+    """
+
+    key: int
+    path: Path | None
+    name: str
+    state: PhotoState = PhotoState.WAITING
+    error: str | None = None
+    thumbnail: NDArray[np.uint8] | None = None
+    editor: Editor | None = None
+    loaded: LoadedImage | None = None
+    pixels: Pixels | None = None
+    parked: Parked | None = None
+    loading: Work | None = None
+    cutting: Work | None = None
+    parking: Work | None = None
+    previewing: Work | None = None
+    declined: bool = False
+    again: bool = False
+    skipped: bool = False
+    used: int = 0
+
+    @property
+    def edited(self) -> bool:
+        if self.editor is not None:
+            return self.editor.edited
+        return self.parked is not None and self.parked.edited
+
+    @property
+    def photo(self) -> Photo:
+        return Photo(self.key, self.path, self.name, self.state, self.edited, self.thumbnail, self.error)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it takes that could be given back."""
+        return (self.editor.nbytes if self.editor else 0) + (self.parked.nbytes if self.parked else 0)
+
+    def works(self) -> list[Work]:
+        return [work for work in (self.loading, self.cutting, self.parking, self.previewing) if work is not None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    image: LoadedImage | None
+    document: Document
+    thumbnail: NDArray[np.uint8]
+    cutout: tuple[NDArray[np.uint8], NDArray[np.float32]] | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """files: in order, each once. problems: folders that gave none, with a sentence each."""
+
+    files: tuple[Path, ...]
+    problems: tuple[tuple[Path, str], ...]
+
+
+class Strip:
+    """Entries in order, and the work of bringing them into memory and out of it.
+
+    make_editor: a new document's editor for an entry. changed: something that `Photo` shows is different.
+    """
+
+    def __init__(
+        self,
+        files: FilesLike,
+        activity: Activity,
+        make_editor: Callable[[Entry, Document], Editor],
+        changed: Callable[[], None],
+    ) -> None:
+        self.entries: list[Entry] = []
+        self._files = files
+        self._activity = activity
+        self._make_editor = make_editor
+        self._changed = changed
+        self._keys = itertools.count(1)
+        self._uses = itertools.count(1)
+
+    def find(self, key: int) -> Entry | None:
+        return next((entry for entry in self.entries if entry.key == key), None)
+
+    def add(self, path: Path | None, name: str) -> Entry:
+        """A new entry at the end."""
+        entry = Entry(next(self._keys), path, name)
+        self.entries.append(entry)
+        self._changed()
+        return entry
+
+    def at(self, path: Path) -> Entry | None:
+        """The entry of a file that is open already."""
+        return next((entry for entry in self.entries if entry.path == path), None)
+
+    def use(self, entry: Entry) -> None:
+        """It is shown: it leaves memory last."""
+        entry.used = next(self._uses)
+        entry.skipped = False
+        if entry.parking is not None:
+            entry.parking.cancel()
+            entry.parking = None
+
+    def drop(self, entry: Entry) -> None:
+        """Out of the strip, with everything that runs for it."""
+        for work in entry.works():
+            work.cancel()
+        if entry.editor is not None:
+            entry.editor.close()
+        entry.editor = entry.loaded = entry.pixels = entry.parked = None  # whoever still holds the entry holds no pixels
+        self.entries.remove(entry)
+        self._changed()
+
+    # -- paths ---------------------------------------------------------------------------------------------------
+
+    def expand(self, paths: Sequence[Path], done: Callable[[Found], None]) -> None:
+        """done(Found) with the files among `paths` and in the folders among them.
+
+        On the IO lane: a folder may lie on a slow network.
+        """
+
+        def work(progress: Progress) -> Found:
+            suffixes = frozenset(self._files.suffixes)
+            files: list[Path] = []
+            problems: list[tuple[Path, str]] = []
+            for path in paths:
+                path = path.absolute()
+                if not path.is_dir():
+                    files.append(path)
+                    continue
+                name = path.name or str(path)
+                try:
+                    shown = (file for file in path.iterdir() if not file.name.startswith("."))  # "._photo.jpg" is no photo
+                    found = sorted(file for file in shown if file.suffix.lower() in suffixes and file.is_file())
+                except OSError as error:
+                    problems.append((path, f"{name} could not be opened: {error.strerror}. Check its permissions and the disk."))
+                    continue
+                files += found
+                if not found:
+                    problems.append((path, f"There is no photo in {name}."))
+            return Found(tuple(dict.fromkeys(files)), tuple(problems))
+
+        names = ", ".join(path.name or str(path) for path in paths[:3])
+        self._activity.submit(Lane.IO, work, doing=f"opening {names}", stage="load", on_done=done, visible=False)
+
+    # -- into memory ---------------------------------------------------------------------------------------------
+
+    def load(
+        self,
+        entry: Entry,
+        done: Callable[[Entry], None],
+        failed: Callable[[Entry, Exception], None],
+        cancelled: Callable[[Entry], None],
+        background: bool = False,
+    ) -> None:
+        """Read the entry's file, or take the pasted pixels; `done` when it has an editor. What was parked is put back."""
+        path, pasted, parked = entry.path, entry.pixels, entry.parked
+
+        def work(progress: Progress) -> _Read:
+            progress("load", 0.0)
+            image = None if path is None else self._files.load(path)
+            progress("load", 0.9)
+            pixels = pasted if image is None else image.pixels
+            if pixels is None:
+                raise ValueError(f"{entry.name} has neither a file nor pixels")
+            fits = parked is not None and pixels.shape[:2] == (parked.size.height, parked.size.width)
+            if parked is not None and parked.edited and not fits:
+                raise LoadError(
+                    f"{entry.name} has another size than before, so its strokes cannot be put back. "
+                    "Put the old file back, or remove the photo from the strip and open it again."
+                )
+            cutout = parked.unpack() if parked is not None and fits else None
+            return _Read(image, Document.awaiting(pixels, path), shrink(pixels, THUMBNAIL), cutout)
+
+        def arrived(read: _Read) -> None:
+            entry.loading = None
+            entry.error = None
+            self._place(entry, read)
+            done(entry)
+
+        def broken(error: Exception) -> None:
+            entry.loading = None
+            entry.state, entry.error = PhotoState.FAILED, str(error)
+            self._changed()
+            failed(entry, error)
+
+        def stopped(_: bool) -> None:
+            if entry.loading is not loading:  # it was asked for again before this reading had come to a stop
+                return
+            entry.loading = None
+            entry.state = PhotoState.WAITING
+            self._changed()
+            cancelled(entry)
+
+        entry.state = PhotoState.LOADING
+        self._changed()
+        loading = entry.loading = self._activity.submit(
+            Lane.IO,
+            work,
+            doing=f"reading {entry.name}",
+            stage="load",
+            on_done=arrived,
+            on_error=broken,
+            on_cancelled=stopped,
+            priority=Priority.BACKGROUND if background else Priority.INTERACTIVE,
+            visible=not background,
+            quiet=True,
+        )
+
+    def _place(self, entry: Entry, read: _Read) -> None:
+        entry.loaded, entry.thumbnail = read.image, read.thumbnail
+        parked, entry.parked = entry.parked, None
+        editor = entry.editor = self._make_editor(entry, read.document)
+        if parked is not None and read.cutout is not None:
+            editor.document.replace(*read.cutout, None, {})
+            editor.document.debt = parked.debt
+            editor.restored, editor.by_hand = parked.edited, parked.by_hand
+            editor.resume()
+        entry.state = PhotoState.READY if editor.document.has_alpha else PhotoState.WAITING
+        self._changed()
+
+    def preview(self, entry: Entry) -> None:
+        """Make the thumbnail of a photo that waits."""
+        path = entry.path
+        if path is None or entry.thumbnail is not None or entry.loading is not None:
+            return
+
+        def done(thumbnail: NDArray[np.uint8]) -> None:
+            entry.previewing = None
+            if entry.thumbnail is None:
+                entry.thumbnail = thumbnail
+            self._changed()
+
+        def failed(error: Exception) -> None:
+            entry.previewing = None
+            if entry.state is PhotoState.WAITING:
+                entry.state, entry.error = PhotoState.FAILED, str(error)
+            self._changed()
+
+        def stopped(_: bool) -> None:
+            entry.previewing = None
+
+        entry.previewing = self._activity.submit(
+            Lane.IO,
+            lambda progress: self._files.preview(path, THUMBNAIL),
+            doing=f"reading {entry.name}",
+            on_done=done,
+            on_error=failed,
+            on_cancelled=stopped,
+            priority=Priority.BACKGROUND,
+            visible=False,
+            quiet=True,  # the strip says it; the message bar is for what the person asked for
+        )
+
+    # -- out of memory -------------------------------------------------------------------------------------------
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that the open photos take."""
+        return sum(entry.nbytes for entry in self.entries)
+
+    def relieve(self, limit: int, keep: Entry | None) -> None:
+        """Bring `nbytes` under `limit` if it can be done without losing anything that was painted, `keep` excepted.
+
+        What was used least goes first: documents are parked, one at a time in the background; then parked cut-outs that
+        nobody painted on are dropped, for the network to make again. `changed` tells when it is worth calling again.
+        """
+        if self.nbytes <= limit or any(entry.parking is not None for entry in self.entries):
+            return
+        others = sorted((entry for entry in self.entries if entry is not keep), key=lambda entry: entry.used)
+        for entry in others:
+            if entry.editor is not None and entry.editor.idle and entry.loading is None and entry.cutting is None:
+                self._park(entry, entry.editor)
+                return
+        for entry in others:
+            if entry.parked is not None and not entry.parked.edited:
+                entry.parked = None
+                entry.state = PhotoState.WAITING
+                self._changed()
+                if self.nbytes <= limit:
+                    return
+
+    def _park(self, entry: Entry, editor: Editor) -> None:
+        if not editor.document.has_alpha:  # read, but never cut out: nothing to keep
+            entry.state, entry.skipped = PhotoState.WAITING, True
+            self._let_go(entry, editor)
+            return
+        parked = Parked.of(editor)
+
+        def done(_: None) -> None:
+            entry.parking = None
+            entry.parked = parked
+            self._let_go(entry, editor)
+
+        def ended(_: object) -> None:
+            if entry.parking is parking:  # not another one, begun before this one had come to a stop
+                entry.parking = None
+
+        parking = entry.parking = self._activity.submit(
+            Lane.IO,
+            parked.pack,
+            doing=f"making room for other photos beside {entry.name}",
+            on_done=done,
+            on_error=ended,
+            on_cancelled=ended,
+            priority=Priority.NORMAL,
+            visible=False,
+        )
+
+    def _let_go(self, entry: Entry, editor: Editor) -> None:
+        editor.close()
+        entry.editor = entry.loaded = None
+        self._changed()

@@ -1,0 +1,123 @@
+"""What the session needs from the rooms beside it, as protocols: tests pass fakes, the composition root the real things."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
+from bgdesk.core.cutout import Cutout
+from bgdesk.core.geometry import Rect
+from bgdesk.core.recipe import ExportRecipe, MatteRecipe
+from bgdesk.core.tasks import Progress, silent
+
+if TYPE_CHECKING:
+    from bgdesk.app.networks.imported import Imported
+    from bgdesk.app.networks.onnx_presets import Description
+    from bgdesk.files.load import LoadedImage
+
+
+class EngineStatusLike(Protocol):
+    """engine.pipeline.EngineStatus: words for a status bar."""
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def precision(self) -> str: ...
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+    @property
+    def instead_of(self) -> str: ...
+
+
+class EngineLike(Protocol):
+    """engine.pipeline.Pipeline. Everything but `status` is called on the compute lane only, one call at a time.
+
+    Arrays in its answers belong to the caller from then on: the document writes strokes' patches into them.
+    """
+
+    REACH: ClassVar[int]
+
+    @property
+    def status(self) -> EngineStatusLike: ...
+    def warm(self, progress: Progress = silent) -> EngineStatusLike: ...
+    def auto(self, pixels: Pixels, recipe: MatteRecipe = ..., progress: Progress = silent) -> Cutout: ...
+    def rematte(
+        self,
+        pixels: Pixels,
+        trimap: Trimap,
+        alpha: Alpha,
+        roi: Rect,
+        progress: Progress = silent,
+        reach: str = "smart",
+        fixed: Mask | None = None,
+        again: bool | None = None,
+    ) -> tuple[Rect, Alpha]: ...
+    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = ...) -> Pixels: ...
+    def close(self) -> None: ...
+
+
+class ModelsLike(Protocol):
+    """app.models.ModelStore, as far as the session uses it."""
+
+    def default_id(self) -> str | None: ...
+    def install(self, id: str, progress: Progress = silent) -> object: ...
+    def import_file(self, path: Path, id: str, progress: Progress = silent) -> object: ...
+    def import_own(self, path: Path, id: str, description: Description, progress: Progress = silent) -> Imported: ...
+
+
+class FilesLike(Protocol):
+    """Reading and writing photos; called on the IO lane only."""
+
+    @property
+    def suffixes(self) -> Sequence[str]: ...
+    def load(self, path: Path) -> LoadedImage: ...
+    def preview(self, path: Path, longest: int) -> NDArray[np.uint8]: ...
+    def save(
+        self,
+        cutout: Cutout,
+        path: Path,
+        recipe: ExportRecipe,
+        metadata: LoadedImage | None,
+        protect: Collection[Path],
+        progress: Progress,
+    ) -> Path: ...
+
+
+class DiskFiles:
+    """FilesLike over bgdesk.files. Imported on first use: decoders are not needed before the first photo."""
+
+    @property
+    def suffixes(self) -> Sequence[str]:
+        from bgdesk.files.load import SUFFIXES
+
+        return SUFFIXES
+
+    def load(self, path: Path) -> LoadedImage:
+        from bgdesk.files.load import load
+
+        return load(path)
+
+    def preview(self, path: Path, longest: int) -> NDArray[np.uint8]:
+        from bgdesk.files.load import preview
+
+        return preview(path, longest)
+
+    def save(
+        self,
+        cutout: Cutout,
+        path: Path,
+        recipe: ExportRecipe,
+        metadata: LoadedImage | None,
+        protect: Collection[Path],
+        progress: Progress,
+    ) -> Path:
+        from bgdesk.files.save import save
+
+        return save(cutout, path, recipe, metadata=metadata, protect=protect, progress=progress)

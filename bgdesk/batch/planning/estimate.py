@@ -1,0 +1,197 @@
+"""What a planned queue would take: how many photos, how much disk, how long. Only the heads of files are read."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bgdesk.batch.model import words
+from bgdesk.batch.model.values import BatchRecipe, Item, Variant
+from bgdesk.batch.planning.plan import Plan
+from bgdesk.core.errors import LoadError
+from bgdesk.core.geometry import Size
+from bgdesk.core.recipe import Format, Quality
+from bgdesk.core.tasks import Progress, silent
+from bgdesk.files.load import measure
+
+#: Photos whose heads are read at most; of more, evenly spread ones stand for all.
+SAMPLE = 400
+
+# Bytes a pixel in 8 bits, a little above what shop and camera photos gave (PNG 0.6 to 2.1, PSD 2.3 to 9, opacity 0.02 to 0.3).
+_PNG, _PSD, _ALPHA = 1.2, 6.0, 0.1
+# What the queue itself writes down of a photo: journal, thumbnail, report.
+_BESIDE = 20_000
+# Left alone: a disk that is filled to the last byte troubles every program.
+_SPARE = 200e6
+
+# Stages whose time does not depend on the photo's size: the network looks at it in a size of its own.
+_FIXED = ("network", "confidence")
+# Stages that go on while another photo is computed.
+_ASIDE = ("load", "save")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of computing: `photo` for each, and `megapixel` more for each million of its pixels. measured: by earlier queues."""
+
+    photo: float
+    megapixel: float
+    measured: bool = True
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> "Pace | None":
+        """What finished items took; None if fewer than five of them were timed."""
+        fixed = rest = pixels = 0.0
+        number = 0
+        for item in items:
+            if item.outcome is None or not item.outcome.timings:
+                continue
+            number += 1
+            pixels += item.outcome.width * item.outcome.height / 1e6
+            for stage, seconds in item.outcome.timings.items():
+                if stage in _FIXED:
+                    fixed += seconds
+                elif stage not in _ASIDE:
+                    rest += seconds
+        return cls(fixed / number, rest / pixels) if number >= 5 and pixels > 0 else None
+
+    @classmethod
+    def assumed(cls, recipe: BatchRecipe) -> "Pace":
+        """A guess for a computer that has not done any yet: two processor cores, the default network."""
+        return cls(4.0 if recipe.matte.quality is Quality.BEST else 2.0, 0.4, measured=False)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What `plan` would take.
+
+    megapixels: of the photos to be done, together. sampled: only some were looked at. needed: bytes of disk. free: bytes that
+    are free where the outputs go, None where the system does not say. seconds: of work. unreadable: of the photos looked at,
+    those whose heads are no photo's.
+    """
+
+    plan: Plan
+    megapixels: float
+    sampled: bool
+    needed: int
+    free: int | None
+    seconds: float
+    pace: Pace
+    unreadable: tuple[tuple[Path, str], ...] = ()
+
+    @property
+    def short(self) -> bool:
+        """The disk would probably not hold it all."""
+        return self.free is not None and self.needed + _SPARE > self.free
+
+    def lines(self) -> tuple[str, ...]:
+        """Sentences for a person: what would be done, with how much disk and time, and what they should know before."""
+        plan = self.plan
+        todo, skipped = len(plan.todo), len(plan.skipped)
+        first = f"{words.count(todo, 'photo')} would be cut out into {words.place(plan.output)}"
+        first += f", {skipped:,} {'is' if skipped == 1 else 'are'} up to date" if skipped else ""
+        lines = [first + "."]
+        if todo:
+            free = "" if self.free is None else f" ({words.bytes_(self.free)} are free)"
+            lines.append(f"Roughly {words.bytes_(self.needed)} of disk{free}, and {words.span(self.seconds)}{self._basis()}.")
+        if self.short:
+            lines.append("The disk may become full. Make room, or choose a folder on another disk.")
+        if plan.collisions:
+            first_one = plan.collisions[0]
+            lines.append(
+                f"{words.count(len(plan.collisions), 'output')} would share a name with another photo's and get a number, the first: "
+                f"{first_one.source} as {first_one.given.name}, because of {first_one.other}."
+            )
+        if plan.numbered:
+            what = "output gets a number because something else has its name"
+            lines.append(
+                f"1 {what}." if plan.numbered == 1 else f"{plan.numbered:,} outputs get a number because something else has their name."
+            )
+        if plan.replaced:
+            lines.append(f"{words.count(plan.replaced, 'file')} would be replaced.")
+        if plan.own:
+            lines.append(f"{words.count(len(plan.own), 'cutout')} of earlier queues in the source folder would be left out.")
+        if self.unreadable:
+            some = "those looked at" if self.sampled else "them"
+            lines.append(f"{len(self.unreadable):,} of {some} cannot be read, and would fail: {self.unreadable[0][1]}")
+        lines += [sentence for _, sentence in plan.problems]
+        return tuple(lines)
+
+    def as_values(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        plan = self.plan
+        return {
+            "photos": len(plan.todo),
+            "skipped": len(plan.skipped),
+            "output": str(plan.output),
+            "collisions": [{"source": str(c.source), "wanted": str(c.wanted), "given": str(c.given)} for c in plan.collisions],
+            "replaced": plan.replaced,
+            "numbered": plan.numbered,
+            "own": len(plan.own),
+            "problems": [{"path": str(path), "error": sentence} for path, sentence in (*plan.problems, *self.unreadable)],
+            "megapixels": round(self.megapixels, 1),
+            "sampled": self.sampled,
+            "bytes_needed": self.needed,
+            "bytes_free": self.free,
+            "disk_short": self.short,
+            "seconds": round(self.seconds, 1),
+            "pace_measured": self.pace.measured,
+        }
+
+    def _basis(self) -> str:
+        if self.pace.measured:
+            return ", as earlier queues went"
+        return f", if a photo takes {self.pace.photo:g} s and {self.pace.megapixel:g} s more a megapixel"
+
+
+def estimate(
+    plan: Plan,
+    pace: Pace | None = None,
+    workers: int = 1,
+    progress: Progress = silent,
+    free: Callable[[Path], int | None] | None = None,
+) -> Estimate:
+    """Look at the photos of a plan (at most `SAMPLE` of them) and at the disk; nothing is written.
+
+    pace: as earlier queues measured it (`Pace.of`), None to assume one. workers: how many compute at once. free: bytes free
+    where a folder is, or would be made. progress hears "measure" and may raise Cancelled.
+    """
+    todo = plan.todo
+    step = max(1, -(-len(todo) // SAMPLE))
+    looked = todo[::step]
+    sizes: list[Size] = []
+    unreadable: list[tuple[Path, str]] = []
+    for number, item in enumerate(looked):
+        progress("measure", number / len(looked))
+        try:
+            sizes.append(measure(item.source))
+        except LoadError as error:
+            unreadable.append((item.source, str(error)))
+    scale = len(todo) / len(looked) if looked else 1.0
+    pixels = scale * sum(size.area for size in sizes)
+    needed = scale * sum(_output_bytes(size, plan.recipe.variants) + _BESIDE for size in sizes)
+    pace = pace or Pace.assumed(plan.recipe)
+    seconds = (scale * len(sizes) * pace.photo + pixels / 1e6 * pace.megapixel) / max(1, workers)
+    room = (free or free_bytes)(plan.output)
+    return Estimate(plan, pixels / 1e6, step > 1, round(needed), room, seconds, pace, tuple(unreadable))
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Bytes free to the person on the disk where `folder` is, or would be made; None where the system does not say."""
+    for place in (folder, *folder.parents):
+        if os.path.isdir(place):
+            try:
+                return shutil.disk_usage(place).free
+            except OSError:
+                return None
+    return None
+
+
+def _output_bytes(photo: Size, variants: Sequence[Variant]) -> float:
+    total = 0.0
+    for variant in variants:
+        pixels = photo.area if variant.size is None else variant.size**2
+        total += pixels * (_PSD if variant.format is Format.PSD else _ALPHA if variant.alpha_only else _PNG)
+    return total

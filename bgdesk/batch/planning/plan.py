@@ -1,0 +1,299 @@
+"""Where every photo's outputs go, and which are there already. Nothing is written: a plan can be looked at and dropped."""
+
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from bgdesk.batch.model.values import BatchRecipe, Existing, Planned, State
+from bgdesk.batch.outputs.placing import held
+from bgdesk.batch.planning import naming
+from bgdesk.batch.planning.scan import Found, Photo, Problem, absolute
+from bgdesk.core.errors import UsageError
+from bgdesk.core.tasks import Progress, silent
+
+UP_TO_DATE, WAITING = "is up to date", "waits for a look"
+
+_EVERY = 200  # photos between two looks at the cancel token
+
+
+class Record(Protocol):
+    """What is known of an output: what it was made from and with, and how the file looked then. Sizes in bytes, mtimes in ns."""
+
+    @property
+    def recipe_key(self) -> str: ...
+    @property
+    def source(self) -> Path: ...
+    @property
+    def source_size(self) -> int: ...
+    @property
+    def source_mtime(self) -> int: ...
+    @property
+    def output_size(self) -> int: ...
+    @property
+    def output_mtime(self) -> int: ...
+
+
+class LedgerLike(Protocol):
+    """journal.Ledger, as far as planning needs it."""
+
+    def lookup(self, output: Path) -> Record | None:
+        """The record of the output last written to this absolute path."""
+
+
+@dataclass(frozen=True)
+class Collision:
+    """Two photos that want one output. given: what `source` gets instead, because `other` comes first."""
+
+    source: Path
+    other: Path
+    wanted: Path
+    given: Path
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a queue would do. Every photo that was found is in `planned`, `problems` or `own`.
+
+    planned: in order; QUEUED, or SKIPPED with a reason. collisions: between photos of this plan, already resolved by numbers.
+    problems: photos and folders that cannot be done, each with a sentence. own: files left out because an earlier queue made
+    them (the output folder is a source too). replaced: outputs that would take the place of existing ones. numbered: outputs
+    that get a number because something else has their name.
+    """
+
+    planned: tuple[Planned, ...]
+    output: Path
+    recipe: BatchRecipe
+    existing: Existing
+    collisions: tuple[Collision, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    own: tuple[Path, ...] = ()
+    replaced: int = 0
+    numbered: int = 0
+
+    @property
+    def todo(self) -> tuple[Planned, ...]:
+        return tuple(item for item in self.planned if item.state is State.QUEUED)
+
+    @property
+    def skipped(self) -> tuple[Planned, ...]:
+        return tuple(item for item in self.planned if item.state is State.SKIPPED)
+
+
+def plan(
+    found: Found,
+    recipe: BatchRecipe,
+    output: Path,
+    pattern: str | None = None,
+    existing: Existing = Existing.SKIP,
+    ledger: LedgerLike | None = None,
+    progress: Progress = silent,
+    *,
+    promised: Mapping[Path, Path] | None = None,
+    begin: int = 1,
+) -> Plan:
+    """Give each photo one target a variant; see `values.Existing` for what happens where something is there already.
+
+    pattern: see `naming`; None for the default one. ledger: without it, nothing is known of outputs that exist, and they are
+    never replaced unless that is asked for. A photo is never a target, nor is any target given twice, letter case aside.
+    promised: targets -> their photos, in a queue that this plan adds to; no other photo gets them. begin: the first {number}.
+    progress hears "plan" and may raise Cancelled. Raises UsageError for a pattern or an output folder that makes no sense.
+    """
+    output = absolute(output)
+    if os.path.lexists(output) and not os.path.isdir(output):
+        raise UsageError(f"{output} is a file. Choose a folder for the cutouts.")
+    names = naming.parse(naming.default(recipe) if pattern is None else pattern, recipe)
+    planner = _Planner(found, recipe, output, names, existing, ledger)
+    planner.promise(promised or {})
+    return planner.run(progress, begin)
+
+
+class _Planner:
+    """One plan in the making."""
+
+    def __init__(
+        self, found: Found, recipe: BatchRecipe, output: Path, pattern: naming.Pattern, existing: Existing, ledger: LedgerLike | None
+    ) -> None:
+        self._found, self._recipe, self._output, self._pattern = found, recipe, output, pattern
+        self._existing, self._ledger, self._key = existing, ledger, recipe.key
+        self._folders = _Folders()
+        self._sources: set[str] = set()
+        self._promised: dict[str, Path] = {}
+        self._taken: dict[str, Path] = {}  # target -> its photo
+        self._full: Counter[str] = Counter()  # target without number -> how many of its numbers are taken, without a gap
+        self._collisions: list[Collision] = []
+        self._replaced = self._numbered = 0
+
+    def promise(self, promised: Mapping[Path, Path]) -> None:
+        self._promised = {self._folders.key(target): source for target, source in promised.items()}
+
+    def run(self, progress: Progress, begin: int) -> Plan:
+        planned: list[Planned] = []
+        problems = list(self._found.problems)
+        own = {photo.path: None for photo in self._found.photos if self._made(photo)}
+        photos = [photo for photo in self._found.photos if photo.path not in own]
+        self._sources = {self._folders.key(photo.path) for photo in photos}
+        self._sources |= {self._folders.key(Path(os.path.realpath(photo.path))) for photo in photos if os.path.islink(photo.path)}
+        for number, photo in enumerate(photos):
+            if number % _EVERY == 0:
+                progress("plan", number / len(photos))
+            try:
+                planned.append(self._photo(photo, len(planned) + begin))
+            except UsageError as error:
+                problems.append((photo.path, str(error)))
+        progress("plan", 1.0)
+        return Plan(
+            tuple(planned),
+            self._output,
+            self._recipe,
+            self._existing,
+            tuple(self._collisions),
+            tuple(problems),
+            tuple(own),
+            self._replaced,
+            self._numbered,
+        )
+
+    def _made(self, photo: Photo) -> bool:
+        """Whether it is a cutout that was met because the output folder is looked through for photos as well."""
+        if self._ledger is None or photo.root is None or not self._folders.within(photo.path.parent, self._output):
+            return False
+        record = self._ledger.lookup(photo.path)
+        return record is not None and (record.output_size, record.output_mtime) == (photo.size, photo.mtime)
+
+    def _photo(self, photo: Photo, number: int) -> Planned:
+        wanted = []
+        for variant in self._recipe.variants:
+            name = self._pattern.fill(photo, variant, number)
+            folder = self._output / os.path.dirname(name)
+            blocked = self._folders.blocked(folder, self._output)
+            if blocked is not None:
+                raise UsageError(f"{photo.path.name}: its output would go into {folder}, but {blocked} is a file. Change the pattern.")
+            wanted.append((naming.beside(photo, self._output, name, self._folders.real), variant.format.suffix))
+        choices = [self._choose(photo, name, suffix) for name, suffix in wanted]
+        outputs = tuple(choice.target for choice in choices)
+        current = all(choice.current for choice in choices)
+        if not current:
+            self._replaced += sum(choice.there for choice in choices)
+            self._numbered += sum(choice.beside for choice in choices)
+        waiting = any(choice.waiting for choice in choices)
+        state, reason = (State.SKIPPED, WAITING if waiting else UP_TO_DATE) if current else (State.QUEUED, "")
+        return Planned(photo.path, photo.size, photo.mtime, outputs, state, reason)
+
+    def _choose(self, photo: Photo, name: str, suffix: str) -> "_Choice":
+        """The first of NAME, NAME-2, NAME-3 … that this photo may have; it is taken from now on."""
+        base = self._folders.key(self._output / (name + suffix))
+        number, other, beside = self._full[base], self._taken.get(base), False
+        while True:
+            number += 1
+            target = self._output / (name + suffix if number == 1 else f"{name}-{number}{suffix}")
+            key = self._folders.key(target)
+            if key in self._taken:
+                self._full[base] += number == self._full[base] + 1
+                continue
+            choice = self._judge(photo, target, key)
+            if choice is not None:
+                break
+            beside = True
+        self._taken[key] = photo.path
+        if other is not None:
+            self._collisions.append(Collision(photo.path, other, self._output / (name + suffix), target))
+        return replace(choice, beside=beside)
+
+    def _judge(self, photo: Photo, target: Path, key: str) -> "_Choice | None":
+        """May this photo go there? None: something is there that it must not replace."""
+        if key in self._sources or not _same_file(self._promised.get(key, photo.path), photo.path):
+            return None
+        waiting = held(target)
+        may_wait = self._existing is Existing.SKIP and self._recipe.gate is not None  # without a gate nothing waits
+        if may_wait and self._folders.holds(waiting) and self._is_current(photo, waiting, waiting):
+            return _Choice(target, current=True, waiting=True)
+        if not self._folders.holds(target):
+            return _Choice(target)
+        if os.path.isdir(target) or self._existing is Existing.NUMBER:
+            return None
+        if self._existing is Existing.REPLACE:
+            return _Choice(target, there=True)
+        record = self._ledger.lookup(target) if self._ledger is not None else None
+        if record is None or not _unchanged(target, record) or not _same_file(record.source, photo.path):
+            # Somebody's own file, a cutout that was worked on since, the cutout of another photo; or one that waited for a look,
+            # and that somebody has taken out of its folder.
+            return _Choice(target, there=True, current=True) if self._is_current(photo, target, waiting) else None
+        return _Choice(target, there=True, current=self._fits(photo, record))
+
+    def _is_current(self, photo: Photo, file: Path, known_as: Path) -> bool:
+        """Whether the file is what the ledger knows by that name, and what would be made of this photo."""
+        record = self._ledger.lookup(known_as) if self._ledger is not None else None
+        return record is not None and _unchanged(file, record) and _same_file(record.source, photo.path) and self._fits(photo, record)
+
+    def _fits(self, photo: Photo, record: Record) -> bool:
+        """Made from this very version of the photo: that says more than that one file is newer than the other."""
+        return (record.source_size, record.source_mtime, record.recipe_key) == (photo.size, photo.mtime, self._key)
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """there: something of that name exists. current: what is there, or waits for a look, is what would be made. beside: something
+    else has the name wanted. waiting: it is not there yet, but waits."""
+
+    target: Path
+    there: bool = False
+    current: bool = False
+    beside: bool = False
+    waiting: bool = False
+
+
+class _Folders:
+    """Looks at each folder once, however many outputs go there."""
+
+    def __init__(self) -> None:
+        self._real: dict[Path, str] = {}
+        self._names: dict[Path, frozenset[str]] = {}
+        self._blocked: dict[Path, Path | None] = {}
+
+    def key(self, path: Path) -> str:
+        """The same for paths of one file. Letter case aside: on Windows and macOS "A.png" and "a.png" are one file."""
+        return os.path.join(self.real(path.parent), _folded(path.name))
+
+    def real(self, folder: Path) -> str:
+        if folder not in self._real:
+            self._real[folder] = _folded(os.path.realpath(folder))
+        return self._real[folder]
+
+    def within(self, folder: Path, top: Path) -> bool:
+        return (self.real(folder) + os.sep).startswith(self.real(top).rstrip(os.sep) + os.sep)
+
+    def holds(self, path: Path) -> bool:
+        """Whether something of that name is there, letter case aside."""
+        if path.parent not in self._names:
+            try:
+                self._names[path.parent] = frozenset(map(_folded, os.listdir(path.parent)))
+            except OSError:  # not made yet; or closed to us, which writing will say
+                self._names[path.parent] = frozenset()
+        return _folded(path.name) in self._names[path.parent]
+
+    def blocked(self, folder: Path, top: Path) -> Path | None:
+        """The file that stands where `folder`, at or below `top`, would have to be made; None if there is none."""
+        if folder not in self._blocked:
+            chain = [folder, *folder.parents][: len(folder.parts) - len(top.parts)]
+            self._blocked[folder] = next((each for each in chain if os.path.lexists(each) and not os.path.isdir(each)), None)
+        return self._blocked[folder]
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _unchanged(target: Path, record: Record) -> bool:
+    try:
+        status = os.stat(target)
+    except OSError:
+        return False
+    return (status.st_size, status.st_mtime_ns) == (record.output_size, record.output_mtime)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return one == other or os.path.realpath(one) == os.path.realpath(other)

@@ -1,0 +1,213 @@
+"""The folder queue as a whole: its rate beside the engine's own, its memory at ten times the photos, and rembg's rate.
+
+The queue is run as a person runs it, `bgdesk batch` in a process of its own, and watched from outside.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bgdesk.bench.bench_report import Figure, at_least, at_most, not_measured
+from bgdesk.bench.cases import corpus
+from bgdesk.bench.runners.objects import FILE, cut_out, missing_for_rembg, rembg_session
+from bgdesk.bench.setup import Setup, timed
+from bgdesk.core.arrays import Pixels, to_uint8
+from bgdesk.core.errors import BgdeskError
+from bgdesk.files.load import load
+
+#: How many photos, in the long run and in the short one that its memory is held against.
+_MANY, _FEW = 200, 20
+#: Least share of the engine's own rate; most memory of the long run to the short one's.
+_RATE, _MEMORY = 0.9, 1.1
+#: Least photos a minute to rembg's, where the CPU computes in bf16 itself and elsewhere.
+_FASTER_BF16, _FASTER = 3.0, 1.0
+#: Recipes: what the network says as it is, and with edges solved and colours freed. rembg judges nothing, so neither has a gate.
+_PLAIN, _REFINED = "gate = 0\n[matte]\nrefine = false\ndecontaminate = false\n", "gate = 0\n"
+#: What comes before the first photo is not its rate: so many finished photos are let pass.
+_BEGUN = 3
+
+
+@dataclass(frozen=True)
+class Run:
+    """rate: photos a second once it runs. done: photos in state done. memory: most bytes of all its processes together, or None."""
+
+    rate: float
+    done: int
+    memory: int | None
+
+
+def rate(setup: Setup) -> Iterator[Figure]:
+    """200 photos through the queue: all done, how fast beside the engine alone, and how much memory beside 20."""
+    photos = _photos(setup)
+    if not photos:
+        yield not_measured("rate", "no --data folder with photos was given")
+        return
+    engine = setup.engine()
+    arrays = [load(photo).pixels for photo in photos]
+    engine.confidence(arrays[0], engine.auto(arrays[0]))
+
+    def cut_and_judge(pixels: Pixels) -> None:
+        engine.confidence(pixels, engine.auto(pixels))
+
+    def alone() -> float:
+        """Seconds a photo for what the queue has the engine do, decoded before and not encoded."""
+        return statistics.fmean(timed(cut_and_judge, pixels)[0] for pixels in arrays)
+
+    many, few = (len(photos), 2) if setup.quick else (_MANY, _FEW)
+    setup.say("rate: the engine alone")
+    before = alone()
+    try:
+        long = _queue(setup, photos, many)
+        short = _queue(setup, photos, few)
+    except BgdeskError as error:
+        yield not_measured("rate", str(error))
+        return
+    setup.say("rate: the engine alone, again")
+    own = 1 / statistics.fmean((before, alone()))  # before and after: the machine's speed drifts
+    note = f"{many} photos, {len(photos)} of them different"
+    yield Figure("rate.photos done", long.done, "", bar=at_least(many), note=note)
+    yield Figure("rate.photos a minute", 60 * long.rate, "", "the engine alone", 60 * own, None, note)
+    yield Figure("rate.share of the engine's own rate", long.rate / own, "×", bar=at_least(_RATE), note=note)
+    if long.memory is None or short.memory is None:
+        yield not_measured("rate.memory", "the system does not tell")
+    else:
+        yield Figure("rate.memory", long.memory / 1e9, "GB", f"{few} photos", short.memory / 1e9, None, note)
+        yield Figure("rate.memory to that of few photos", long.memory / short.memory, "×", bar=at_most(_MEMORY), note=note)
+
+
+def rembg(setup: Setup) -> Iterator[Figure]:
+    """The queue beside rembg: the same files and weights, file to file, with edges as the network gave them and with edges solved."""
+    why, photos = missing_for_rembg(setup), _photos(setup)
+    if why or not photos:
+        yield not_measured("rembg", why or "no --data folder with photos was given")
+        return
+    bar = at_least(_FASTER_BF16 if _precision(setup) == "bf16" else _FASTER)
+    for name, recipe, refined in (("without refinement", _PLAIN, False), ("with refinement", _REFINED, True)):
+        count = 2 if setup.quick else 2 * len(photos)
+        try:
+            ours = _queue(setup, photos, count, recipe)
+        except BgdeskError as error:
+            yield not_measured(f"rembg.{name}", str(error))
+            continue
+        setup.say(f"rembg: {name}")
+        theirs = _rembg_rate(setup, photos[: 2 if setup.quick else None], refined)
+        note = f"{len(photos)} photos, file to file"
+        yield Figure(f"rembg.photos a minute, {name}", 60 * ours.rate, "", "rembg", 60 * theirs, None, note)
+        yield Figure(f"rembg.times as fast, {name}", ours.rate / theirs, "×", bar=None if refined else bar, note=note)
+
+
+def _precision(setup: Setup) -> str:
+    engine = setup.engine()
+    engine.segment(setup.photo()[1])
+    return engine.status.precision
+
+
+def _photos(setup: Setup) -> list[Path]:
+    folders = [folder / "image" for folder in setup.data.objects] + list(setup.data.photos)
+    photos = [photo for folder in folders for photo in corpus.pictures(folder)]
+    return photos[:2] if setup.quick else photos
+
+
+def _rembg_rate(setup: Setup, photos: Sequence[Path], refined: bool) -> float:
+    """Photos a second of rembg, from file to PNG file."""
+    import cv2
+
+    session = rembg_session(setup.onnx / FILE)
+
+    def one(photo: Path, target: Path) -> None:
+        picture = cut_out(to_uint8(load(photo).pixels), session, refined)
+        cv2.imwrite(str(target), cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+
+    with tempfile.TemporaryDirectory() as folder:
+        one(photos[0], Path(folder) / "warm.png")
+        seconds = [timed(one, photo, Path(folder) / f"{number}.png")[0] for number, photo in enumerate(photos)]
+    return len(seconds) / sum(seconds)
+
+
+def _queue(setup: Setup, photos: Sequence[Path], count: int, recipe: str = "") -> Run:
+    """`count` photos through `bgdesk batch`, as it is or by a recipe (TOML). Raises BgdeskError with what it said of a failure."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, out = Path(name) / "photos", Path(name) / "out"
+        folder.mkdir()
+        for number in range(count):
+            photo = photos[number % len(photos)]
+            shutil.copy(photo, folder / f"{number:04}-{photo.name}")
+        setup.say(f"queue: {count} photos")
+        (Path(name) / "recipe.toml").write_text(recipe)
+        command = [sys.executable, "-m", "bgdesk", "batch", str(folder), "-o", str(out), "--json", "--recipe", f"{name}/recipe.toml"]
+        with (Path(name) / "said").open("w+") as said, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as process:
+            watch = _Memory(process.pid)
+            finished = [(time.monotonic(), json.loads(line)) for line in process.stdout or ()]
+            memory = watch.end()
+            status = process.wait()
+            said.seek(0)
+            complaint = said.read().strip()[-500:]
+    states = [(at, record["state"]) for at, record in finished if "state" in record and "source" in record]
+    done = [at for at, state in states if state in ("done", "review")]
+    if status not in (0, 1, 3) or (len(done) <= _BEGUN and not setup.quick):
+        raise BgdeskError(f"bgdesk batch ended with status {status}: {complaint}")
+    begun = 0 if setup.quick else _BEGUN
+    return Run((len(done) - 1 - begun) / max(done[-1] - done[begun], 1e-9), len(done), memory)
+
+
+class _Memory:
+    """The most memory that a process and its children have held together, looked at ten times a second."""
+
+    def __init__(self, process: int) -> None:
+        self._peak = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, args=(process,), daemon=True)
+        self._thread.start()
+
+    def end(self) -> int | None:
+        """Bytes; None where the system does not tell."""
+        self._ended.set()
+        self._thread.join()
+        return self._peak or None
+
+    def _look(self, process: int) -> None:
+        while not self._ended.wait(0.1):
+            self._peak = max(self._peak, sum(map(_resident, [process, *_children(process)])))
+
+
+def _children(process: int) -> list[int]:
+    """Its children and theirs, on Linux."""
+    found: list[int] = []
+    for parent in (process,):
+        for task in _listed(Path(f"/proc/{parent}/task")):
+            try:
+                direct = [int(child) for child in Path(f"/proc/{parent}/task/{task}/children").read_text().split()]
+            except (OSError, ValueError):
+                continue
+            found += direct
+            for child in direct:
+                found += _children(child)
+    return found
+
+
+def _listed(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _resident(process: int) -> int:
+    try:
+        lines = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:")), 0)
+
+
+#: name -> runner, as bench.bench_engine.RUNNERS.
+RUNNERS: dict[str, Callable[[Setup], Iterator[Figure]]] = {"rate": rate, "rembg": rembg}

@@ -1,0 +1,164 @@
+"""A simulated hand: how many strokes an automatic cut-out still needs.
+
+Each turn it looks for the connected region that is most wrong in one direction, lays one straight stroke along it, lets
+the engine re-matte the stroke's rectangle, and looks again, until the mean error is below the target. The label is what
+the truth is under the stroke; where the truth is soft the hand first asks the engine (unknown) and, should that have been
+tried there, decides.
+"""
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgdesk.bench.bench_report import Figure, at_least, at_most, not_measured
+from bgdesk.bench.cases import corpus
+from bgdesk.bench.setup import MASK_LEVELS, Engine, Setup, timed
+from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
+from bgdesk.core.brush import paint
+from bgdesk.core.geometry import Rect
+from bgdesk.core.trimap import Label
+from bgdesk.files.load import load
+
+#: Mean absolute error over a photo that counts as good, and the strokes after which the hand gives up.
+TARGET, PATIENCE = 0.01, 20
+#: Kind of folder -> most strokes a photo, least share of photos that get good.
+_BARS = {"objects": (5.0, 18 / 20), "matting": (9.0, 9 / 13)}
+#: A pixel is seen to be wrong beyond this; a stroke is so much narrower than the region that it is laid along.
+_SEEN, _INSIDE = 0.15, 0.9
+_VOID = 128
+
+
+@dataclass(frozen=True)
+class Stroke:
+    """start, end: (x, y) in image coordinates. radius in pixels."""
+
+    start: tuple[float, float]
+    end: tuple[float, float]
+    radius: float
+    label: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """strokes: PATIENCE + 1 when the target was not reached. errors: mean absolute error before and after each stroke."""
+
+    strokes: int
+    errors: tuple[float, ...]
+    seconds: tuple[float, ...]
+
+    @property
+    def reached(self) -> bool:
+        return self.strokes <= PATIENCE
+
+
+def run(setup: Setup) -> Iterator[Figure]:
+    for kind, folders in (("objects", setup.data.objects), ("matting", setup.data.matting)):
+        for folder in folders:
+            yield from _folder(setup, kind, folder.name, corpus.pairs(folder))
+        if not folders:
+            yield not_measured(f"hand.{kind}", "no --data folder of this kind was given")
+
+
+def _folder(setup: Setup, kind: str, name: str, pairs: list[tuple[Path, Path]]) -> Iterator[Figure]:
+    engine = setup.engine()
+    scores = []
+    chosen = pairs[:1] if setup.quick else pairs
+    for number, (photo, answer) in enumerate(chosen, 1):
+        setup.say(f"hand: {name} ({number} of {len(chosen)})")
+        truth = corpus.read_alpha(answer)
+        levels = np.unique(np.rint(255 * truth))
+        counted = np.asarray(np.rint(255 * truth) != _VOID if len(levels) < MASK_LEVELS else np.ones(truth.shape), np.bool_)
+        scores.append(mend(engine, to_uint8(load(photo).pixels), truth, counted))
+    note = f"{len(scores)} photos"
+    most, least = _BARS[kind]
+    reached = sum(score.reached for score in scores)
+    seconds = [second for score in scores for second in score.seconds]
+    yield Figure(f"hand.{name}, strokes a photo", statistics.fmean(score.strokes for score in scores), bar=at_most(most), note=note)
+    bar = at_least(round(least * len(scores)))
+    yield Figure(f"hand.{name}, photos mended in {PATIENCE}", reached, "", bar=bar, note=note)
+    for turn in (0, 1, 5, 10):
+        left = statistics.fmean(score.errors[min(turn, len(score.errors) - 1)] for score in scores)
+        yield Figure(f"hand.{name}, error after {turn} strokes", left, note=note)
+    if seconds:
+        yield Figure(f"hand.{name}, seconds a stroke", statistics.fmean(seconds), "s", note=note)
+
+
+def mend(engine: Engine, pixels: Pixels, truth: Alpha, counted: Mask) -> Score:
+    """Cut `pixels` out and mend the alpha stroke by stroke. counted: the pixels whose truth is known."""
+    cutout = engine.auto(pixels)
+    alpha, trimap = cutout.alpha.copy(), cutout.trimap.copy()
+    asked = np.zeros(truth.shape, np.bool_)
+    errors = [_error(alpha, truth, counted)]
+    seconds: list[float] = []
+    while errors[-1] > TARGET and len(seconds) < PATIENCE:
+        stroke = next_stroke(alpha, truth, counted, asked)
+        if stroke is None:
+            break
+        rect = paint(trimap, stroke.start, stroke.end, stroke.radius, stroke.label)
+        elapsed, (window, patch) = timed(engine.rematte, pixels, trimap, alpha, tuple(rect))
+        alpha[Rect(*window).slices] = patch
+        seconds.append(elapsed)
+        errors.append(_error(alpha, truth, counted))
+    return Score(len(seconds) if errors[-1] <= TARGET else PATIENCE + 1, tuple(errors), tuple(seconds))
+
+
+def _error(alpha: Alpha, truth: Alpha, counted: Mask) -> float:
+    return float(np.abs(alpha - truth)[counted].mean())
+
+
+def next_stroke(alpha: Alpha, truth: Alpha, counted: Mask, asked: Mask) -> Stroke | None:
+    """The stroke that a hand would paint now; None when nothing is visibly wrong. Marks in `asked` where it asks."""
+    region = _worst_region(np.where(counted, alpha - truth, 0).astype(np.float32))
+    if region is None:
+        return None
+    depth = cv2.distanceTransform(np.pad(region.astype(np.uint8), 1), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    row, column = divmod(int(depth.argmax()), depth.shape[1])
+    radius = max(1.5, _INSIDE * float(depth[row, column]))
+    start, end = _along(depth >= 0.5 * radius, row, column)
+    under = np.zeros(truth.shape, np.uint8)
+    paint(under, start, end, radius, 1)
+    beneath = (under == 1) & region
+    values = truth[beneath]
+    if ((values > 0.05) & (values < 0.95)).mean() > 0.2 and asked[beneath].mean() < 0.5:
+        asked[beneath] = True
+        return Stroke(start, end, radius, Label.UNKNOWN)
+    return Stroke(start, end, radius, Label.FOREGROUND if values.mean() > 0.5 else Label.BACKGROUND)
+
+
+def _worst_region(difference: Alpha) -> Mask | None:
+    """The connected region with the largest summed error of one sign."""
+    worst, region = 0.0, None
+    for signed in (difference, -difference):
+        excess = np.maximum(signed, 0)
+        count, labels = cv2.connectedComponents((excess > _SEEN).astype(np.uint8), connectivity=8)
+        sums = np.bincount(labels.ravel(), excess.ravel(), minlength=count)
+        sums[0] = 0  # what is not visibly wrong
+        if sums.max() > worst:
+            worst, region = float(sums.max()), np.asarray(labels == int(sums.argmax()), np.bool_)
+    return region
+
+
+def _along(wide: NDArray[np.bool_], row: int, column: int, directions: int = 12) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The longest straight stretch through the middle of (row, column) that stays where the region is wide enough."""
+    height, width = wide.shape
+    middle = np.array([column + 0.5, row + 0.5])
+    reach = np.arange(1, int(np.hypot(height, width)) + 1)
+    best = (middle, middle)
+    for angle in np.pi * np.arange(directions) / directions:
+        way = np.array([np.cos(angle), np.sin(angle)])
+        ends = []
+        for sign in (-1, 1):
+            points = middle + sign * reach[:, None] * way
+            columns, rows = np.floor(points).astype(int).T
+            inside = (columns >= 0) & (rows >= 0) & (columns < width) & (rows < height)
+            inside[inside] = wide[rows[inside], columns[inside]]
+            steps = int(np.argmin(inside)) if not inside.all() else len(inside)
+            ends.append(middle + sign * steps * way)
+        if np.linalg.norm(ends[1] - ends[0]) > np.linalg.norm(best[1] - best[0]):
+            best = (ends[0], ends[1])
+    return (float(best[0][0]), float(best[0][1])), (float(best[1][0]), float(best[1][1]))

@@ -1,0 +1,459 @@
+"""The photo on the screen: shows a Scene through a Viewport, and turns pointer events into gestures for the tools."""
+
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QVariantAnimation, Signal
+from PySide6.QtGui import (
+    QColor,
+    QCursor,
+    QEnterEvent,
+    QFocusEvent,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QNativeGestureEvent,
+    QPainter,
+    QPaintEvent,
+    QPointingDevice,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QWidget
+
+from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.trimap import Label
+from bgdesk.ui.canvas.brush_outline import Outline
+from bgdesk.ui.canvas.render import Layers, Look, Scene, View
+from bgdesk.ui.canvas.tools import Brush, BrushTool, Gesture, PanTool, SizeTool, Strokes, Tool, swapped
+from bgdesk.ui.canvas.viewport import Point, Viewport
+from bgdesk.ui.kit import system
+
+#: Longest time anything moves by itself, in milliseconds.
+FADE_MS = 150
+#: Zoom of one notch of a wheel: four notches double it.
+_NOTCH = 2**0.25
+#: More rectangles than this are drawn as their union.
+_MANY = 12
+
+
+class Hand(Enum):
+    """Which tool the left button uses."""
+
+    BRUSH = "brush"
+    PAN = "pan"
+
+
+class Canvas(QWidget):
+    """Shows one document. Everything inside is in device pixels; Qt's logical pixels end at the event handlers.
+
+    A frame is kept as bytes between paints; only rectangles that changed are composed anew, and the brush outline is drawn over the
+    frame, so that following the pointer costs no composition at all.
+    """
+
+    zoomed = Signal()
+    #: The source is shown while a key is held: the window's view label follows.
+    peeked = Signal(bool)
+    resting = Signal()
+
+    def __init__(self, strokes: Strokes, brush: Brush, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("canvas")
+        self.setAccessibleName("Photo")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setMinimumSize(160, 120)
+        self._brush = brush
+        self.brush_tool = BrushTool(strokes, brush, self._show_paint, lambda: self._scene is not None)
+        self._pan_tool = PanTool(self._pan)
+        self._size_tool = SizeTool(brush, lambda: self._viewport.scale if self._viewport else 1.0)
+        self._held: Tool | None = None
+        self._hand = Hand.BRUSH
+        self._space = False
+        self._alt = False
+        self._scene: Scene | None = None
+        self._viewport: Viewport | None = None
+        self._fits = True
+        self._look = Look()
+        self._peek = False
+        self._surround = QColor("#3c3c3c")
+        self._frame: NDArray[np.uint8] = np.zeros((1, 1, 4), np.uint8)
+        self._stale: list[Rect] = []
+        self._pointer: QPointF | None = None
+        self._drawn: QRect | None = None  # where the outline was painted last
+        self._fade = QVariantAnimation(self)
+        self._fade.setDuration(FADE_MS)
+        self._fade.setStartValue(0.0)
+        self._fade.setEndValue(1.0)
+        self._fade.valueChanged.connect(self._faded)
+        brush.changed.connect(self._follow_pointer)
+
+    # What is shown.
+
+    def show_document(self, document: Layers | None) -> None:
+        """Show another document, fitted into the window; None shows the empty surround."""
+        self.cancel()
+        self.brush_tool.forget()
+        self._fade.stop()
+        self._scene = None if document is None else Scene(document)
+        self._viewport = None
+        self._fits = True
+        self._rebuild()
+        self._set_cursor()
+        self.zoomed.emit()
+
+    @property
+    def scene(self) -> Scene | None:
+        return self._scene
+
+    @property
+    def viewport(self) -> Viewport | None:
+        return self._viewport
+
+    @property
+    def look(self) -> Look:
+        return self._look
+
+    @property
+    def view(self) -> View:
+        """The view that is on the screen now."""
+        return View.SOURCE if self._peek else self._look.view
+
+    def set_view(self, view: View) -> None:
+        self._set_look(Look(view, self._look.strength, 1.0, self._look.unit))
+
+    def set_strength(self, strength: float) -> None:
+        self._set_look(Look(self._look.view, strength, self._look.reveal, self._look.unit))
+
+    def set_surround(self, colour: str) -> None:
+        self._surround = QColor(colour)
+        self._rebuild()
+
+    def peek(self, on: bool) -> None:
+        """Show the source for as long as a key is held."""
+        if on != self._peek:
+            self._peek = on
+            self._redraw_all()
+            self.peeked.emit(on)
+
+    def alpha_changed(self, rect: Rect, keep: tuple[Rect, ...], first: bool) -> None:
+        """New opacity in `rect`. Paint there comes off, but for `keep`, which still waits for its own."""
+        if self._scene is None:
+            return
+        self._scene.alpha_changed(rect)
+        self._scene.wipe(rect, (*keep, self.brush_tool.touched))
+        if first and not system.reduced_motion():
+            self._faded(0.0)  # at once, or a frame of the whole matte would flash up before the first step
+            self._fade.start()
+        self._stain(rect)
+
+    def trimap_changed(self, rect: Rect) -> None:
+        if self._scene is not None:
+            self._scene.trimap_changed(rect)
+            if self.view is View.TRIMAP:
+                self._stain(rect)
+
+    def foreground_changed(self, rect: Rect) -> None:
+        if self._scene is not None:
+            self._scene.foreground_changed(rect)
+            if self.view in (View.CHECKERBOARD, View.BLACK, View.WHITE):
+                self._stain(rect)
+
+    def settle_paint(self, keep: tuple[Rect, ...]) -> None:
+        """Take off all paint outside `keep`, the rectangles whose alpha is still awaited: what was cancelled, undone or failed."""
+        if self._scene is not None and not self._scene.painted.empty and not self.brush_tool.active:
+            rect = self._scene.painted
+            self._scene.wipe(rect, keep)
+            self._stain(rect)
+
+    # Zoom and pan.
+
+    def fit(self) -> None:
+        self._fits = True
+        if self._scene is not None:
+            self._go(Viewport.fitted(self._scene.size, self._screen, self.devicePixelRatioF()), fits=True)
+
+    def actual_size(self) -> None:
+        if self._viewport is not None:
+            self._go(self._viewport.zoomed_to_centre(1.0))
+
+    def zoom_step(self, direction: int) -> None:
+        if self._viewport is not None:
+            self._go(self._viewport.stepped(direction))
+
+    @property
+    def _screen(self) -> Size:
+        ratio = self.devicePixelRatioF()
+        return Size(max(1, round(self.width() * ratio)), max(1, round(self.height() * ratio)))
+
+    def _go(self, viewport: Viewport, fits: bool = False) -> None:
+        self._fits = fits
+        if viewport != self._viewport:
+            self._viewport = viewport
+            self._redraw_all()
+            self._follow_pointer()
+            self.zoomed.emit()
+
+    def _pan(self, dx: float, dy: float) -> None:
+        if self._viewport is not None:
+            self._go(self._viewport.panned(dx, dy))
+
+    # Tools.
+
+    @property
+    def hand(self) -> Hand:
+        return self._hand
+
+    def set_hand(self, hand: Hand) -> None:
+        self._hand = hand
+        self._set_cursor()
+
+    def cancel(self) -> bool:
+        """Drop what is being dragged; False if nothing was."""
+        tool, self._held = self._held, None
+        if tool is None or not tool.active:
+            return False
+        tool.cancel()
+        self._set_cursor()
+        return True
+
+    def _show_paint(self, start: Point, end: Point, radius: float, label: Label) -> Rect:
+        if self._scene is None:
+            return Rect(0, 0, 0, 0)
+        rect = self._scene.paint(start, end, radius, label)
+        self._stain(rect)
+        return rect
+
+    def _gesture(self, position: QPointF, modifiers: Qt.KeyboardModifier) -> Gesture:
+        ratio = self.devicePixelRatioF()
+        screen = Point(position.x() * ratio, position.y() * ratio)
+        photo = self._viewport.to_photo(*screen) if self._viewport else screen
+        return Gesture(
+            photo, screen, bool(modifiers & Qt.KeyboardModifier.ShiftModifier), bool(modifiers & Qt.KeyboardModifier.AltModifier)
+        )
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if self._scene is None or self._held is not None:
+            return
+        button = event.button()
+        if button is Qt.MouseButton.MiddleButton or (button is Qt.MouseButton.LeftButton and (self._space or self._hand is Hand.PAN)):
+            self._held = self._pan_tool
+        elif button is Qt.MouseButton.LeftButton:
+            self._held = self.brush_tool
+        elif button is Qt.MouseButton.RightButton and self._hand is Hand.BRUSH:
+            self._held = self._size_tool
+        else:
+            return
+        self._held.press(self._gesture(event.position(), event.modifiers()))
+        self._set_cursor()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._held is not None:
+            self._held.move(self._gesture(event.position(), event.modifiers()))
+        if self._held is not self._size_tool:  # the outline stays where its size is being set
+            self._pointer = event.position()
+        self._set_alt(event.modifiers())
+        self._follow_pointer()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        pressed = {Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton, Qt.MouseButton.RightButton}
+        if self._held is None or event.button() not in pressed or event.buttons() & ~event.button() & Qt.MouseButton.LeftButton:
+            return
+        tool, self._held = self._held, None
+        tool.release(self._gesture(event.position(), event.modifiers()))
+        self._pointer = event.position()
+        self._set_cursor()
+        self._follow_pointer()
+        self.resting.emit()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self._viewport is None:
+            return
+        ratio = self.devicePixelRatioF()
+        gliding = event.phase() is not Qt.ScrollPhase.NoScrollPhase and event.device().type() is QPointingDevice.DeviceType.TouchPad
+        if gliding and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:  # two fingers on a touch pad move the photo
+            self._pan(event.pixelDelta().x() * ratio, event.pixelDelta().y() * ratio)
+        else:
+            turns = (event.angleDelta().y() or event.angleDelta().x()) / 120
+            position = event.position() * ratio
+            self._go(self._viewport.zoomed(self._viewport.scale * _NOTCH**turns, position.x(), position.y()))
+        event.accept()
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QNativeGestureEvent) and event.gestureType() is Qt.NativeGestureType.ZoomNativeGesture:
+            if self._viewport is not None:
+                position = event.position() * self.devicePixelRatioF()
+                self._go(self._viewport.zoomed(self._viewport.scale * (1 + event.value()), position.x(), position.y()))
+            return True
+        if event.type() is QEvent.Type.DevicePixelRatioChange:
+            self._resized()
+        return super().event(event)
+
+    # Keys that act while they are held.
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Space:
+            if not event.isAutoRepeat():
+                self._space = True
+                self._set_cursor()
+        elif event.key() == Qt.Key.Key_Backslash:
+            self.peek(True)
+        elif event.key() == Qt.Key.Key_Alt:
+            self._set_alt(event.modifiers() | Qt.KeyboardModifier.AltModifier)
+        else:
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        if event.isAutoRepeat():
+            return
+        if event.key() == Qt.Key.Key_Space:
+            self._space = False
+            self._set_cursor()
+        elif event.key() == Qt.Key.Key_Backslash:
+            self.peek(False)
+        elif event.key() == Qt.Key.Key_Alt:
+            self._set_alt(Qt.KeyboardModifier.NoModifier)
+        else:
+            super().keyReleaseEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        # Releases of held keys go to another window from here on.
+        self._space = False
+        self._set_alt(Qt.KeyboardModifier.NoModifier)
+        self.peek(False)
+        self._set_cursor()
+        super().focusOutEvent(event)
+        self.update()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        self.update()
+
+    def _set_alt(self, modifiers: Qt.KeyboardModifier) -> None:
+        alt = bool(modifiers & Qt.KeyboardModifier.AltModifier)
+        if alt != self._alt:
+            self._alt = alt
+            self._follow_pointer()
+
+    # The pointer.
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        self._pointer = event.position()
+        self._follow_pointer()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        if self._held is None:
+            self._pointer = None
+            self._follow_pointer()
+
+    def _outline(self) -> Outline | None:
+        if self._pointer is None or self._viewport is None or self._shows_hand():
+            return None
+        label = swapped(self._brush.label) if self._alt and self._held is None else self._brush.label
+        return Outline(self._pointer, self._brush.radius * self._viewport.scale / self.devicePixelRatioF(), label)
+
+    def _follow_pointer(self) -> None:
+        """Repaint where the outline was and where it is now."""
+        outline = self._outline()
+        bounds = outline.bounds if outline is not None else None
+        for rect in (self._drawn, bounds):
+            if rect is not None:
+                self.update(rect)
+        self._drawn = bounds
+
+    def _shows_hand(self) -> bool:
+        return self._held is self._pan_tool or (self._held is None and (self._hand is Hand.PAN or self._space))
+
+    def _set_cursor(self) -> None:
+        if self._scene is None:
+            self.unsetCursor()
+        elif self._shows_hand():
+            closed = self._held is self._pan_tool
+            self.setCursor(QCursor(Qt.CursorShape.ClosedHandCursor if closed else Qt.CursorShape.OpenHandCursor))
+        else:
+            self.setCursor(QCursor(Qt.CursorShape.BlankCursor))
+        self._follow_pointer()
+
+    # Painting.
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._resized()
+
+    def _resized(self) -> None:
+        before = self._viewport
+        if before is not None and not self._fits:
+            self._viewport = before.resized(self._screen)
+        self._rebuild()
+        if self._viewport != before:
+            self.zoomed.emit()
+
+    def _rebuild(self) -> None:
+        """A frame for the window's present size, all of it to be drawn."""
+        screen = self._screen
+        if self._frame.shape[:2] != (screen.height, screen.width):
+            self._frame = np.zeros((screen.height, screen.width, 4), np.uint8)
+        self._look = Look(self._look.view, self._look.strength, self._look.reveal, self.devicePixelRatioF())
+        if self._scene is not None and (self._viewport is None or self._fits):
+            self._viewport = Viewport.fitted(self._scene.size, screen, self.devicePixelRatioF())
+        self._redraw_all()
+
+    def _redraw_all(self) -> None:
+        self._stale = [Rect.full(self._screen)]
+        self.update()
+
+    def _stain(self, rect: Rect) -> None:
+        """Photo pixels changed: compose their part of the screen again."""
+        if self._viewport is None:
+            return
+        on_screen = self._viewport.screen_rect(rect)
+        if on_screen.empty:
+            return
+        self._stale.append(on_screen)
+        ratio = self.devicePixelRatioF()
+        left, top, right, bottom = (edge / ratio for edge in on_screen)
+        self.update(QRectF(left, top, right - left, bottom - top).toAlignedRect())
+
+    def _set_look(self, look: Look) -> None:
+        if look != self._look:
+            self._look = look
+            self._redraw_all()
+
+    def _faded(self, value: float) -> None:
+        self._set_look(Look(self._look.view, self._look.strength, float(value), self._look.unit))
+
+    def _compose(self) -> None:
+        """Bring the frame's stale rectangles up to date."""
+        stale, self._stale = self._stale, []
+        if len(stale) > _MANY:
+            union = Rect(0, 0, 0, 0)
+            for rect in stale:
+                union = union.union(rect)
+            stale = [union]
+        visible = self._viewport.visible if self._viewport is not None else Rect(0, 0, 0, 0)
+        look = Look(self.view, self._look.strength, self._look.reveal, self._look.unit)
+        for rect in stale:
+            rect = rect.clip(Size(self._frame.shape[1], self._frame.shape[0]))
+            if not visible.contains(rect) or visible.empty:
+                colour = self._surround
+                self._frame[rect.slices] = (colour.blue(), colour.green(), colour.red(), 255)
+            part = rect.intersect(visible)
+            if self._scene is not None and self._viewport is not None and not part.empty:
+                # 32 bits to the pixel in Qt's order, so that the blit converts nothing.
+                self._frame[part.slices][..., :3] = self._scene.compose(self._viewport, part, look)[..., ::-1]
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self._frame.shape[:2] != (self._screen.height, self._screen.width):
+            self._resized()
+        self._compose()
+        height, width = self._frame.shape[:2]
+        image = QImage(self._frame.data, width, height, 4 * width, QImage.Format.Format_RGB32)
+        image.setDevicePixelRatio(self.devicePixelRatioF())
+        painter = QPainter(self)
+        painter.setClipRegion(event.region())
+        painter.drawImage(QPointF(0, 0), image)
+        outline = self._outline()
+        if outline is not None:
+            outline.draw(painter)
+        painter.end()

@@ -1,0 +1,141 @@
+"""A picture at many sizes, sampled at screen resolution.
+
+A frame must cost pixels on screen, not pixels of the photo: zoomed out, the nearest level whose pixels are no larger than the
+screen's is read (each level averages 2×2 of the one below); zoomed in, the picture itself. Levels are built when first looked at
+and kept current by rectangle, so that a stroke costs its own area.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bgdesk.core.geometry import Rect
+from bgdesk.ui.canvas.viewport import Viewport
+
+Bytes: TypeAlias = NDArray[np.uint8]
+#: Zoom from which photo pixels are shown as squares.
+NEAREST_FROM = 2.0
+#: Positions are rounded to this part of a level's pixel, which is also what OpenCV's bilinear filter resolves. Rounding them
+#: before the crop's corner is taken off makes a pixel's value independent of which rectangle is being drawn: no seams.
+_STEPS = 32
+#: Rows converted at a time while a level is built: bounds the memory of float and 16-bit pictures.
+_STRIP = 512
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Which photo positions the screen pixels of one rectangle read; shared by all layers of a frame.
+
+    level: pyramid level; crop: the rectangle of that level that is read; xs, ys: positions inside the crop, one for each column and
+    row: whole numbers if `nearest`, else multiples of 1/32 measured between pixel centres.
+    """
+
+    level: int
+    crop: Rect
+    nearest: bool
+    xs: NDArray[np.float32]
+    ys: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, viewport: Viewport, rect: Rect) -> "Grid":
+        """For the screen pixels in `rect`, which must lie inside `viewport.visible`."""
+        scale, photo = viewport.scale, viewport.photo
+        nearest = scale >= NEAREST_FROM
+        level = 0 if scale >= 1 else int(np.floor(np.log2(1 / scale) + 1e-9))
+        factor = 1 << level
+        width, height = -(-photo.width // factor), -(-photo.height // factor)
+        xs = (np.arange(rect.left, rect.right) + 0.5 - viewport.left) / (scale * factor)
+        ys = (np.arange(rect.top, rect.bottom) + 0.5 - viewport.top) / (scale * factor)
+        if nearest:
+            xs, ys = np.floor(xs), np.floor(ys)
+        else:
+            xs, ys = np.round((xs - 0.5) * _STEPS) / _STEPS, np.round((ys - 0.5) * _STEPS) / _STEPS
+        xs, ys = np.clip(xs, 0, width - 1), np.clip(ys, 0, height - 1)
+        crop = Rect(int(xs[0]), int(ys[0]), min(width, int(xs[-1]) + 2), min(height, int(ys[-1]) + 2))
+        return cls(level, crop, nearest, (xs - crop.left).astype(np.float32), (ys - crop.top).astype(np.float32))
+
+    def maps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The positions spread over the rectangle, as OpenCV's remap wants them."""
+        shape = (self.ys.size, self.xs.size)
+        return np.ascontiguousarray(np.broadcast_to(self.xs, shape)), np.ascontiguousarray(np.broadcast_to(self.ys[:, None], shape))
+
+
+class Layer:
+    """One picture of the document, H×W or H×W×C of any type, read as bytes through `convert`.
+
+    convert: turns a crop of the picture into uint8 of the same height and width. blank: the picture's bytes are all 0 now, so that
+    levels need not be computed until `refresh` says where something appeared.
+    """
+
+    def __init__(self, picture: NDArray[Any], convert: Callable[[NDArray[Any]], Bytes], *, blank: bool = False) -> None:
+        self._picture = picture
+        self._convert = convert
+        self._blank = blank
+        self._levels: list[Bytes] = []  # [0] is level 1
+
+    def follow(self, picture: NDArray[Any]) -> None:
+        """Read from `picture` from now on: a copy of the old one, of the same shape, but for what `refresh` is told about."""
+        self._picture = picture
+
+    def refresh(self, rect: Rect) -> None:
+        """Bring the levels up to date after the picture's pixels in `rect` changed."""
+        for level, target in enumerate(self._levels, 1):
+            self._fill(level, target, _down(rect, level))
+
+    def sample(self, grid: Grid, maps: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None) -> Bytes:
+        """The picture's bytes at the positions of `grid`: h×w or h×w×C."""
+        crop = self._crop(grid.level, grid.crop)
+        if grid.nearest:
+            return crop[:, grid.xs.astype(np.intp)][grid.ys.astype(np.intp)]
+        xs, ys = maps or grid.maps()
+        return _bytes(cv2.remap(crop, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+    def _crop(self, level: int, rect: Rect) -> Bytes:
+        if level == 0:
+            return np.ascontiguousarray(self._convert(self._picture[rect.slices]))
+        while len(self._levels) < level:
+            self._build(len(self._levels) + 1)
+        return np.ascontiguousarray(self._levels[level - 1][rect.slices])
+
+    def _build(self, level: int) -> None:
+        height, width = (-(-side // (1 << level)) for side in self._picture.shape[:2])
+        channels = self._convert(self._picture[:1, :1]).shape[2:]
+        target = np.zeros((height, width, *channels), np.uint8)
+        if not self._blank:
+            for top in range(0, height, _STRIP):
+                self._fill(level, target, Rect(0, top, width, min(height, top + _STRIP)))
+        elif level > 1:
+            # What was painted before this level existed is in the level below it.
+            self._fill(level, target, Rect.of_shape(target.shape))
+        else:
+            rows = np.flatnonzero(self._picture.any(axis=1))
+            if rows.size:
+                self._fill(level, target, Rect(0, int(rows[0]) // 2, width, int(rows[-1]) // 2 + 1))
+        self._levels.append(target)
+
+    def _fill(self, level: int, target: Bytes, rect: Rect) -> None:
+        """Compute `rect` of `target`, which is level `level`, from the level below."""
+        if rect.empty:
+            return
+        shape = self._picture.shape if level == 1 else self._levels[level - 2].shape
+        below = Rect(2 * rect.left, 2 * rect.top, min(2 * rect.right, shape[1]), min(2 * rect.bottom, shape[0]))
+        crop = self._crop(level - 1, below)
+        missing_x, missing_y = 2 * rect.width - below.width, 2 * rect.height - below.height
+        if missing_x or missing_y:  # odd sizes: the last pixel stands for itself
+            crop = _bytes(cv2.copyMakeBorder(crop, 0, missing_y, 0, missing_x, cv2.BORDER_REPLICATE))
+        target[rect.slices] = cv2.resize(crop, (rect.width, rect.height), interpolation=cv2.INTER_AREA)
+
+
+def _down(rect: Rect, level: int) -> Rect:
+    factor = 1 << level
+    return Rect(rect.left // factor, rect.top // factor, -(-rect.right // factor), -(-rect.bottom // factor))
+
+
+def _bytes(array: Any) -> Bytes:
+    """OpenCV's stubs know arrays of any type only."""
+    result: Bytes = array
+    return result

@@ -1,0 +1,318 @@
+"""What the actions do that need more than one call: opening, pasting, exporting, dialogs, and leaving."""
+
+import itertools
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QMimeData
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QWidget
+
+import bgdesk
+from bgdesk.app.session.photos import PhotoState
+from bgdesk.app.session.session import Session
+from bgdesk.app.session.unsaved import Unsaved
+from bgdesk.app.system.paths import data_folder, resource
+from bgdesk.app.system.settings import Settings
+from bgdesk.app.work.events import Message, Offer, Severity
+from bgdesk.app.work.jobs import Jobs, Lane, Post, Priority
+from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.tasks import Progress
+from bgdesk.ui.editor.help_dialogs import AboutDialog, ShortcutsDialog
+from bgdesk.ui.editor.inspector import GREEN_SCREEN, OTHER
+from bgdesk.ui.editor.settings_dialog import SettingsDialog
+from bgdesk.ui.kit import incoming
+from bgdesk.ui.kit.file_dialogs import Ask, Closing
+from bgdesk.ui.kit.system import show_outside
+from bgdesk.ui.networks.models_dialog import Choice, ModelsDialog, Networks
+
+if TYPE_CHECKING:
+    from bgdesk.batch.run.queue import MakePool, QueueInfo
+    from bgdesk.ui.queue.window.queue_controller import QueueDesk
+
+log = logging.getLogger(__name__)
+
+#: A folder with as many photos is better done by a queue than opened one by one.
+MANY = 25
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """What the composition root hands to the window.
+
+    renew_engine: let go of the loaded network, so that the next photo asks which one is wanted. remember: write settings to disk.
+    post: onto the window's thread. pools: what does the queue's photos, imported when it is asked for.
+    """
+
+    session: Session
+    store: Networks
+    jobs: Jobs
+    ask: Ask
+    renew_engine: Callable[[], None]
+    remember: Callable[[Settings], None]
+    post: Post
+    pools: "Callable[[], MakePool]"
+
+
+class Commands:
+    """Holds no state of the document; `window` is the parent of dialogs, `tell` shows a message."""
+
+    def __init__(self, rooms: Rooms, window: QWidget, tell: Callable[[Message], None], make_desk: "Callable[[], QueueDesk]") -> None:
+        self._rooms, self._window, self._tell, self._make_desk = rooms, window, tell, make_desk
+        self.models_dialog: ModelsDialog | None = None
+        self.desk: QueueDesk | None = None
+        self.unsaved = Unsaved()
+
+    @property
+    def _session(self) -> Session:
+        return self._rooms.session
+
+    def warm(self) -> None:
+        """Start the engine in the background: torch takes seconds to load."""
+        self._session.warm()
+
+    # Photos in.
+
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        self._session.open(paths)
+
+    def open(self) -> None:
+        from bgdesk.files.load import SUFFIXES  # decoders: not needed to show the window
+
+        paths = self._rooms.ask.photos(self._window, SUFFIXES)
+        if paths:
+            self._session.open(paths)
+
+    def sample(self) -> None:
+        """The first photo of resources/samples."""
+        folder = resource("samples")
+        photos = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
+        if photos:
+            self._session.open(photos[:1])
+        else:
+            self._tell(Message(Severity.ERROR, f"There are no sample photos in {folder}. Install bgdesk again."))
+
+    def paste(self) -> None:
+        self.take(QGuiApplication.clipboard().mimeData(), "Pasted picture")
+
+    def take(self, mime: QMimeData | None, name: str) -> None:
+        """Open what was dropped or pasted; None is an empty clipboard."""
+        mime = mime or QMimeData()
+        paths = incoming.paths(mime)
+        if paths:
+            self._session.open(paths)
+            self._offer_queue(paths)
+            return
+        pixels = incoming.picture(mime)
+        if pixels is not None:
+            self._session.open_pixels(pixels, name)
+        elif mime.hasUrls():
+            self._tell(Message(Severity.WARNING, "Only files on this computer can be opened. Save the picture first, then drop the file."))
+        else:
+            self._tell(Message(Severity.INFO, "There is no picture to paste. Copy a picture or a file first."))
+
+    def close_photo(self) -> None:
+        photo = self._session.current
+        if photo is None:
+            return
+        if self.unsaved.holds(photo):
+            answer = self._rooms.ask.closing(self._window, [photo.name], True)
+            if answer is Closing.EXPORT:
+                self.export()
+            if answer is not Closing.DISCARD:
+                return
+        self._session.remove(photo.key)
+
+    def step_photo(self, direction: int) -> None:
+        """The next (+1) or previous (-1) photo of the film strip, round and round."""
+        current = self._session.current
+        # One that could not be read would stop the walk: choosing it again only says so again.
+        photos = [photo for photo in self._session.photos if photo.state is not PhotoState.FAILED or photo.thumbnail is not None]
+        if len(photos) > 1:
+            at = next((index for index, photo in enumerate(photos) if current and photo.key == current.key), 0)
+            self._session.select(photos[(at + direction) % len(photos)].key)
+
+    # The queue.
+
+    def queue(self, sources: Sequence[Path] = ()) -> None:
+        """Show the queue's window; with sources, to set up a queue of them."""
+        self._open_desk().show(sources)
+
+    def put_back(self) -> None:
+        if self.desk is not None:
+            self.desk.put_back()
+
+    def _open_desk(self) -> "QueueDesk":
+        if self.desk is None:
+            self.desk = self._make_desk()
+        return self.desk
+
+    def _offer_queue(self, paths: Sequence[Path]) -> None:
+        """Say what a queue is for where somebody opens a folder of many photos."""
+
+        def work(_progress: Progress) -> Path | None:
+            from bgdesk.files.load import SUFFIXES
+
+            folders = [path for path in paths if path.is_dir()]
+            for folder in folders:
+                with os.scandir(folder) as entries:
+                    found = (entry for entry in entries if os.path.splitext(entry.name)[1].lower() in SUFFIXES)
+                    if len(list(itertools.islice(found, MANY))) == MANY:
+                        return folder
+            return None
+
+        def done(folder: Path | None) -> None:
+            if folder is not None:
+                text = f"{folder.name} holds many photos. A queue cuts them all out, without anybody at the screen."
+                self._tell(Message(Severity.INFO, text, (Offer.MAKE_QUEUE,), folder))
+
+        self._rooms.jobs.submit(Lane.IO, work, on_done=done, on_error=lambda error: log.debug("not counted", exc_info=error))
+
+    def offer_unfinished(self) -> None:
+        """Say that a queue was left, if one was. Call once the window is up."""
+
+        def work(_progress: Progress) -> "list[QueueInfo]":
+            import bgdesk.batch.workers.local_pool  # noqa: F401 - so that Ctrl+B need not wait for it
+            from bgdesk.ui.queue.window.queue_controller import unfinished
+
+            return unfinished(data_folder())
+
+        def done(infos: "list[QueueInfo]") -> None:
+            if infos:
+                from bgdesk.ui.queue.window.queue_list import unfinished_text
+
+                more = f" There are {len(infos) - 1} more." if len(infos) > 2 else " There is another one." if len(infos) == 2 else ""
+                text = unfinished_text(infos[0]) + more
+                self._tell(Message(Severity.INFO, text, (Offer.RESUME_QUEUE, Offer.LATER), infos[0].folder))
+
+        self._rooms.jobs.submit(Lane.IO, work, priority=Priority.BACKGROUND, on_done=done)
+
+    # Photos out.
+
+    def export(self, format: Format | None = None) -> bool:
+        """Ask where to, and write; False if there is nothing to export or the person thought better of it."""
+        document = self._session.document
+        if document is None or not document.has_alpha:
+            return False
+        chosen = format or Format(self._session.settings.export_format)
+        suggestion = self._session.suggested_name(ExportRecipe(chosen))
+        target = self._rooms.ask.export_target(self._window, suggestion, chosen)
+        if target is None:
+            return False
+        path, written = target
+        self.configure(replace(self._session.settings, export_format=written.value))
+        self.unsaved.exporting(path, self._session.current, document)
+        self._session.export(path, ExportRecipe(written))
+        return True
+
+    def show_in_folder(self, path: Path) -> None:
+        failure = show_outside(path.parent)
+        if failure:
+            self._tell(Message(Severity.WARNING, failure))
+
+    # Networks.
+
+    def take_offer(self, offer: Offer, message: Message) -> None:
+        if offer is Offer.SHOW_IN_FOLDER and message.path is not None:
+            self.show_in_folder(message.path)
+        elif offer is Offer.INSTALL_MODEL:
+            self.models()
+        elif offer is Offer.MAKE_QUEUE and message.path is not None:
+            self.queue([message.path])
+        elif offer is Offer.RESUME_QUEUE and message.path is not None:
+            self._open_desk().resume(message.path)
+        elif offer is Offer.IMPORT_MODEL:
+            wanted = next((status.entry.id for status in self._rooms.store.statuses() if status.entry.default), None)
+            if wanted is not None:
+                self.import_network(wanted)
+
+    def import_network(self, id: str) -> None:
+        title = next((status.entry.title for status in self._rooms.store.statuses() if status.entry.id == id), id)
+        path = self._rooms.ask.network_file(self._window, title)
+        if path is not None:
+            self._session.import_model(path, id)
+
+    def choose_network(self, id: str) -> None:
+        """Use another installed network from now on, and cut the current photo out with it."""
+        if id != (self._session.settings.model or self._rooms.store.default_id()):
+            self.configure(replace(self._session.settings, model=id))
+            self._rooms.renew_engine()
+            self._session.cut_again()
+
+    def choose_matting(self, id: str) -> None:
+        """Work out edges with this network from now on ("" for our own solver), the current photo's at once."""
+        if id != self._session.settings.matting:
+            self.configure(replace(self._session.settings, matting=id))
+            self._rooms.renew_engine()
+            self._session.cut_again()
+
+    def choose_reach(self, reach: str) -> None:
+        """How far strokes reach from now on: "smart" or "exact"."""
+        self.configure(replace(self._session.settings, reach=reach))
+
+    def choose_quality(self, quality: str) -> None:
+        """Cut out like that from now on; the current photo when it is cut again."""
+        self.configure(replace(self._session.settings, quality=quality))
+
+    def choose_spill(self, choice: str) -> None:
+        """Take that backdrop's light off the rim from now on: "", AUTO, #rrggbb, or OTHER to be asked for the colour."""
+        current = self._session.settings.spill
+        if choice == OTHER:
+            first = current if current.startswith("#") else GREEN_SCREEN
+            choice = self._rooms.ask.colour(self._window, "The background's colour", first) or current
+        self.configure(replace(self._session.settings, spill=choice))
+
+    def models(self, show_engine: Callable[[], None] = lambda: None) -> None:
+        def removed() -> None:
+            self._rooms.renew_engine()
+            show_engine()
+
+        def then_show(choose: Callable[[str], None]) -> Callable[[str], None]:
+            def chosen(id: str) -> None:
+                choose(id)
+                show_engine()
+
+            return chosen
+
+        session, store = self._session, self._rooms.store
+        choice = Choice(
+            lambda: (session.settings.model, session.settings.matting), then_show(self.choose_network), then_show(self.choose_matting)
+        )
+        self.models_dialog = ModelsDialog(self._window, store, session, self._rooms.jobs, self._rooms.ask, removed, choice)
+        self.models_dialog.finished.connect(self._forget_dialog)
+        self.models_dialog.open()
+
+    def _forget_dialog(self) -> None:
+        if self.models_dialog is not None:
+            self.models_dialog.deleteLater()
+        self.models_dialog = None
+
+    # Settings and help.
+
+    def configure(self, settings: Settings) -> None:
+        """Take new settings over, and write them; a disk that is full keeps them for this run."""
+        self._session.configure(settings)
+        try:
+            self._rooms.remember(settings)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self._tell(Message(Severity.WARNING, f"The settings could not be saved: {reason}. They hold until bgdesk is closed."))
+
+    def settings(self, changed: Callable[[Settings], None]) -> None:
+        dialog = SettingsDialog(self._window, self._session.settings, changed)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def shortcuts(self) -> None:
+        dialog = ShortcutsDialog(self._window)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def about(self) -> None:
+        dialog = AboutDialog(self._window, bgdesk.__version__)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()

@@ -1,0 +1,377 @@
+"""The window: lays the parts out, sends gestures to the session, takes drops, and closes with care."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QEvent, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QMenu, QSplitter, QToolButton, QVBoxLayout, QWidget
+
+from bgdesk.app.system.settings import Settings
+from bgdesk.app.work.events import Message, Severity
+from bgdesk.core.recipe import Format
+from bgdesk.core.trimap import Label
+from bgdesk.ui.canvas.canvas import Canvas, Hand
+from bgdesk.ui.canvas.render import View
+from bgdesk.ui.canvas.tools import Brush
+from bgdesk.ui.editor.actions import Actions
+from bgdesk.ui.editor.commands import Commands, Rooms
+from bgdesk.ui.editor.empty_state import EmptyState
+from bgdesk.ui.editor.film_strip import FilmStrip
+from bgdesk.ui.editor.inspector import Inspector, ToolStrip
+from bgdesk.ui.editor.presenter import LABELS, Parts, Presenter
+from bgdesk.ui.editor.status_bar import StatusBar
+from bgdesk.ui.kit import incoming, system
+from bgdesk.ui.kit.controls import GiveBackFocus, named, role
+from bgdesk.ui.kit.file_dialogs import Closing
+from bgdesk.ui.kit.icons import Icons
+from bgdesk.ui.kit.message_bar import Overlay
+from bgdesk.ui.kit.theme import DARK, INSPECTOR_WIDTH, Tokens, choose, palette, style_sheet
+from bgdesk.ui.queue.window.fix_bar import FixBar
+
+if TYPE_CHECKING:
+    from bgdesk.ui.queue.window.queue_controller import QueueDesk
+
+
+class MainWindow(QMainWindow):
+    """Views hold no truth: they show the session (see Presenter), and gestures go to it."""
+
+    def __init__(self, rooms: Rooms) -> None:
+        super().__init__()
+        self.setObjectName("main_window")
+        self.setAccessibleName("bgdesk")
+        self._rooms, self._session = rooms, rooms.session
+        settings = self._session.settings
+        self.brush = Brush(round(settings.brush_size), self)
+        self.canvas = Canvas(self._session, self.brush)
+        self.commands = Commands(rooms, self, self.tell, self._make_desk)
+        self.fix_bar = FixBar()
+        self.actions_ = Actions(self, self.canvas, self._handlers())
+        self.actions_.fill(self.menuBar())
+        self.empty = EmptyState(self.actions_)
+        self.stage = Overlay(self.canvas, self.empty)
+        self.strip = ToolStrip(self.actions_)
+        self.inspector = Inspector(self.actions_, self.brush)
+        self.film = FilmStrip()
+        self.status = StatusBar()
+        self._view_chip = _chip("chip.view", "View")
+        self._zoom_chip = _chip("chip.zoom", "Zoom")
+        self._leaving = False
+        # A slider being dragged starts work when it rests: colours of a large photo take a second.
+        self._edge_pause = QTimer(self)
+        self._edge_pause.setSingleShot(True)
+        self._edge_pause.setInterval(150)
+        self._edge_pause.timeout.connect(self._take_edge)
+        self._tokens: Tokens | None = None
+        self._lay_out(settings)
+        parts = Parts(
+            self, self.actions_, self.brush, self.canvas, self.stage, self.empty, self.inspector, self.film, self.status,
+            self._view_chip, self._zoom_chip,
+        )  # fmt: skip
+        self._presenter = Presenter(rooms, self.commands, parts, lambda: QTimer.singleShot(0, self._leave_if_written))
+        self._connect()
+        self.setAcceptDrops(True)
+        self.setMinimumSize(960, 600)
+        self.apply_theme()
+        self._unsubscribe = self._session.subscribe(self._presenter.on_event)
+        self._presenter.show_all()
+
+    # Building.
+
+    def _handlers(self) -> dict[str, Callable[[], None]]:
+        commands = self.commands
+        handlers: dict[str, Callable[[], None]] = {
+            "action.open": commands.open,
+            "action.sample": commands.sample,
+            "action.queue": commands.queue,
+            "action.put_back": commands.put_back,
+            "action.export": lambda: _done(commands.export()),
+            "action.export.png": lambda: _done(commands.export(Format.PNG)),
+            "action.export.psd": lambda: _done(commands.export(Format.PSD)),
+            "action.close_photo": commands.close_photo,
+            "action.quit": lambda: _done(self.close()),
+            "action.undo": self._session.undo,
+            "action.redo": self._session.redo,
+            "action.paste": commands.paste,
+            "action.cut_again": self._session.cut_again,
+            "action.cancel": self._cancel,
+            "action.settings": lambda: commands.settings(self._take_settings),
+            "tool.pan": lambda: self._use(Hand.PAN),
+            "action.brush": lambda: self._use(Hand.BRUSH),
+            "action.swap": self._swap,
+            "action.brush.smaller": lambda: self.brush.step(-1),
+            "action.brush.larger": lambda: self.brush.step(1),
+            "action.brush.finer_smaller": lambda: self.brush.step(-1, fine=True),
+            "action.brush.finer_larger": lambda: self.brush.step(1, fine=True),
+            "action.view.next": self._next_view,
+            "action.zoom.fit": self.canvas.fit,
+            "action.zoom.actual": self.canvas.actual_size,
+            "action.zoom.in": lambda: self.canvas.zoom_step(1),
+            "action.zoom.out": lambda: self.canvas.zoom_step(-1),
+            "action.inspector": lambda: self.inspector.setVisible(self.actions_["action.inspector"].isChecked()),
+            "action.photo.next": lambda: commands.step_photo(1),
+            "action.photo.previous": lambda: commands.step_photo(-1),
+            "action.models": lambda: commands.models(self._presenter.show_engine),
+            "action.shortcuts": commands.shortcuts,
+            "action.about": commands.about,
+        }
+        for id, label in LABELS.items():
+            handlers[id] = lambda label=label: self._use(Hand.BRUSH, label)  # type: ignore[misc]
+        for view in View:
+            handlers["view." + view.value] = lambda view=view: self._use_view(view)  # type: ignore[misc]
+        return handlers
+
+    def _lay_out(self, settings: Settings) -> None:
+        self._splitter = QSplitter(Qt.Orientation.Horizontal)
+        self._splitter.setObjectName("splitter")
+        self._splitter.setHandleWidth(1)
+        self._splitter.setChildrenCollapsible(False)
+        middle = QWidget()
+        column = QVBoxLayout(middle)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.stage, 1)
+        column.addWidget(self.film)
+        self._splitter.addWidget(middle)
+        self._splitter.addWidget(self.inspector)
+        self._splitter.setStretchFactor(0, 1)
+        self._splitter.setStretchFactor(1, 0)
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.strip)
+        row.addWidget(self._splitter, 1)
+        body = QWidget()
+        whole = QVBoxLayout(body)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.setSpacing(0)
+        whole.addLayout(row, 1)
+        whole.addWidget(self.status)
+        self.setCentralWidget(body)
+        self.stage.add_bar(self.fix_bar)
+        for chip in (self._view_chip, self._zoom_chip):
+            self.stage.add_chip(chip)
+        views, zooms = QMenu(self._view_chip), QMenu(self._zoom_chip)
+        for menu in (views, zooms):
+            menu.setLayoutDirection(self.layoutDirection())  # not the chip's own, which only puts its arrow last
+        for view in View:
+            views.addAction(self.actions_["view." + view.value])
+        for id in ("action.zoom.fit", "action.zoom.actual", "action.zoom.in", "action.zoom.out"):
+            zooms.addAction(self.actions_[id])
+        self._view_chip.setMenu(views)
+        self._zoom_chip.setMenu(zooms)
+        self.resize(1280, 800)
+        self._splitter.setSizes([1280 - INSPECTOR_WIDTH, INSPECTOR_WIDTH])
+        if settings.window_geometry:
+            self.restoreGeometry(QByteArray.fromBase64(settings.window_geometry.encode()))
+        if settings.splitter_state:
+            self._splitter.restoreState(QByteArray.fromBase64(settings.splitter_state.encode()))
+        self.inspector.fold(settings.folded)
+        self.inspector.show_format(Format(settings.export_format))
+        self.inspector.strength.set_value(round(settings.overlay * 100))
+        self.inspector.clean.set_value(round(settings.decontaminate * 100))
+        self.inspector.show_spill(settings.spill)
+        self.inspector.show_reach(settings.reach)
+        self.inspector.show_quality(settings.quality)
+        self.canvas.set_strength(settings.overlay)
+        for id in ("tool.foreground", "view.overlay", "action.inspector"):
+            self.actions_[id].setChecked(True)
+
+    def _connect(self) -> None:
+        self.canvas.zoomed.connect(self._presenter.show_zoom)
+        self.canvas.peeked.connect(lambda _on: self._presenter.show_view())
+        self.brush.changed.connect(self._presenter.show_tool)
+        self.film.chosen.connect(self._session.select)
+        self.film.removed.connect(lambda _key: self.commands.close_photo())
+        self.stage.progress.cancelled.connect(self._session.cancel)
+        self.stage.messages.offered.connect(self.commands.take_offer)
+        self.empty.install.connect(self._session.install_model)
+        self.empty.import_file.connect(self.commands.import_network)
+        self.inspector.strength_changed.connect(lambda value: self.canvas.set_strength(value / 100))
+        self.inspector.reach_chosen.connect(self.commands.choose_reach)
+        self.inspector.quality_chosen.connect(self.commands.choose_quality)
+        self.inspector.model_chosen.connect(self.commands.choose_network)
+        self.inspector.edge_changed.connect(self._edge_pause.start)
+        self.inspector.spill_chosen.connect(self._take_spill)
+        give_back = GiveBackFocus(self.canvas)
+        for slider in (self.inspector.brush_size, self.inspector.strength, self.inspector.clean):
+            slider.field.installEventFilter(give_back)
+        system.hints().colorSchemeChanged.connect(lambda _scheme: self.apply_theme())
+
+    # Theme.
+
+    def apply_theme(self) -> None:
+        """Choose the theme anew: the person's wish, or what the system says."""
+        wish = self._session.settings.theme
+        tokens = choose(
+            wish,
+            system_dark=system.dark(),
+            system_contrast=wish == "contrast" or system.high_contrast(),
+        )
+        if tokens is self._tokens:
+            return
+        self._tokens = tokens
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            application.setPalette(palette(tokens))
+            application.setStyleSheet(style_sheet(tokens))
+        icons = Icons(tokens)
+        self.actions_.tint(icons)
+        for part in (self.inspector, self.empty, self.film, self.stage.messages, self.fix_bar, self.commands.desk):
+            if part is not None:
+                part.tint(icons)
+        for chip in (self._view_chip, self._zoom_chip):
+            chip.setIcon(icons.icon("chevron-down", tokens.hint))
+        self.canvas.set_surround(tokens.surround)
+
+    def _make_desk(self) -> "QueueDesk":
+        """The queue's window, and what it needs; none of it is loaded before somebody asks for it."""
+        from bgdesk.ui.queue.window.queue_controller import QueueDesk
+
+        commands = self.commands
+        desk = QueueDesk(self._rooms, self, self.tell, commands.configure, commands.unsaved, self.fix_bar)
+        desk.tint(Icons(self.tokens))
+        return desk
+
+    @property
+    def tokens(self) -> Tokens:
+        return self._tokens or DARK
+
+    def _take_settings(self, settings: Settings) -> None:
+        self.commands.configure(settings)
+        self.inspector.strength.set_value(round(settings.overlay * 100))
+        self.canvas.set_strength(settings.overlay)
+        self.apply_theme()
+
+    def _take_edge(self) -> None:
+        self._edge_pause.stop()
+        strength = self.inspector.clean.value / 100
+        if strength != self._session.settings.decontaminate:
+            self.commands.configure(replace(self._session.settings, decontaminate=strength))
+
+    def _take_spill(self, choice: str) -> None:
+        self.commands.choose_spill(choice)
+        self.inspector.show_spill(self._session.settings.spill)
+
+    def tell(self, message: Message) -> None:
+        self.stage.messages.tell(message)
+
+    # What a person does.
+
+    def _use(self, hand: Hand, label: Label | None = None) -> None:
+        if label is not None:
+            self.brush.set_label(label)
+        self.canvas.set_hand(hand)
+        self._presenter.show_tool()
+
+    def _use_view(self, view: View) -> None:
+        self.canvas.set_view(view)
+        self._presenter.show_view()
+
+    def _swap(self) -> None:
+        self.brush.swap()
+        self._use(Hand.BRUSH)
+
+    def _next_view(self) -> None:
+        views = list(View)
+        following = views[(views.index(self.canvas.look.view) + 1) % len(views)]
+        self.actions_["view." + following.value].trigger()
+
+    def _cancel(self) -> None:
+        """Esc: the stroke first; then the work; then the message."""
+        if self.canvas.cancel():
+            self.canvas.settle_paint(tuple(self._session.pending_rects))
+        elif self._session.busy is not None:
+            self._session.cancel()
+        else:
+            self.stage.messages.dismiss()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if incoming.acceptable(event.mimeData()):
+            event.acceptProposedAction()
+            self.empty.light(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.empty.light(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.empty.light(False)
+        event.acceptProposedAction()
+        self.commands.take(event.mimeData(), "Dropped picture")
+        self.activateWindow()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.ThemeChange:
+            self.apply_theme()
+
+    # Leaving.
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        self.canvas.cancel()
+        edited = self.commands.unsaved.among(self._session.photos)
+        if edited:
+            answer = self._rooms.ask.closing(self, [photo.name for photo in edited], True)
+            if answer is Closing.EXPORT:
+                current = self._session.current
+                if current is None or not self.commands.unsaved.holds(current):
+                    self._session.select(edited[0].key)
+                self._leaving = self.commands.export()
+            if answer is not Closing.DISCARD:
+                event.ignore()
+                return
+        elif self.commands.unsaved.writing and self._session.busy is not None:
+            self._leaving = True
+            self.tell(Message(Severity.INFO, "bgdesk closes as soon as the file is written."))
+            event.ignore()
+            return
+        desk = self.commands.desk
+        if desk is not None and not desk.may_end():
+            event.ignore()
+            return
+        self._unsubscribe()
+        self._remember()
+        if desk is not None:
+            desk.end()
+        self.hide()  # at once: what is being computed may take a moment to come to a stop
+        self._session.close()
+        event.accept()
+
+    def _leave_if_written(self) -> None:
+        """Nothing runs any more. If the window waited for an export, it closes now; after one that failed it stays, with the message."""
+        if self._session.busy is not None:
+            return
+        written = not self.commands.unsaved.writing
+        self.commands.unsaved.give_up_exports()
+        leaving, self._leaving = self._leaving, False
+        if leaving and written:
+            self.close()
+
+    def _remember(self) -> None:
+        self.commands.configure(
+            replace(
+                self._session.settings,
+                brush_size=float(self.brush.diameter),
+                overlay=self.canvas.look.strength,
+                decontaminate=self.inspector.clean.value / 100,
+                window_geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
+                splitter_state=bytes(self._splitter.saveState().toBase64().data()).decode(),
+                folded=self.inspector.folded_names,
+            )
+        )
+
+
+def _chip(name: str, accessible: str) -> QToolButton:
+    chip = QToolButton()
+    named(chip, name, accessible)
+    role(chip, "chip")
+    chip.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    chip.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    chip.setLayoutDirection(Qt.LayoutDirection.RightToLeft)  # the arrow after the text
+    chip.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return chip
+
+
+def _done(_result: bool) -> None:
+    """Handlers answer nothing."""

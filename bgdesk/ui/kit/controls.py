@@ -1,0 +1,296 @@
+"""Small widgets that the panels are made of."""
+
+import math
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QSlider,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from bgdesk.ui.kit.icons import SIZE, Icons
+
+#: Steps of a slider whose numbers lie on a curve.
+_FINE = 1000
+
+
+def named(widget: QWidget, name: str, accessible: str, hint: str = "") -> None:
+    """Give a control the names that assistive programs, tests and scripts find it by."""
+    widget.setObjectName(name)
+    widget.setAccessibleName(accessible)
+    if hint:
+        widget.setToolTip(hint)
+
+
+def role(widget: QWidget, value: str) -> None:
+    """The style sheet's role of a widget: "main", "hint", "segment", …"""
+    widget.setProperty("role", value)
+
+
+def hint_label(text: str = "") -> QLabel:
+    label = QLabel(text)
+    role(label, "hint")
+    label.setWordWrap(True)
+    return label
+
+
+def rule() -> QFrame:
+    line = QFrame()
+    role(line, "rule")
+    return line
+
+
+def action_button(action: QAction, look: str = "segment", text: bool = False, tab: bool = True) -> QToolButton:
+    """A button that does, shows and is named what `action` is; `look` is its role."""
+    button = QToolButton()
+    button.setDefaultAction(action)
+    button.setIconSize(QSize(SIZE, SIZE))
+    style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if text else Qt.ToolButtonStyle.ToolButtonIconOnly
+    button.setToolButtonStyle(style)
+    button.setAccessibleName(action.text().rstrip("…"))
+    # A click must not take the keyboard from the canvas; the Tab key still reaches the button.
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus if tab else Qt.FocusPolicy.NoFocus)
+    role(button, look)
+    return button
+
+
+class Combo(QComboBox):
+    """A choice, with the chevron of the icons in place of the style's own arrow."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        group = QPalette.ColorGroup.Active if self.isEnabled() else QPalette.ColorGroup.Disabled
+        painter.setPen(QPen(self.palette().color(group, QPalette.ColorRole.Text), 1.5))
+        x, y = self.width() - 15.5, self.height() / 2 - 2
+        painter.drawPolyline([QPointF(x, y), QPointF(x + 4, y + 4), QPointF(x + 8, y)])
+        painter.end()
+
+
+class Check(QCheckBox):
+    """A box to tick that is drawn from the theme's colours: the style's own has no outline on a dark panel."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setMinimumHeight(24)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        group = QPalette.ColorGroup.Active if self.isEnabled() else QPalette.ColorGroup.Disabled
+        palette, ticked = self.palette(), self.isChecked()
+        accent = palette.color(group, QPalette.ColorRole.Highlight if self.isEnabled() else QPalette.ColorRole.Mid)
+        edge = accent if ticked or self.hasFocus() else palette.color(group, QPalette.ColorRole.Mid)
+        painter.setPen(QPen(edge, 1.5 if self.hasFocus() else 1))
+        painter.setBrush(accent if ticked else palette.color(group, QPalette.ColorRole.Base))
+        box = QRectF(0.75, self.height() / 2 - 7.5, 15, 15)
+        painter.drawRoundedRect(box, 3, 3)
+        if ticked:
+            painter.setPen(QPen(palette.color(group, QPalette.ColorRole.HighlightedText), 2))
+            painter.drawPolyline([box.topLeft() + QPointF(x, y) for x, y in ((3.5, 7.8), (6.4, 10.7), (11.8, 4.8))])
+        painter.setPen(palette.color(group, QPalette.ColorRole.WindowText))
+        painter.drawText(self.rect().adjusted(24, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextShowMnemonic, self.text())
+        painter.end()
+
+    def sizeHint(self) -> QSize:
+        return QSize(28 + self.fontMetrics().horizontalAdvance(self.text()), 24)
+
+    def minimumSizeHint(self) -> QSize:
+        return self.sizeHint()
+
+    def hitButton(self, pos: QPoint) -> bool:
+        return self.rect().contains(pos)
+
+
+class ResetLabel(QLabel):
+    """A control's caption; a double click puts the control back to what it was delivered with."""
+
+    reset = Signal()
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setToolTip("Double click to reset")
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self.reset.emit()
+        event.accept()
+
+
+class NumberSlider(QWidget):
+    """A whole number: caption, slider and number field. `name` names the field; the slider is `name`.slider.
+
+    curved: the slider's travel is logarithmic, as fits sizes. `changed` is emitted for a person's changes only.
+    """
+
+    changed = Signal(int)
+
+    def __init__(
+        self, name: str, caption: str, lowest: int, highest: int, standard: int, unit: str, *, curved: bool = False, hint: str = ""
+    ) -> None:
+        super().__init__()
+        self._lowest, self._highest, self._standard, self._curved = lowest, highest, standard, curved
+        self.caption = ResetLabel(caption)
+        self.caption.setObjectName(name + ".label")
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        named(self.slider, name + ".slider", caption, hint)
+        self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.slider.setRange(*((0, _FINE) if curved else (lowest, highest)))
+        self.slider.setPageStep(_FINE // 20 if curved else max(1, (highest - lowest) // 10))
+        self.field = QSpinBox()
+        named(self.field, name, caption, hint)
+        self.field.setRange(lowest, highest)
+        self.field.setSuffix(" " + unit)
+        self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.field.setFixedWidth(76)
+        self.field.setKeyboardTracking(False)
+        self.field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.caption.setBuddy(self.field)
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.slider, 1)
+        row.addWidget(self.field)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addWidget(self.caption)
+        layout.addLayout(row)
+        self.set_value(standard)
+        self.slider.valueChanged.connect(self._slid)
+        self.field.valueChanged.connect(self._typed)
+        self.caption.reset.connect(self.reset)
+
+    @property
+    def value(self) -> int:
+        return self.field.value()
+
+    def set_value(self, value: int) -> None:
+        """Show a value without telling anybody."""
+        for widget, shown in ((self.field, value), (self.slider, self._to_slider(value))):
+            blocked = widget.blockSignals(True)
+            widget.setValue(shown)
+            widget.blockSignals(blocked)
+
+    def reset(self) -> None:
+        if self.value != self._standard:
+            self.set_value(self._standard)
+            self.changed.emit(self._standard)
+
+    def _slid(self, position: int) -> None:
+        value = self._from_slider(position)
+        blocked = self.field.blockSignals(True)
+        self.field.setValue(value)
+        self.field.blockSignals(blocked)
+        self.changed.emit(value)
+
+    def _typed(self, value: int) -> None:
+        self.set_value(value)
+        self.changed.emit(value)
+
+    def _to_slider(self, value: int) -> int:
+        if not self._curved:
+            return value
+        return round(_FINE * math.log(value / self._lowest) / math.log(self._highest / self._lowest))
+
+    def _from_slider(self, position: int) -> int:
+        if not self._curved:
+            return position
+        ratio: float = self._highest / self._lowest
+        return round(self._lowest * math.exp(math.log(ratio) * position / _FINE))
+
+
+class Section(QWidget):
+    """A part of the inspector that folds. `name` is "panel.brush"; `folded` is emitted with the new state."""
+
+    folded = Signal(bool)
+
+    def __init__(self, name: str, title: str, on_reset: Callable[[], None] | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self._folded = False
+        self._icons: Icons | None = None
+        self.setObjectName(name)
+        self._head = QToolButton()
+        named(self._head, name + ".fold", f"{title} section")
+        role(self._head, "section")
+        self._head.setText(title)
+        self._head.setCheckable(False)
+        self._head.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._head.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self._head.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._head.setIconSize(QSize(14, 14))
+        self._head.clicked.connect(lambda: self.set_folded(not self._folded, tell=True))
+        head = QHBoxLayout()
+        head.setContentsMargins(8, 0, 8, 0)
+        head.addWidget(self._head, 1)
+        self._reset: QToolButton | None = None
+        if on_reset is not None:
+            self._reset = QToolButton()
+            named(self._reset, name + ".reset", f"Reset {title.lower()}", "Reset this section")
+            self._reset.setIconSize(QSize(14, 14))
+            self._reset.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            self._reset.clicked.connect(on_reset)
+            head.addWidget(self._reset)
+        self._body = QWidget()
+        self.body = QVBoxLayout(self._body)
+        self.body.setContentsMargins(16, 4, 16, 12)
+        self.body.setSpacing(12)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 6, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(head)
+        layout.addWidget(self._body)
+        layout.addWidget(rule())
+
+    @property
+    def is_folded(self) -> bool:
+        return self._folded
+
+    def set_folded(self, folded: bool, tell: bool = False) -> None:
+        self._folded = folded
+        self._body.setVisible(not folded)
+        self._draw()
+        if tell:
+            self.folded.emit(folded)
+
+    def tint(self, icons: Icons) -> None:
+        self._icons = icons
+        self._draw()
+        if self._reset is not None:
+            self._reset.setIcon(icons.icon("undo", icons.tokens.hint))
+
+    def _draw(self) -> None:
+        if self._icons is not None:
+            self._head.setIcon(self._icons.icon("chevron-right" if self._folded else "chevron-down", self._icons.tokens.hint))
+
+
+class GiveBackFocus(QObject):
+    """Return and Esc in a number field hand the keyboard back to the canvas, so that single keys are shortcuts again."""
+
+    def __init__(self, target: QWidget) -> None:
+        super().__init__(target)
+        self._target = target
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # The key is not swallowed: the field takes its number first, through the queue.
+        if event.type() is QEvent.Type.KeyPress and event.key() in (  # type: ignore[attr-defined]
+            Qt.Key.Key_Return,
+            Qt.Key.Key_Enter,
+            Qt.Key.Key_Escape,
+        ):
+            handled = watched.event(event)
+            self._target.setFocus(Qt.FocusReason.OtherFocusReason)
+            return handled
+        return False

@@ -1,0 +1,126 @@
+"""Words for a person: stages of work, sizes, durations, devices."""
+
+import html
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from bgdesk.core.geometry import Size
+
+if TYPE_CHECKING:
+    from bgdesk.batch.model.values import State
+
+_STAGES: Mapping[str, str] = {
+    "load": "Reading the photo",
+    "read": "Reading the photo",
+    "warm": "Starting the engine",
+    "engine": "Starting the engine",
+    "network": "Finding the subject",
+    "segment": "Finding the subject",
+    "trimap": "Finding the edges",
+    "alpha": "Refining the edges",
+    "rematte": "Refining the stroke",
+    "foreground": "Cleaning the edge colours",
+    "save": "Writing the file",
+    "download": "Downloading the network",
+    "unpack": "Unpacking the network",
+    "verify": "Checking the network",
+    "convert": "Converting the network",
+    "try": "Trying the network on a sample",
+    "wait": "Waiting for another bgdesk",
+}
+
+#: Stages of a queue's photo, where there is room for a word or two.
+_SHORT_STAGES: Mapping[str, str] = {
+    "load": "Reading",
+    "network": "Subject",
+    "trimap": "Edges",
+    "alpha": "Edges",
+    "foreground": "Colours",
+    "confidence": "Looking it over",
+    "save": "Writing",
+}
+#: Where a queue's photo stands: State.value -> words.
+_STATES: Mapping[str, str] = {
+    "queued": "Waiting",
+    "running": "Running",
+    "written": "Saving",
+    "review": "To review",
+    "done": "Done",
+    "rejected": "Rejected",
+    "skipped": "Skipped",
+    "failed": "Failed",
+}
+
+#: Timings worth a place in the status bar, in this order.
+_SHOWN: tuple[tuple[str, str], ...] = (("network", "network"), ("alpha", "alpha"), ("foreground", "colours"), ("rematte", "stroke"))
+
+
+def stage(name: str) -> str:
+    """A stage of work as a sentence's beginning; one that is not known is shown as it is called."""
+    return _STAGES.get(name, name[:1].upper() + name[1:])
+
+
+def short_stage(name: str) -> str:
+    return _SHORT_STAGES.get(name, name[:1].upper() + name[1:])
+
+
+def state(value: "State") -> str:
+    return _STATES[value.value]
+
+
+def share(value: float) -> str:
+    """A number in [0, 1]: `83 %`. Rounded down: what is under a gate of 80 % never reads as 80 %."""
+    return f"{math.floor(value * 100 + 1e-9)} %"
+
+
+def rate(per_second: float) -> str:
+    """`2.1 photos a second`, `14 photos a minute`, `40 photos an hour`."""
+    for value, unit in ((per_second, "a second"), (per_second * 60, "a minute")):
+        if value >= 1:
+            return f"{value:.1f} photos {unit}" if value < 10 else f"{value:.0f} photos {unit}"
+    return f"{per_second * 3600:.0f} photos an hour"
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 0.0995 else f"{seconds:.2f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+
+
+def timings(values: Mapping[str, float]) -> str:
+    """`network 0.52 s · alpha 0.31 s · stroke 40 ms`; empty if nothing was timed."""
+    return " · ".join(f"{word} {duration(values[name])}" for name, word in _SHOWN if name in values)
+
+
+def size(photo: Size) -> str:
+    return f"{photo.width} × {photo.height}"
+
+
+def percent(scale: float) -> str:
+    value = scale * 100
+    return f"{value:.1f} %" if value < 9.95 else f"{value:.0f} %"
+
+
+def device(name: str) -> str:
+    """`cpu` -> `CPU`, `cuda:0 NVIDIA H100` -> `NVIDIA H100`, `mps` -> `Apple GPU`."""
+    if name.startswith("cpu"):
+        return ("CPU " + name[3:].strip(" :")).strip()
+    if name.startswith("cuda"):
+        return name.partition(" ")[2] or "NVIDIA GPU"
+    return "Apple GPU" if name.startswith("mps") else name
+
+
+def marked(title: str, commercial: bool | None) -> str:
+    """A network's title with what must not be overlooked where it is chosen."""
+    return title if commercial else f"{title} (non-commercial)" if commercial is False else f"{title} (licence not known)"
+
+
+def licence_line(licence: str, url: str, commercial: bool | None) -> str:
+    """The licence and what it allows, as rich text; what it does not allow stands out."""
+    name = html.escape(licence) or "licence not stated"
+    linked = f'<a href="{html.escape(url, quote=True)}">{name}</a>' if url else name
+    use = {True: "commercial use allowed", False: "<b>not for commercial use</b>", None: "<b>commercial use not known</b>"}
+    return f"{linked}, {use[commercial]}"
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB" if size >= 10e6 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,148 @@
+"""What a person wishes for a queue, as one frozen value, and what becomes of it: a recipe, and a plan."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bgdesk.app.system.settings import Settings
+from bgdesk.batch.model.values import BatchRecipe, Existing, Fallback, Variant
+from bgdesk.batch.planning import naming, scan
+from bgdesk.batch.planning.plan import LedgerLike, Plan, plan
+from bgdesk.batch.planning.templates import DEFAULT
+from bgdesk.core.errors import UsageError
+from bgdesk.core.recipe import Quality
+from bgdesk.core.tasks import Progress, silent
+
+#: In place of a network's id in `Wish.fallback`: the same network with the best quality.
+BEST = "best"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Everything on the set-up page.
+
+    include, exclude: patterns for names, commas between them. newer: a date as text. smallest: kB.
+    templates: ids, at least one. model, matting: ids, "" for the default network and our own solver.
+    output: None until there is one. pattern: "" for the default. gate: None for no review. fallback: "", BEST, or a network's id.
+    """
+
+    sources: tuple[Path, ...] = ()
+    recursive: bool = False
+    include: str = ""
+    exclude: str = ""
+    newer: str = ""
+    smallest: int = 0
+    templates: tuple[str, ...] = (DEFAULT,)
+    quality: Quality = Quality.BALANCED
+    model: str = ""
+    matting: str = ""
+    output: Path | None = None
+    pattern: str = ""
+    existing: Existing = Existing.SKIP
+    order: scan.Order = scan.Order.NAME
+    gate: float | None = None
+    fallback: str = ""
+
+    @property
+    def filters(self) -> scan.Filters:
+        """Raises UsageError for a date that is none."""
+        newer = scan.moment(self.newer) if self.newer.strip() else None
+        return scan.Filters(_patterns(self.include), _patterns(self.exclude), newer, self.smallest * 1000)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the cutouts go: what was chosen (a name alone lies beside the first source), else a folder beside that."""
+        if not self.sources:
+            return self.output
+        return suggested(self.sources[0]) if self.output is None else self.sources[0].parent / self.output
+
+    @property
+    def title(self) -> str:
+        """What the queue is called in lists."""
+        if not self.sources:
+            return "Photos"
+        first = self.sources[0].name or str(self.sources[0])
+        return first if len(self.sources) == 1 else f"{first} and {len(self.sources) - 1:,} more"
+
+    def to_json(self) -> str:
+        """What is worth remembering: all but the photos, where they go, and what filters them."""
+        values = {
+            "recursive": self.recursive,
+            "templates": list(self.templates),
+            "quality": self.quality.value,
+            "model": self.model,
+            "matting": self.matting,
+            "pattern": self.pattern,
+            "existing": self.existing.value,
+            "order": self.order.value,
+            "gate": self.gate,
+            "fallback": self.fallback,
+        }
+        return json.dumps(values)
+
+
+def remembered(text: str, otherwise: Wish) -> Wish:
+    """The wish that `to_json` wrote; `otherwise` for anything else."""
+    try:
+        values = json.loads(text)
+        gate = values["gate"]
+        return replace(
+            otherwise,
+            recursive=bool(values["recursive"]),
+            templates=tuple(str(id) for id in values["templates"]) or otherwise.templates,
+            quality=Quality(values["quality"]),
+            model=str(values["model"]),
+            matting=str(values["matting"]),
+            pattern=str(values["pattern"]),
+            existing=Existing(values["existing"]),
+            order=scan.Order(values["order"]),
+            gate=None if gate is None else min(1.0, max(0.0, float(gate))),
+            fallback=str(values["fallback"]),
+        )
+    except (ValueError, TypeError, KeyError):
+        return otherwise
+
+
+def suggested(source: Path) -> Path:
+    """Where cutouts go if nobody says: beside a folder, in a folder beside a file; never among the photos."""
+    return source.parent / "cutouts" if source.suffix and not source.is_dir() else source.with_name(f"{source.name or 'photos'} cutouts")
+
+
+def recipe_of(wish: Wish, variants: Sequence[Variant], settings: Settings) -> BatchRecipe:
+    """The recipe; what the page does not ask is as in the editor. Raises UsageError for what cannot be had together."""
+    fallback = None
+    if wish.fallback == BEST:
+        fallback = Fallback(Quality.BEST)
+    elif wish.fallback:
+        fallback = Fallback(wish.quality, wish.fallback)
+    return BatchRecipe(
+        matte=replace(settings.matte, quality=wish.quality),
+        variants=tuple(variants),
+        model=wish.model or None,
+        matting=wish.matting or None,
+        device=settings.device,
+        precision=settings.precision,
+        gate=wish.gate,
+        fallback=fallback if wish.gate is not None else None,
+    )
+
+
+def pattern_of(wish: Wish, recipe: BatchRecipe) -> str:
+    """What was typed, else the default one."""
+    return wish.pattern.strip() or naming.default(recipe, wish.recursive)
+
+
+def plan_of(wish: Wish, recipe: BatchRecipe, ledger: LedgerLike | None = None, progress: Progress = silent) -> Plan:
+    """Look for the photos and say where each would go. Raises UsageError, and Cancelled through `progress`."""
+    output = wish.folder
+    if not wish.sources or output is None:
+        raise UsageError("There are no photos yet. Drop a folder here, or add one.")
+    found = scan.find(wish.sources, recursive=wish.recursive, filters=wish.filters, output=output, order=wish.order, progress=progress)
+    return plan(found, recipe, output, pattern_of(wish, recipe), wish.existing, ledger, progress)
+
+
+def _patterns(text: str) -> tuple[str, ...]:
+    """Names between commas; a bare word stands for names that hold it."""
+    parts = [part.strip() for part in text.replace(";", ",").split(",")]
+    return tuple(part if any(sign in part for sign in "*?[") else f"*{part}*" for part in parts if part)

@@ -1,0 +1,56 @@
+"""The bar over the canvas while a photo of the queue is being put right in the editor."""
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton
+
+from bgdesk.ui.kit.controls import named, role
+from bgdesk.ui.kit.icons import SIZE, Icons
+from bgdesk.ui.kit.message_bar import Overlay
+
+
+class FixBar(QFrame):
+    """`put_back`: the cut-out on the canvas replaces the queued one. `left`: it stays as it is."""
+
+    put_back = Signal()
+    left = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        named(self, "fix.bar", "A photo of the queue is being fixed")
+        self._icon = QLabel()
+        self._icon.setFixedSize(SIZE, SIZE)
+        self._text = QLabel()
+        named(self._text, "fix.text", "What is being fixed")
+        self._text.setTextFormat(Qt.TextFormat.PlainText)
+        self._text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._go = QPushButton("Put back into the queue")
+        named(self._go, "fix.put_back", "Put back into the queue", "This cut-out replaces the queued one (Ctrl+Return)")
+        self._go.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._go.clicked.connect(self.put_back)
+        self._leave = QToolButton()
+        named(self._leave, "fix.leave", "Leave it as it is", "Leave it as it is; it waits in the review")
+        self._leave.setIconSize(QSize(16, 16))
+        self._leave.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._leave.clicked.connect(self.left)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 6, 8, 6)
+        row.setSpacing(8)
+        row.addWidget(self._icon)
+        row.addWidget(self._text, 1)
+        row.addWidget(self._go)
+        row.addWidget(self._leave)
+        role(self._go, "accent")
+        self.hide()
+
+    def show_photo(self, name: str | None, ready: bool) -> None:
+        """name: of the photo being fixed, None for none. ready: it is what the canvas shows, and it is cut out."""
+        self._text.setText("" if name is None else f"{name} is in review. Paint it right, then put it back.")
+        self._go.setEnabled(ready)
+        self.setVisible(name is not None)
+        parent = self.parentWidget()
+        if isinstance(parent, Overlay):
+            parent.arrange()
+
+    def tint(self, icons: Icons) -> None:
+        self._icon.setPixmap(icons.pixmap("brush", SIZE, self.devicePixelRatioF(), icons.tokens.text))
+        self._leave.setIcon(icons.icon("close"))

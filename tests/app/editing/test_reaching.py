@@ -1,0 +1,173 @@
+"""How far strokes reach: labels that flow, what they leave alone, and looking again."""
+
+from dataclasses import replace
+from typing import Any
+
+from bgdesk.app.editing.render_export import prepare
+from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.trimap import Label
+
+PNG = ExportRecipe(Format.PNG)
+
+
+def test_labels_that_have_flown_belong_to_the_stroke(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    start = desk.state
+    desk.stroke((150, 20), radius=5)
+    desk.settle()
+    document = desk.session.document
+    assert document.trimap[20, 165] == Label.FOREGROUND  # not painted: flown to
+    assert document.alpha[20, 165] == 1
+    assert desk.engine.reaches[0][0] == "smart"
+    after = desk.state
+    desk.session.undo()
+    desk.settle()
+    assert desk.state == start
+    desk.session.redo()
+    desk.settle()
+    assert desk.state == after
+
+
+def test_exact_strokes_flow_nowhere(desk: Any) -> None:
+    desk.session.configure(replace(desk.session.settings, reach="exact"))
+    desk.open()
+    desk.engine.flows = True
+    desk.stroke((150, 20), radius=5)
+    desk.settle()
+    assert desk.session.document.trimap[20, 165] == Label.BACKGROUND
+    desk.session.configure(replace(desk.session.settings, reach="smart"))  # from the next stroke on
+    desk.stroke((150, 60), radius=5)
+    desk.settle()
+    assert [reach for reach, *_ in desk.engine.reaches] == ["exact", "smart"]
+
+
+def test_a_flow_leaves_earlier_strokes_alone(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    desk.stroke((165, 20), label=Label.BACKGROUND, radius=4)
+    desk.settle()
+    desk.stroke((150, 20), radius=5)
+    desk.settle()
+    trimap = desk.session.document.trimap
+    assert (trimap[18:23, 163:168] == Label.BACKGROUND).all()
+    assert trimap[20, 140] == Label.FOREGROUND
+    assert [again for _, _, again in desk.engine.reaches] == [False, False]
+    desk.stroke((40, 150), label=Label.UNKNOWN)
+    desk.settle()
+    assert desk.engine.reaches[-1][2] is True
+
+
+def test_a_flow_under_the_next_stroke_is_worked_out_with_it(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    start = desk.state
+    desk.engine.hold("rematte")
+    desk.stroke((150, 20), radius=5)
+    desk.pump.until(lambda: desk.engine.entered("rematte") == 1)
+    desk.session.stroke_begin(Label.FOREGROUND, 5, (100, 20))  # in the same tile, beside what runs
+    desk.engine.release("rematte")
+    desk.settle()
+    assert desk.session.document.trimap[20, 165] != Label.FOREGROUND
+    assert len(desk.session.pending_rects) == 2
+    desk.session.stroke_end()
+    desk.settle()
+    assert desk.session.pending_rects == ()
+    assert desk.session.document.trimap[20, 165] == Label.FOREGROUND
+    assert desk.session.document.trimap[20, 115] == Label.FOREGROUND
+    desk.session.undo()
+    desk.settle()
+    desk.session.undo()
+    desk.settle()
+    assert desk.state == start
+
+
+def test_an_export_before_the_answer_holds_what_the_answer_brings(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    desk.engine.hold("rematte")
+    desk.stroke((150, 20), radius=5)
+    document = desk.session.document
+    snapshot = document.freeze("smart", desk.session._editor.history.standing)
+    desk.engine.release("rematte")
+    cutout = prepare(snapshot, ExportRecipe(), desk.engine)
+    document.release(snapshot)
+    desk.settle()
+    assert (cutout.alpha == document.alpha).all()
+    assert (cutout.trimap == document.trimap).all()
+
+
+def test_a_flow_does_not_take_what_was_painted_meanwhile(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    desk.engine.hold("rematte")
+    desk.stroke((150, 20), radius=5)
+    desk.pump.until(lambda: desk.engine.entered("rematte") == 1)
+    desk.stroke((165, 20), label=Label.BACKGROUND, radius=2)  # finished, beside what runs, where its label flows to
+    desk.engine.release("rematte")
+    desk.settle()
+    document = desk.session.document
+    assert (document.trimap[20, 164:167] == Label.BACKGROUND).all()
+    assert (document.alpha[20, 164:167] == 0).all()
+
+
+def test_a_flow_does_not_take_what_was_painted_unknown(desk: Any) -> None:
+    desk.open()
+    desk.stroke((165, 20), label=Label.UNKNOWN, radius=4)
+    desk.settle()
+    desk.engine.flows = True
+    desk.stroke((150, 20), radius=5)
+    desk.settle()
+    trimap = desk.session.document.trimap
+    assert (trimap[20, 162:168] == Label.UNKNOWN).all()
+    assert trimap[20, 158] == Label.FOREGROUND  # up to there it flows
+
+
+def test_an_answer_dropped_under_a_stroke_is_asked_for_again_when_that_is_given_up(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    desk.engine.hold("rematte")
+    desk.stroke((150, 20), radius=5)
+    desk.pump.until(lambda: desk.engine.entered("rematte") == 1)
+    desk.session.stroke_begin(Label.FOREGROUND, 5, (100, 20))
+    desk.engine.release("rematte")
+    desk.settle()
+    desk.session.stroke_cancel()
+    desk.settle()
+    assert desk.session.pending_rects == ()
+    assert desk.session.document.alpha[20, 150] == 1
+
+
+def test_strokes_that_another_cut_took_away_fix_nothing(desk: Any) -> None:
+    desk.open()
+    desk.engine.flows = True
+    desk.stroke((165, 20), label=Label.BACKGROUND, radius=4)
+    desk.settle()
+    desk.session.cut_again()
+    desk.settle()
+    desk.stroke((150, 20), radius=5)
+    desk.settle()
+    assert desk.session.document.trimap[20, 165] == Label.FOREGROUND
+    desk.session.undo()
+    desk.settle()
+    desk.session.undo()  # the first paint stands again
+    desk.settle()
+    desk.stroke((150, 20), radius=5)
+    desk.settle()
+    assert desk.session.document.trimap[20, 165] == Label.BACKGROUND
+
+
+def test_looking_again_is_for_the_strokes_that_ask(desk: Any) -> None:
+    desk.open()
+    desk.stroke((40, 150), label=Label.UNKNOWN)
+    desk.settle()
+    desk.stroke((44, 152))  # over it, with an answer of its own
+    desk.settle()
+    assert [again for *_, again in desk.engine.reaches] == [True, False]
+    desk.engine.hold("rematte")
+    desk.stroke((200, 150), label=Label.UNKNOWN)
+    desk.session.undo()
+    desk.session.redo()  # not worked out yet: it asks still
+    desk.engine.release("rematte")
+    desk.settle()
+    assert desk.engine.reaches[-1][2] is True

@@ -1,0 +1,115 @@
+"""What is remembered, and that nothing is lost when the file is not what it should be."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bgdesk.app.system import settings
+from bgdesk.app.system.settings import Settings
+
+
+def test_what_is_saved_comes_back(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "folder" / "settings.json"
+    chosen = replace(
+        Settings(),
+        theme="dark",
+        brush_size=12.5,
+        overlay=0.25,
+        precut=False,
+        undo_bytes=1 << 24,
+        folded=("panel.shadow",),
+        window_state="AAE=",
+    )
+    settings.save(chosen, file)
+    assert settings.load(file) == chosen
+    assert [path.name for path in file.parent.iterdir()] == ["settings.json"]
+
+
+def test_without_a_file_there_are_the_defaults(home: Path) -> None:
+    assert settings.load() == Settings()
+    settings.save(replace(Settings(), theme="light"))
+    assert settings.load().theme == "light"
+    assert (home / "settings" / "settings.json").is_file()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b'"text"', b"\xff\xfe\x00", b"null"])
+def test_a_broken_file_is_kept_aside(tmp_path: Path, expect_log: Any, content: bytes) -> None:
+    expect_log("starting with the defaults")
+    file = tmp_path / "settings.json"
+    file.write_bytes(content)
+    assert settings.load(file) == Settings()
+    assert settings.load(file) == Settings()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["settings.json", "settings.json.broken"]
+    assert (tmp_path / "settings.json.broken").read_bytes() == content
+    settings.save(Settings(), file)
+    assert (tmp_path / "settings.json.broken").read_bytes() == content
+
+
+def test_another_broken_file_does_not_replace_the_first(tmp_path: Path, expect_log: Any) -> None:
+    expect_log("starting with the defaults")
+    file = tmp_path / "settings.json"
+    for content in ("{1", "{2"):
+        file.write_text(content)
+        settings.load(file)
+    assert (tmp_path / "settings.json.broken").read_text() == "{1"
+    assert (tmp_path / "settings.json.broken-2").read_text() == "{2"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("theme", "pink"),
+        ("theme", 3),
+        ("brush_size", "large"),
+        ("brush_size", 0),
+        ("brush_size", True),
+        ("overlay", 1.5),
+        ("overlay", float("nan")),
+        ("undo_bytes", -1),
+        ("precut", 1),
+        ("folded", "brush"),
+        ("folded", [1]),
+        ("export_format", "exe"),
+        ("window_state", None),
+        ("from_a_newer_version", {"a": 1}),
+    ],
+)
+def test_one_senseless_value_loses_only_itself(tmp_path: Path, expect_log: Any, name: str, value: Any) -> None:
+    expect_log(f"left out: {name}")
+    file = tmp_path / "settings.json"
+    good = replace(Settings(), device="cpu", model="u2netp")
+    content = json.dumps({**asdict(good), name: value})
+    file.write_text(content)
+    assert settings.load(file) == good
+    assert (tmp_path / "settings.json.broken").read_text() == content
+
+
+def test_a_file_from_an_older_version_gets_the_new_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text('{"theme": "dark"}')
+    assert settings.load(file) == replace(Settings(), theme="dark")
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "settings.json"
+    settings.save(replace(Settings(), theme="dark"), file)
+
+    def full(*args: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(settings.json, "dump", full)
+    with pytest.raises(OSError, match="No space"):
+        settings.save(Settings(), file)
+    assert settings.load(file).theme == "dark"
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.json"]
+
+
+def test_a_folder_in_place_of_the_file(tmp_path: Path, expect_log: Any) -> None:
+    expect_log("could not be read")
+    expect_log("could not be kept aside")
+    (tmp_path / "settings.json").mkdir()
+    assert settings.load(tmp_path / "settings.json") == Settings()
