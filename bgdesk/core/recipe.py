@@ -1,11 +1,12 @@
 """Recipes: every choice that turns a source into a cutout, frozen, so that a job is a pure function of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import TypeAlias
 
 from bgdesk.core.errors import UsageError
+from bgdesk.core.parameters import EDGE
 
 #: Red, green, blue, each 0 to 255, sRGB.
 Colour: TypeAlias = tuple[int, int, int]
@@ -97,6 +98,45 @@ class MatteRecipe:
     def recolours(self) -> bool:
         """Whether the foreground is anything else than the source."""
         return self.amount > 0.0 or self.spill is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeRecipe:
+    """How a solved alpha is finished (see core.finish); lengths in pixels of the photo, ranges in core.parameters.EDGE.
+
+    Raises UsageError when a value is outside its range.
+    """
+
+    shift: float = 0.0  #: the edge moves outwards by this, inwards where it is negative
+    smooth: float = 0.0  #: corners and jags smaller than this are rounded off
+    feather: float = 0.0  #: the edge becomes soft over this distance to each side
+    contrast: float = 0.0  #: in percent: soft edges become harder
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            object.__setattr__(self, each.name, EDGE[each.name].check(getattr(self, each.name)))
+
+    @property
+    def neutral(self) -> bool:
+        """Whether alpha stays as it was solved, bit for bit."""
+        return self == EdgeRecipe()
+
+    def scaled(self, factor: float) -> "EdgeRecipe":
+        """The same for a picture that is `factor` times as large, at most the ranges' ends."""
+
+        def clipped(name: str) -> float:
+            value: float = getattr(self, name) * factor
+            return min(max(value, EDGE[name].lowest), EDGE[name].highest)
+
+        return replace(self, shift=clipped("shift"), smooth=clipped("smooth"), feather=clipped("feather"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """All choices of one photo that turn its source into a cut-out."""
+
+    matte: MatteRecipe = field(default_factory=MatteRecipe)  #: how alpha and the subject's colours are made
+    edge: EdgeRecipe = field(default_factory=EdgeRecipe)  #: how alpha is finished
 
 
 @dataclass(frozen=True)
