@@ -20,8 +20,8 @@ from bgdesk.app.work.events import Offer
 from bgdesk.batch.model.values import Decision, State
 from bgdesk.batch.run.queue import Phase
 from bgdesk.ui.editor import commands
-from bgdesk.ui.queue.window.open_queue import QueueRoom
-from bgdesk.ui.queue.window.queue_window import BatchWindow
+from bgdesk.ui.queue.open_queue import OpenQueue
+from bgdesk.ui.queue.window.queue_window import QueueWindow
 from tests.ui.fakes import Brake
 
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -43,13 +43,13 @@ class Queue:
         self.desk = desk
 
     @property
-    def window(self) -> BatchWindow:
-        window: BatchWindow = self.desk.window.commands.desk.window
+    def window(self) -> QueueWindow:
+        window: QueueWindow = self.desk.window.commands.queue_controller.window
         return window
 
     @property
-    def room(self) -> QueueRoom:
-        room: QueueRoom = self.desk.window.commands.desk.room
+    def room(self) -> OpenQueue:
+        room: OpenQueue = self.desk.window.commands.queue_controller.open_queue
         return room
 
     def call(self) -> None:
@@ -428,7 +428,7 @@ def test_a_second_queue_waits_until_the_first_is_done(start: Callable[..., Queue
     queue.window.show_progress()
     queue.click("queue.stop")
     queue.desk.until(lambda: queue.room.phase is Phase.STOPPING)
-    assert not queue.control("queue.stop").isEnabled()
+    queue.desk.until(lambda: not queue.control("queue.stop").isEnabled())
 
 
 def test_every_control_of_the_window_has_a_name_and_can_be_reached_by_tab(

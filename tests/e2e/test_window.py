@@ -17,8 +17,8 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, 
 
 from bgdesk.app.system.settings import Settings
 from bgdesk.core.trimap import Label
-from bgdesk.ui.canvas.canvas import Hand
 from bgdesk.ui.canvas.render import View
+from bgdesk.ui.canvas.tools import Tool
 from bgdesk.ui.editor.actions import ACTIONS
 from bgdesk.ui.kit.file_dialogs import Closing
 from bgdesk.ui.kit.theme import DARK, HIGH_CONTRAST, LIGHT
@@ -121,9 +121,9 @@ def test_keys_choose_brush_and_size(desk: Any, photo: Path) -> None:
     assert brush.diameter == 40
     assert desk.control("panel.brush.size").value() == 40
     desk.key(Qt.Key.Key_H)
-    assert canvas.hand is Hand.PAN
+    assert canvas.tool is Tool.PAN
     desk.key(Qt.Key.Key_B)
-    assert canvas.hand is Hand.BRUSH
+    assert canvas.tool is Tool.BRUSH
     assert brush.label is Label.BACKGROUND
 
 

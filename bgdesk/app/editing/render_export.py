@@ -10,7 +10,8 @@ from bgdesk.app.editing.work import Snapshot
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineProtocol
 from bgdesk.core.finish import finished
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress, silent
 
 

@@ -22,12 +22,12 @@ from bgdesk.files.save import save
 from bgdesk.ui.kit.bridge import Bridge
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.theme import DARK
+from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.review import review_page
 from bgdesk.ui.queue.review.deck import Deck, Said
 from bgdesk.ui.queue.review.review_loader import LONGEST, Wanted, best, read, read_cutout, wanted
 from bgdesk.ui.queue.review.review_page import ReviewPage
 from bgdesk.ui.queue.review.review_view import Ground
-from bgdesk.ui.queue.window.open_queue import QueueRoom
 from tests.ui.fakes import Brake, FakeQueue, cutout, item, reviewable
 
 ACCEPTED, REJECTED = Decision.ACCEPTED, Decision.REJECTED
@@ -194,7 +194,7 @@ class Table:
         self.qtbot = qtbot
         self.queue = FakeQueue([reviewable(folder, id, colour) for id, colour in ((1, RED), (2, GREEN), (3, BLUE), (4, GREY))])
         self.queue.put(item(8, State.DONE), item(9, State.QUEUED))
-        self.room = QueueRoom(folder, Brake().pool, bridge.post)
+        self.room = OpenQueue(folder, Brake().pool, bridge.post)
         self.room.adopt(self.queue, self.queue.items(), self.queue.summary())  # type: ignore[arg-type]
         self.page = ReviewPage(self.room, bridge.post)
         self.page.tint(Icons(DARK))

@@ -23,7 +23,6 @@ from bgdesk.batch.model.values import Existing, Variant
 from bgdesk.batch.planning.naming import TOKENS
 from bgdesk.batch.planning.templates import Template
 from bgdesk.core.recipe import Format, Quality
-from bgdesk.ui.editor.inspector import QUALITIES
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import Check, Combo, NumberSlider, hint_label, named, role
 from bgdesk.ui.kit.icons import Icons
@@ -64,7 +63,7 @@ class Options(QScrollArea):
         self._templates.setVerticalSpacing(0)
         self.makes = hint_label()
         named(self.makes, "setup.makes", "What is made of each photo")
-        self.quality = self._combo("setup.quality", "Quality", [(text, quality.value) for text, quality in QUALITIES])
+        self.quality = self._combo("setup.quality", "Quality", [(text, quality.value) for text, quality in words.QUALITIES])
         self.model = self._combo("setup.model", "Network", [])
         self.matting = self._combo("setup.matting", "Edges", [])
         made = _form()

@@ -24,26 +24,33 @@ from bgdesk.core.errors import UsageError
 from bgdesk.core.tasks import Progress
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import Icons
+from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.setup.options import Options
 from bgdesk.ui.queue.setup.sources import Sources
 from bgdesk.ui.queue.setup.wish import Wish, pattern_of, plan_of, recipe_of, remembered
-from bgdesk.ui.queue.window.open_queue import QueueRoom
 
 #: After the last change, until the photos are looked for anew, in milliseconds.
 _PAUSE_MS = 300
 _LINES = 5  # of a dry run are shown; the rest is in the tool tip
 
 
-@dataclass(frozen=True)
-class Doors:
-    """What the page needs from outside. ledger: opens it, on a worker thread. remember: writes the settings."""
+@dataclass(frozen=True, kw_only=True)
+class SetupServices:
+    """What the page needs from outside."""
 
+    #: Asks the person for photos.
     ask_files: Callable[[], Sequence[Path]]
+    #: Asks the person for a folder; the text is the dialog's title.
     ask_folder: Callable[[str], Path | None]
+    #: The networks on this computer.
     networks: Callable[[], list[ModelStatus]]
+    #: The settings as they are now.
     settings: Callable[[], Settings]
+    #: Writes changed settings.
     remember: Callable[[Settings], None]
+    #: Opens the record of all photos that queues have done; called on a worker thread.
     ledger: Callable[[], Ledger]
+    #: The confidence under which a photo is shown to the person, until they choose another.
     standard_gate: float
 
 
@@ -52,15 +59,15 @@ class SetupPage(QWidget):
 
     ready = Signal(object, object)
 
-    def __init__(self, room: QueueRoom, doors: Doors) -> None:
+    def __init__(self, open_queue: OpenQueue, services: SetupServices) -> None:
         super().__init__()
         named(self, "setup.page", "New queue")
         role(self, "page")
-        self._room, self._doors = room, doors
+        self._open_queue, self._services = open_queue, services
         self._job: Job[Any] | None = None
         self._found: Path | None = None  # a photo for the example
-        self.sources = Sources(doors.ask_files, lambda: doors.ask_folder("Add a folder"))
-        self.options = Options(doors.standard_gate, lambda: doors.ask_folder("Where the cutouts go"))
+        self.sources = Sources(services.ask_files, lambda: services.ask_folder("Add a folder"))
+        self.options = Options(services.standard_gate, lambda: services.ask_folder("Where the cutouts go"))
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.setObjectName("setup.splitter")
         splitter.setHandleWidth(1)
@@ -82,9 +89,9 @@ class SetupPage(QWidget):
         self._pause.setInterval(_PAUSE_MS)
         self._pause.timeout.connect(self._look)
         self.options.show_templates(self._templates())
-        self.options.show_networks(doors.networks())
-        first = Wish(gate=doors.standard_gate, quality=doors.settings().matte.quality, matting=doors.settings().matting)
-        self.show_wish(remembered(doors.settings().queue_setup, first))
+        self.options.show_networks(services.networks())
+        first = Wish(gate=services.standard_gate, quality=services.settings().matte.quality, matting=services.settings().matting)
+        self.show_wish(remembered(services.settings().queue_setup, first))
         self.sources.changed.connect(self._changed)
         self.options.changed.connect(self._changed)
         self._changed()
@@ -162,11 +169,11 @@ class SetupPage(QWidget):
         """For another queue: the same wishes, no photos. Networks may have come or gone."""
         self.sources.clear()
         self.options.set_output(None)
-        self.options.show_networks(self._doors.networks())
+        self.options.show_networks(self._services.networks())
         self._changed()
 
     def _recipe(self, wish: Wish) -> BatchRecipe:
-        return recipe_of(wish, variants_of(wish.templates), self._doors.settings())
+        return recipe_of(wish, variants_of(wish.templates), self._services.settings())
 
     # What would come of it.
 
@@ -213,7 +220,7 @@ class SetupPage(QWidget):
 
     def _check(self) -> None:
         """The dry run."""
-        items = list(self._room.items.values())
+        items = list(self._open_queue.items.values())
 
         def more(plan: Plan, progress: Progress) -> Sequence[str]:
             return estimate(plan, Pace.of(items), progress=progress).lines()
@@ -233,7 +240,7 @@ class SetupPage(QWidget):
                 self._say(["There is nothing to do.", *brief(plan)])
                 return
             self._say([])
-            self._doors.remember(replace(self._doors.settings(), queue_setup=wish.to_json()))
+            self._services.remember(replace(self._services.settings(), queue_setup=wish.to_json()))
             self.ready.emit(wish, plan)
 
         self._plan(done)
@@ -242,7 +249,7 @@ class SetupPage(QWidget):
         """Look and plan on a worker; `done` gets the plan, with `more` both."""
         self.stop_looking()
         self._pause.stop()
-        wish, ledger = self.wish, self._doors.ledger
+        wish, ledger = self.wish, self._services.ledger
         try:
             recipe = self._recipe(wish)
         except UsageError as error:
@@ -264,7 +271,7 @@ class SetupPage(QWidget):
             self._bar.setValue(round(1000 * fraction))
 
         self._show_looking(True)
-        job = self._job = self._room.look(work, done, lambda text: self._say([text]), ended, moved)
+        job = self._job = self._open_queue.look(work, done, lambda text: self._say([text]), ended, moved)
 
     def stop_looking(self) -> None:
         job, self._job = self._job, None
