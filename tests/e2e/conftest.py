@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import PySide6
 import pytest
+from bgdesk.app.editing.document import Document
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -16,7 +17,6 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from bgdesk.app.editing.document import Document
 from bgdesk.app.networks.catalog import CatalogEntry, Source
 from bgdesk.app.networks.store import ModelStatus, ModelStore
 from bgdesk.app.session.session import Session

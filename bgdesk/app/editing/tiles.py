@@ -34,8 +34,8 @@ class SpillFile:
     def __init__(self, folder: Path) -> None:
         """Raises OSError where there is no room or no right to write."""
         folder.mkdir(parents=True, exist_ok=True)
-        stream = self._stream = tempfile.TemporaryFile(dir=folder)
-        weakref.finalize(self, stream.close)  # with the last tile that lies in it
+        stream = self._stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open for as long as a tile lies in it
+        weakref.finalize(self, stream.close)
         self._lock = threading.Lock()  # written on the IO lane, read by whoever undoes
         self.nbytes = 0
 

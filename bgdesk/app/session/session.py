@@ -33,8 +33,8 @@ from bgdesk.app.work.events import (
     LabelsChanged,
     Listener,
     Message,
-    PhotoShown,
     PhotosChanged,
+    PhotoShown,
     RecipeChanged,
     Severity,
 )

@@ -140,7 +140,7 @@ class Canvas(QWidget):
             self._fade.start()
         self._stain(rect)
 
-    def trimap_changed(self, rect: Rect) -> None:
+    def labels_changed(self, rect: Rect) -> None:
         if self._scene is not None:
             self._scene.trimap_changed(rect)
             if self.view is View.TRIMAP:

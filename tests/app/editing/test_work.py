@@ -6,9 +6,9 @@ from typing import Any
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from bgdesk.app.editing.document import Document
 from hypothesis import given
 
-from bgdesk.app.editing.document import Document
 from bgdesk.app.editing.render_export import free_name, needs_engine, prepare
 from bgdesk.app.editing.requests import AlphaRequest, ColourRequest, join
 from bgdesk.core.cutout import Cutout
