@@ -14,7 +14,8 @@ from bgdesk.cli.targets import Task, find_photos, plan
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import BgdeskError, SaveError, UsageError
-from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe, Quality
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe, MatteRecipe, Quality
 from bgdesk.core.tasks import Cancelled, Progress, silent
 from bgdesk.engine.pipeline import EngineStatus
 from bgdesk.files.load import SUFFIXES, load, load_trimap

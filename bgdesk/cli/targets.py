@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from bgdesk.core.errors import UsageError
+from bgdesk.core.formats import Format as Format
 from bgdesk.core.parameters import EDGE
 
 #: Red, green, blue, each 0 to 255, sRGB.
@@ -23,17 +24,6 @@ def colour_of(text: str) -> Colour:
     if len(digits) != 6 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
         raise UsageError(f"{text!r} is no colour. Write it like #00b140.")
     return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
-
-
-class Format(Enum):
-    """File format of a cutout. The value is the suffix, without the dot."""
-
-    PNG = "png"
-    PSD = "psd"
-
-    @property
-    def suffix(self) -> str:
-        return "." + self.value
 
 
 class Quality(Enum):

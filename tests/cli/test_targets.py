@@ -9,7 +9,7 @@ import pytest
 
 from bgdesk.cli.targets import find_photos, plan
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
 
 SUFFIXES = (".jpg", ".png")
 

@@ -16,7 +16,8 @@ import pytest
 
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import SaveError
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
 from bgdesk.files import atomic, load, save
 from tests.files import pictures

@@ -9,7 +9,8 @@ from bgdesk.app.editing.document import Snapshot
 from bgdesk.app.editing.requests import AlphaRequest, ColourRequest, join
 from bgdesk.app.work.ports import EngineLike
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress, silent
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Colour, Format, MatteRecipe, Quality, colour_of
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import Colour, MatteRecipe, Quality, colour_of
 
 
 class State(Enum):
@@ -73,10 +74,12 @@ class Variant:
     margin: float = 0.05
 
     def __post_init__(self) -> None:
-        if self.alpha_only and (self.format is not Format.PNG or self.background is not None):
-            raise UsageError(f"The variant {self.name!r} asks for the opacity alone: that is a PNG without a background.")
-        if self.format is Format.PSD and (self.size is not None or self.background is not None):
-            raise UsageError(f"The variant {self.name!r} asks for a PSD: it holds the whole photo, without size or background.")
+        facts = self.format.facts
+        if self.alpha_only and (not facts.opacity_alone or self.background is not None):
+            able = " or ".join(each.facts.title for each in Format if each.facts.opacity_alone)
+            raise UsageError(f"The variant {self.name!r} asks for the opacity alone: that is a {able} without a background.")
+        if facts.layers and (self.size is not None or self.background is not None):
+            raise UsageError(f"The variant {self.name!r} asks for a {facts.title}: it holds the whole photo, without size or background.")
         if self.size is not None and not 16 <= self.size <= 16384:
             raise UsageError(f"The size of a variant is 16 to 16384 pixels, not {self.size}.")
         if not 0.0 <= self.margin <= 0.45:

@@ -12,15 +12,13 @@ from bgdesk.batch.model.values import BatchRecipe, Item, Variant
 from bgdesk.batch.planning.plan import Plan
 from bgdesk.core.errors import LoadError
 from bgdesk.core.geometry import Size
-from bgdesk.core.recipe import Format, Quality
+from bgdesk.core.recipe import Quality
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.files.load import measure
 
 #: Photos whose heads are read at most; of more, evenly spread ones stand for all.
 SAMPLE = 400
 
-# Bytes a pixel in 8 bits, a little above what shop and camera photos gave (PNG 0.6 to 2.1, PSD 2.3 to 9, opacity 0.02 to 0.3).
-_PNG, _PSD, _ALPHA = 1.2, 6.0, 0.1
 # What the queue itself writes down of a photo: journal, thumbnail, report.
 _BESIDE = 20_000
 # Left alone: a disk that is filled to the last byte troubles every program.
@@ -193,5 +191,6 @@ def _output_bytes(photo: Size, variants: Sequence[Variant]) -> float:
     total = 0.0
     for variant in variants:
         pixels = photo.area if variant.size is None else variant.size**2
-        total += pixels * (_PSD if variant.format is Format.PSD else _ALPHA if variant.alpha_only else _PNG)
+        facts = variant.format.facts
+        total += pixels * (facts.disk_opacity if variant.alpha_only else facts.disk)
     return total

@@ -17,7 +17,8 @@ from typing import Any
 from bgdesk.app.system import paths
 from bgdesk.batch.model.values import BatchRecipe, Fallback, Variant
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format, MatteRecipe, Quality
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.engine.confidence import PASS
 
 log = logging.getLogger(__name__)
