@@ -74,6 +74,7 @@ class Canvas(QWidget):
         self._stale: list[Rect] = []
         self._pointer: QPointF | None = None
         self._drawn: QRect | None = None  # where the outline was painted last
+        self._lowered = 0  # by how much the upper edge has sunk since the last frame, in logical pixels
         self._fade = QVariantAnimation(self)
         self._fade.setDuration(FADE_MS)
         self._fade.setStartValue(0.0)
@@ -201,14 +202,22 @@ class Canvas(QWidget):
         self._tool = tool
         self._set_cursor()
 
+    @property
+    def held(self) -> bool:
+        """Whether the person is painting or dragging; `resting` is emitted when that ends."""
+        return self._held is not None
+
     def cancel(self) -> bool:
         """Drop what is being dragged; False if nothing was."""
         tool, self._held = self._held, None
-        if tool is None or not tool.active:
+        if tool is None:
             return False
-        tool.cancel()
-        self._set_cursor()
-        return True
+        active = tool.active
+        if active:
+            tool.cancel()
+            self._set_cursor()
+        self.resting.emit()
+        return active
 
     def _show_paint(self, start: Point, end: Point, radius: float, label: Label) -> Rect:
         if self._scene is None:
@@ -369,13 +378,19 @@ class Canvas(QWidget):
 
     # Painting.
 
+    def place(self, area: QRect) -> None:
+        """Take this part of the parent. A photo that is zoomed stays where it is on the screen when the upper edge moves."""
+        self._lowered += area.top() - self.y()
+        self.setGeometry(area)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._resized()
 
     def _resized(self) -> None:
         before = self._viewport
+        lowered, self._lowered = self._lowered * self.devicePixelRatioF(), 0
         if before is not None and not self._fits:
-            self._viewport = before.resized(self._screen)
+            self._viewport = before.resized(self._screen, lowered)
         self._rebuild()
         if self._viewport != before:
             self.zoomed.emit()
@@ -384,7 +399,7 @@ class Canvas(QWidget):
         """A frame for the window's present size, all of it to be drawn."""
         screen = self._screen
         if self._frame.shape[:2] != (screen.height, screen.width):
-            self._frame = np.zeros((screen.height, screen.width, 4), np.uint8)
+            self._frame = np.full((screen.height, screen.width, 4), 255, np.uint8)  # opaque: the photo's pixels leave the last byte alone
         self._look = Look(self._look.view, self._look.strength, self._look.reveal, self.devicePixelRatioF())
         if self._scene is not None and (self._viewport is None or self._fits):
             self._viewport = Viewport.fitted(self._scene.size, screen, self.devicePixelRatioF())

@@ -18,7 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from bgdesk.core.recipe import AUTO, Format
+from bgdesk.core.formats import Format
+from bgdesk.core.parameters import EDGE
+from bgdesk.core.recipe import AUTO, EdgeRecipe, MatteRecipe, Recipe
 from bgdesk.ui.canvas.tools import LARGEST, SMALLEST, STANDARD, Brush
 from bgdesk.ui.editor.actions import ACTIONS, Actions
 from bgdesk.ui.kit.controls import Combo, NumberSlider, Section, action_button, hint_label, named, role

@@ -22,13 +22,15 @@ from bgdesk.ui.editor.empty_state import EmptyState
 from bgdesk.ui.editor.film_strip import FilmStrip
 from bgdesk.ui.editor.inspector import GREEN_SCREEN, Inspector, ToolStrip
 from bgdesk.ui.editor.presenter import LABELS, EditorViews, Presenter
+from bgdesk.ui.editor.stage import Stage
 from bgdesk.ui.editor.status_bar import StatusBar
 from bgdesk.ui.kit import incoming, system
 from bgdesk.ui.kit.controls import GiveBackFocus, named, role
 from bgdesk.ui.kit.file_dialogs import Closing
 from bgdesk.ui.kit.icons import Icons
-from bgdesk.ui.kit.message_bar import Overlay
+from bgdesk.ui.kit.message_bar import MessageBar
 from bgdesk.ui.kit.theme import DARK, INSPECTOR_WIDTH, Tokens, choose, palette, style_sheet
+from bgdesk.ui.kit.work_progress import WorkProgress
 from bgdesk.ui.queue.window.fix_bar import FixBar
 from bgdesk.ui.services import Services
 
@@ -52,11 +54,13 @@ class MainWindow(QMainWindow):
         self.actions_ = Actions(self, self.canvas, self._handlers())
         self.actions_.fill(self.menuBar())
         self.empty = EmptyState(self.actions_)
-        self.stage = Overlay(self.canvas, self.empty)
+        self.messages = MessageBar()
+        self.progress = WorkProgress()
+        self.stage = Stage(self.canvas, self.empty, self.progress.bar)
         self.strip = ToolStrip(self.actions_)
         self.inspector = Inspector(self.actions_, self.brush)
         self.film = FilmStrip()
-        self.status = StatusBar()
+        self.status = StatusBar(self.progress)
         self._view_chip = _chip("chip.view", "View")
         self._zoom_chip = _chip("chip.zoom", "Zoom")
         self._leaving = False
@@ -68,6 +72,8 @@ class MainWindow(QMainWindow):
             brush=self.brush,
             canvas=self.canvas,
             stage=self.stage,
+            messages=self.messages,
+            progress=self.progress,
             empty=self.empty,
             inspector=self.inspector,
             film=self.film,
@@ -157,7 +163,8 @@ class MainWindow(QMainWindow):
         whole.addLayout(row, 1)
         whole.addWidget(self.status)
         self.setCentralWidget(body)
-        self.stage.add_bar(self.fix_bar)
+        for banner in (self.fix_bar, self.messages):
+            self.stage.add_banner(banner)
         for chip in (self._view_chip, self._zoom_chip):
             self.stage.add_chip(chip)
         views, zooms = QMenu(self._view_chip), QMenu(self._zoom_chip)
@@ -189,8 +196,8 @@ class MainWindow(QMainWindow):
         self.brush.changed.connect(self._presenter.show_tool)
         self.film.chosen.connect(self._session.select)
         self.film.removed.connect(lambda _key: self.commands.close_photo())
-        self.stage.progress.cancelled.connect(self._session.cancel)
-        self.stage.messages.offered.connect(self.commands.take_offer)
+        self.progress.cancelled.connect(self._session.cancel)
+        self.messages.offered.connect(self.commands.take_offer)
         self.empty.install.connect(self._session.install_model)
         self.empty.import_file.connect(self.commands.import_network)
         self.inspector.strength_changed.connect(lambda value: self.canvas.set_strength(value / 100))
@@ -222,7 +229,7 @@ class MainWindow(QMainWindow):
             application.setStyleSheet(style_sheet(tokens))
         icons = Icons(tokens)
         self.actions_.tint(icons)
-        for part in (self.inspector, self.empty, self.film, self.stage.messages, self.fix_bar, self.commands.queue_controller):
+        for part in (self.inspector, self.empty, self.film, self.messages, self.fix_bar, self.commands.queue_controller):
             if part is not None:
                 part.tint(icons)
         for chip in (self._view_chip, self._zoom_chip):
@@ -258,7 +265,7 @@ class MainWindow(QMainWindow):
             self.inspector.take_spill(chosen)
 
     def tell(self, message: Message) -> None:
-        self.stage.messages.tell(message)
+        self.messages.tell(message)
 
     # What a person does.
 
@@ -288,7 +295,7 @@ class MainWindow(QMainWindow):
         elif self._session.busy is not None:
             self._session.cancel()
         else:
-            self.stage.messages.dismiss()
+            self.messages.dismiss()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if incoming.acceptable(event.mimeData()):

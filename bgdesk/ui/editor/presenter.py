@@ -31,9 +31,11 @@ from bgdesk.ui.editor.commands import Commands
 from bgdesk.ui.editor.empty_state import EmptyState
 from bgdesk.ui.editor.film_strip import FilmStrip
 from bgdesk.ui.editor.inspector import Inspector
+from bgdesk.ui.editor.stage import Stage
 from bgdesk.ui.editor.status_bar import StatusBar
 from bgdesk.ui.kit import words
-from bgdesk.ui.kit.message_bar import Overlay
+from bgdesk.ui.kit.message_bar import MessageBar
+from bgdesk.ui.kit.work_progress import WorkProgress
 from bgdesk.ui.services import Services
 
 LABELS = {"tool.foreground": Label.FOREGROUND, "tool.background": Label.BACKGROUND, "tool.unknown": Label.UNKNOWN}
@@ -48,7 +50,9 @@ class EditorViews:
     actions: Actions
     brush: Brush
     canvas: Canvas
-    stage: Overlay
+    stage: Stage
+    messages: MessageBar
+    progress: WorkProgress
     empty: EmptyState
     inspector: Inspector
     film: FilmStrip
@@ -83,7 +87,7 @@ class Presenter:
             case HistoryChanged():
                 self._views.canvas.settle_paint(pending)
                 if self._session.current is not None and self._session.can_undo:
-                    self._views.stage.messages.heeded(self._session.current.key)
+                    self._views.messages.photo_edited(self._session.current.key)
                 self.show_state()
             case BusyChanged():
                 self._views.canvas.settle_paint(pending)
@@ -91,7 +95,7 @@ class Presenter:
             case EngineChanged():
                 self.show_engine()
             case Message():
-                self._views.stage.messages.tell(event)
+                self._views.messages.tell(event)
                 if self._commands.models_dialog is not None:  # it covers the message bar
                     self._commands.models_dialog.tell(event.text)
             case Exported():
@@ -130,7 +134,7 @@ class Presenter:
 
     def show_photos(self) -> None:
         current = self._session.current
-        self._views.stage.messages.show_photo(None if current is None else current.key)
+        self._views.messages.show_photo(None if current is None else current.key)
         self._views.film.show_photos(self._session.photos, current)
         self._views.window.setWindowTitle(f"{current.name}[*] — bgdesk" if current else "bgdesk")
         self._views.window.setWindowModified(current is not None and current.unsaved)
@@ -171,7 +175,7 @@ class Presenter:
 
     def show_busy(self) -> None:
         busy = self._session.busy
-        self._views.stage.progress.show_busy(busy)
+        self._views.progress.show_busy(busy)
         if not self._views.empty.isHidden():
             self._views.empty.show_network(self._services.store.statuses(), busy is not None)
         if self._commands.models_dialog is not None:
@@ -196,7 +200,7 @@ class Presenter:
         self._views.inspector.show_note("\n".join(status.notes) if installed else _NO_NETWORK)
         self._views.empty.show_network(statuses, self._session.busy is not None)
         if installed:
-            self._views.stage.messages.withdraw(Offer.INSTALL_MODEL)
+            self._views.messages.withdraw(Offer.INSTALL_MODEL)
         if self._commands.models_dialog is not None:
             self._commands.models_dialog.refresh()
 

@@ -59,7 +59,7 @@ class QueueWindow(QWidget):
         self.setup = SetupPage(open_queue, services)
         self.progress = ProgressPage(open_queue, post)
         self.review = ReviewPage(open_queue, post)
-        self.messages = MessageBar(self)
+        self.messages = MessageBar()
         self.stack = QStackedWidget()
         for page in (self.list, self.setup, self.progress, self.review):
             self.stack.addWidget(page)
