@@ -7,6 +7,7 @@ reading, computing and writing happen on the lanes of `Jobs`, whose answers come
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
