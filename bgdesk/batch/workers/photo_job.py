@@ -23,6 +23,7 @@ from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import BgdeskError, SaveError
 from bgdesk.core.geometry import Size
 from bgdesk.core.recipe import ExportRecipe, MatteRecipe
+from bgdesk.core.results import Confidence
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.confidence import judge
 from bgdesk.files.load import LoadedImage
@@ -36,20 +37,11 @@ THUMBNAIL = 256
 _QUALITY = 85
 
 
-class ConfidenceLike(Protocol):
-    """engine.confidence.Confidence: value in [0, 1], and sentences why the cut-out may be wrong."""
-
-    @property
-    def value(self) -> float: ...
-    @property
-    def reasons(self) -> tuple[str, ...]: ...
-
-
 class Engine(Protocol):
     """engine.pipeline.Pipeline, as far as a photo of a queue needs it."""
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = ..., progress: Progress = silent) -> Cutout: ...
-    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> ConfidenceLike: ...
+    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence: ...
 
 
 @dataclass(frozen=True)
@@ -251,7 +243,7 @@ def _try(opened: Opened, photo: LoadedImage, matte: MatteRecipe, recipe: BatchRe
     if recipe.gate is None:
         # Nothing depends on it, so the network is not asked again: the signs alone took 1 % of a photo's time, with it 9 %.
         progress("confidence", 0.0)
-        found: ConfidenceLike = judge(photo.pixels, cutout)
+        found = judge(photo.pixels, cutout)
     else:
         found = opened.engine.confidence(photo.pixels, cutout, progress)
     timings = {**cutout.timings, "confidence": time.perf_counter() - begun}
