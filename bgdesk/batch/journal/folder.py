@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bgdesk.app.system.filelock import locked
+from bgdesk.app.system.locks import locked
 from bgdesk.batch.journal.journal import Journal, JournalError, Ledger
 from bgdesk.batch.model.values import State
 from bgdesk.core.errors import BgdeskError

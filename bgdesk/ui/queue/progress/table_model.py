@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
 from bgdesk.batch.model.values import Item, State
-from bgdesk.batch.planning.scan import natural
+from bgdesk.files.find import natural
 from bgdesk.ui.kit import words
 
 Index = QModelIndex | QPersistentModelIndex
