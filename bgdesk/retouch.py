@@ -21,11 +21,11 @@ from bgdesk.app.work.activity import Activity
 from bgdesk.app.work.events import Event
 from bgdesk.app.work.inline_jobs import InlineJobs
 from bgdesk.app.work.jobs import Priority
-from bgdesk.core.arrays import Alpha, Pixels, Trimap
+from bgdesk.core import finish as finishing
+from bgdesk.core.arrays import Alpha, Pixels, Trimap, check_pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import Reach
 from bgdesk.core.errors import MattingError, UsageError
-from bgdesk.core import finish as finishing
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe, Recipe
 from bgdesk.core.results import Patch
@@ -65,11 +65,10 @@ class Retouch:
     def __init__(self, pixels: Pixels | LoadedImage, *, engine: Engine | None = None) -> None:
         self._photo = pixels if isinstance(pixels, LoadedImage) else None
         source = pixels.pixels if isinstance(pixels, LoadedImage) else pixels
-        if not isinstance(source, np.ndarray) or source.ndim != 3 or source.shape[2] != 3 or source.dtype not in (np.uint8, np.uint16):
-            raise MattingError("Pixels must be height × width × 3, uint8 or uint16. Of a loaded photo, give the photo or its .pixels.")
+        check_pixels(source)
         self._engine = (engine or Engine()).pipeline
         self._jobs = InlineJobs()
-        weakref.finalize(self, self._jobs.close, 0.0)
+        weakref.finalize(self, self._jobs.close, 1.0)
         # The editor must not hold `self`: whoever lets go of a Retouch lets go of its arrays at once.
         self._notes: list[str] = []
         self._editor = Editor(

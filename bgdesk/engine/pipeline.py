@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
+from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap, check_pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineStatus, Reach
 from bgdesk.core.errors import MattingError
@@ -111,7 +111,7 @@ class Pipeline:
         """The network's matte: float32 H×W in [0, 1]. Raises ModelError, DeviceError, Cancelled, MattingError."""
         from bgdesk.engine.networks.segment import segment
 
-        _check_pixels(pixels)
+        check_pixels(pixels)
         progress("network", 0.0)
         return self._ask(lambda loaded: segment(pixels, loaded.net, loaded.run, progress, quality))
 
@@ -154,7 +154,7 @@ class Pipeline:
 
         Raises MattingError when the arrays do not fit together, Cancelled.
         """
-        _check_pixels(pixels)
+        check_pixels(pixels)
         _check_like(pixels, trimap, "trimap")
         _check_trimap(trimap)
         if not (trimap != 128).any():
@@ -187,7 +187,7 @@ class Pipeline:
         """
         from bgdesk.engine.matting.rematte import rematte
 
-        _check_pixels(pixels)
+        check_pixels(pixels)
         _check_like(pixels, labels, "trimap")
         _check_like(pixels, alpha, "alpha")
         if labels.dtype != np.uint8:
@@ -206,7 +206,7 @@ class Pipeline:
         """
         from bgdesk.engine.colours.foreground import foreground
 
-        _check_pixels(pixels)
+        check_pixels(pixels)
         _check_like(pixels, alpha, "alpha")
         alpha = np.ascontiguousarray(alpha, np.float32)
         colours = foreground(pixels, alpha, progress, recipe.amount)
@@ -228,7 +228,7 @@ class Pipeline:
         """
         from bgdesk.engine.confidence import judge
 
-        _check_pixels(pixels)
+        check_pixels(pixels)
         _check_like(pixels, cutout.alpha, "cutout")
         progress("confidence", 0.0)
         found = judge(pixels, cutout, lambda part: self.mirrored(pixels, part, progress))
@@ -374,13 +374,6 @@ def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     timings[stage] = time.perf_counter() - start
-
-
-def _check_pixels(pixels: Pixels) -> None:
-    if not isinstance(pixels, np.ndarray):
-        raise MattingError(f"Pixels must be an array, and this is a {type(pixels).__name__}. Of a loaded photo, give its .pixels.")
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16) or 0 in pixels.shape:
-        raise MattingError(f"Pixels must be height × width × 3, uint8 or uint16; these are {pixels.shape} {pixels.dtype}.")
 
 
 def _check_like(pixels: Pixels, other: Alpha | Trimap | Mask, name: str) -> None:

@@ -114,7 +114,7 @@ class Rematting:
             doing="working out the edge",
             stage="alpha",
             on_done=partial(self._solved, request),
-            on_error=lambda _: self._stop(request),
+            on_error=lambda _: self._failed(request),
             on_cancelled=lambda by_person: self._cancelled(request, by_person),
         )
         self._solving = _Solving(job, request, time.perf_counter(), self._history.count)
@@ -156,6 +156,9 @@ class Rematting:
         if by_person and self._stop(request):
             text = "Cancelled. The paint stays; its edge is worked out with the next stroke."
             self._listeners.emit(Message(Severity.INFO, text))
+
+    def _failed(self, request: RematteRequest) -> None:
+        self._stop(request)
 
     def _stop(self, request: RematteRequest) -> bool:
         """Leave what is owed until the next stroke; False if another request has taken over already."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 
 from bgdesk.app.editing.editor import Editor
-from bgdesk.app.session.strip import Entry
+from bgdesk.app.session.strip import Entry, tell
 from bgdesk.app.work.activity import Activity
 from bgdesk.app.work.events import EngineChanged, Event, Message, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
@@ -113,7 +113,8 @@ class Cutter:
         else:
             editor.replace(cutout, since)
         self.listen()
-        tell(entry, cutout.notes, self._emit)
+        engines = self._engine.status.notes  # said once, by `listen`
+        tell(entry, (note for note in cutout.notes if note not in engines), self._emit)
         self._changed()
 
     def _failed(self, entry: Entry, editor: Editor, error: Exception) -> None:
@@ -153,12 +154,6 @@ class Cutter:
         if status != self._status:
             self._status = status
             self._emit(EngineChanged())
-
-
-def tell(entry: Entry, notes: Iterable[str], emit: Callable[[Event], None]) -> None:
-    """Say what an engine's answer noted about this photo."""
-    for note in notes:
-        emit(Message(Severity.WARNING, f"{entry.name}: {note}", about=entry.key))
 
 
 def _checked(cutout: Cutout, source: Pixels) -> Cutout:

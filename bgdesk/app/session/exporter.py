@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from bgdesk.app.editing.render_export import needs_engine, prepare
-from bgdesk.app.session.strip import Entry
+from bgdesk.app.session.strip import Entry, tell
 from bgdesk.app.work.activity import Activity
 from bgdesk.app.work.events import Event, Exported, Message, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
@@ -94,6 +94,10 @@ class Exporter:
                 entry.exported = snapshot.edit_id
             self._changed()
 
+        def prepared(cutout: Cutout) -> None:
+            tell(entry, cutout.notes, self._emit)
+            then(cutout, photo, end)
+
         def stopped(by_person: bool) -> None:
             end(False)
             if by_person:
@@ -107,7 +111,7 @@ class Exporter:
             partial(prepare, snapshot, recipe, self._engine),
             doing=f"preparing {name}",
             stage="foreground",
-            on_done=lambda cutout: then(cutout, photo, end),
+            on_done=prepared,
             on_error=lambda _: end(False),
             on_cancelled=stopped,
             priority=Priority.NORMAL,  # after the strokes

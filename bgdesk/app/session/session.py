@@ -7,7 +7,6 @@ reading, computing and writing happen on the lanes of `Jobs`, whose answers come
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +17,10 @@ from bgdesk.app.editing.history import History
 from bgdesk.app.editing.render_export import free_name
 from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.onnx_presets import Description
-from bgdesk.app.session.cutting import MODEL_OFFERS, Cutter, tell
+from bgdesk.app.session.cutting import MODEL_OFFERS, Cutter
 from bgdesk.app.session.exporter import End, Exporter
 from bgdesk.app.session.photos import Busy, Photo, PhotoState
-from bgdesk.app.session.strip import Entry, Found, Strip
+from bgdesk.app.session.strip import Entry, Found, Strip, tell
 from bgdesk.app.system import paths
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.activity import Activity

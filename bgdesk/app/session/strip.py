@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from bgdesk.app.editing.parking import Parked, shrink
 from bgdesk.app.editing.work import Work
 from bgdesk.app.session.photos import THUMBNAIL, Photo, PhotoState
 from bgdesk.app.work.activity import ActiveJob, Activity
+from bgdesk.app.work.events import Event, Message, Severity
 from bgdesk.app.work.jobs import Lane, Priority
 from bgdesk.app.work.ports import FilesLike
 from bgdesk.core.arrays import Pixels
@@ -103,6 +104,12 @@ class Entry:
 
     def jobs(self) -> list[ActiveJob]:
         return [job for job in (self.loading, self.cutting, self.parking, self.previewing) if job is not None]
+
+
+def tell(entry: Entry, notes: Iterable[str], emit: Callable[[Event], None]) -> None:
+    """Say what an engine's answer noted about this photo."""
+    for note in notes:
+        emit(Message(Severity.WARNING, f"{entry.name}: {note}", about=entry.key))
 
 
 @dataclass(frozen=True, eq=False)

@@ -65,6 +65,10 @@ class InlineJobs(Jobs):
         if errors:
             raise errors[0]
 
+    def close(self, timeout: float = 5.0) -> bool:
+        self._pending.clear()  # with the arrays that the jobs hold
+        return super().close(timeout)
+
     def _deliver(self) -> None:
         while not self._answers.empty():
             self._answers.get()()

@@ -328,7 +328,7 @@ class Inspector(QFrame):
 
     def _show_spill(self) -> None:
         """What is chosen, and the usual choices; the last entry asks for another colour."""
-        spill = self.spill_colour or self._recipe.matte.spill or ""
+        spill = AUTO if self._recipe.matte.spill == AUTO else self.spill_colour
         choices = [("Leave spill", ""), ("Remove spill, find its colour", AUTO)]
         if spill not in ("", AUTO):
             choices.append((f"Remove spill of {spill}", spill))

@@ -204,11 +204,15 @@ class NumberSlider(QWidget):
 
     def set_value(self, value: float) -> None:
         """Show a value without telling anybody."""
-        for widget, shown in ((self.field, value), (self.slider, self._to_slider(value))):
-            if widget.value() != shown:
-                blocked = widget.blockSignals(True)
-                widget.setValue(shown)
-                widget.blockSignals(blocked)
+        if self.field.value() != value:
+            blocked = self.field.blockSignals(True)
+            self.field.setValue(value)
+            self.field.blockSignals(blocked)
+        position = self._to_slider(value)
+        if self.slider.value() != position:
+            blocked = self.slider.blockSignals(True)
+            self.slider.setValue(position)
+            self.slider.blockSignals(blocked)
 
     def reset(self) -> None:
         if self.value != self._standard:

@@ -117,7 +117,7 @@ def recipe_of(wish: Wish, variants: Sequence[Variant], settings: Settings) -> Ba
     elif wish.fallback:
         fallback = Fallback(wish.quality, wish.fallback)
     return BatchRecipe(
-        matte=replace(settings.matte, quality=wish.quality),
+        matte=replace(settings.recipe.matte, quality=wish.quality),
         variants=tuple(variants),
         model=wish.model or None,
         matting=wish.matting or None,
