@@ -192,7 +192,7 @@ class QueueController:
             def done(picture: Path | None) -> None:
                 release()
                 if picture is not None:
-                    self.window.progress.table.shelf.drop((picture, True))
+                    self.window.progress.table.pictures.drop((picture, True))
                 self._unsaved.exported(fixing.source)
                 if not fixing.was_open and any(each.key == key for each in self._session.photos):
                     self._session.remove(key)
