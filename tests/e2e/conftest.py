@@ -36,7 +36,7 @@ from bgdesk.engine.pipeline import Pipeline
 from bgdesk.ui.canvas.render import LABEL_COLOURS
 from bgdesk.ui.editor.main_window import MainWindow
 from bgdesk.ui.kit.bridge import Bridge
-from bgdesk.ui.kit.file_dialogs import Ask, Closing
+from bgdesk.ui.kit.file_dialogs import Ask, Closing, ExportTarget
 from bgdesk.ui.services import Services
 from tests.ui.fakes import Brake
 
@@ -197,6 +197,7 @@ class Answers(Ask):
     close: Closing = Closing.CANCEL
     chosen: Path | None = None
     leave: bool = True
+    may_replace: bool = True
     asked: list[str] = field(default_factory=list)
 
     def photos(self, parent: QWidget, suffixes: tuple[str, ...]) -> list[Path]:
@@ -207,9 +208,13 @@ class Answers(Ask):
         self.asked.append("network")
         return self.network
 
-    def export_target(self, parent: QWidget, suggestion: Path, format: Format) -> tuple[Path, Format] | None:
+    def export_target(self, parent: QWidget, suggestion: Path, format: Format) -> ExportTarget | None:
         self.asked.append(f"export {suggestion.name} {format.value}")
-        return None if self.target is None else (self.target, Format(self.target.suffix[1:]))
+        return None if self.target is None else ExportTarget(self.target, Format(self.target.suffix[1:]), self.target.exists())
+
+    def replace(self, parent: QWidget, path: Path) -> bool:
+        self.asked.append(f"replace {path.name}")
+        return self.may_replace
 
     def colour(self, parent: QWidget, title: str, current: str) -> str | None:
         self.asked.append(f"colour {current}")

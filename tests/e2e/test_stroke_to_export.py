@@ -82,6 +82,22 @@ def test_drop_paint_undo_redo_export(desk: Any, photo: Path, tmp_path: Path) -> 
     assert not desk.control("message.show_in_folder").isHidden()
 
 
+@pytest.mark.parametrize("replaces", [True, False])
+def test_a_file_that_appears_after_the_name_was_chosen_is_asked_about(desk: Any, photo: Path, tmp_path: Path, replaces: bool) -> None:
+    desk.open(photo)
+    desk.files.gate.clear()
+    desk.ask.target, desk.ask.may_replace = tmp_path / "out.png", replaces
+    desk.window.actions_["action.export"].trigger()
+    (tmp_path / "out.png").write_bytes(b"precious")
+    desk.ask.target = tmp_path / "other.png"
+    desk.files.gate.set()
+    written = tmp_path / ("out.png" if replaces else "other.png")
+    desk.until(lambda: desk.window.messages.message is not None and f"{written.name} is saved" in desk.window.messages.message.text)
+    assert "replace out.png" in desk.ask.asked
+    assert ((tmp_path / "out.png").read_bytes() == b"precious") is not replaces
+    assert written.read_bytes().startswith(b"\x89PNG")
+
+
 def test_export_psd_from_the_menu(desk: Any, photo: Path, tmp_path: Path) -> None:
     desk.open(photo)
     target = tmp_path / "out.psd"

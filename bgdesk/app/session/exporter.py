@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, TypeAlias
 from bgdesk.app.editing.render_export import needs_engine, prepare
 from bgdesk.app.session.strip import Entry, tell
 from bgdesk.app.work.activity import Activity
-from bgdesk.app.work.events import Event, Exported, Message, Offer, Severity
+from bgdesk.app.work.events import Event, Exported, Message, NameTaken, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
 from bgdesk.app.work.ports import FilesLike
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineProtocol
+from bgdesk.core.errors import Cause, SaveError
 from bgdesk.core.recipe import ExportRecipe
+from bgdesk.core.tasks import Progress
 
 if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
@@ -44,8 +46,11 @@ class Exporter:
         self._emit = emit
         self._changed = changed
 
-    def export(self, entry: Entry, path: Path, recipe: ExportRecipe, protect: Sequence[Path]) -> None:
-        """Freeze the entry's work now, and write that, whatever is painted meanwhile. protect: never written to."""
+    def export(self, entry: Entry, path: Path, recipe: ExportRecipe, protect: Sequence[Path], *, replace: bool) -> None:
+        """Freeze the entry's work now, and write that, whatever is painted meanwhile. protect: never written to.
+
+        Without `replace` no other file is written to either: NameTaken says so.
+        """
 
         def then(cutout: Cutout, photo: LoadedImage | None, end: End) -> None:
             def stopped(by_person: bool) -> None:
@@ -53,14 +58,25 @@ class Exporter:
                 if by_person:
                     self._emit(Message(Severity.INFO, f"Cancelled. {path.name} was not written."))
 
-            def written(target: Path) -> None:
-                end(True)
+            def written(target: Path | None) -> None:
+                end(target is not None)
+                if target is None:
+                    self._emit(NameTaken(path, recipe, entry.key))
+                    return
                 self._emit(Exported(target))
                 self._emit(Message(Severity.INFO, f"{target.name} is saved.", (Offer.SHOW_IN_FOLDER,), target))
 
+            def work(progress: Progress) -> Path | None:
+                try:
+                    return self._files.save(cutout, path, recipe, photo, protect, progress, replace)
+                except SaveError as error:
+                    if error.cause is Cause.EXISTS:
+                        return None
+                    raise
+
             self._activity.submit(
                 Lane.IO,
-                lambda progress: self._files.save(cutout, path, recipe, photo, protect, progress),
+                work,
                 doing=f"saving {path.name}",
                 stage="save",
                 on_done=written,

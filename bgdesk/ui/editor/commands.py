@@ -17,7 +17,7 @@ from bgdesk.app.session.photos import PhotoState
 from bgdesk.app.session.session import Session
 from bgdesk.app.system.paths import data_folder, resource
 from bgdesk.app.system.settings import Settings
-from bgdesk.app.work.events import Message, Offer, Severity
+from bgdesk.app.work.events import Message, NameTaken, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
 from bgdesk.core.recipe import ExportRecipe, Format, Recipe
 from bgdesk.core.tasks import Progress
@@ -185,10 +185,20 @@ class Commands:
         target = self._services.ask.export_target(self._window, suggestion, chosen)
         if target is None:
             return False
-        path, written = target
-        self.configure(replace(self._session.settings, export_format=written.value))
-        self._session.export(path, ExportRecipe(written))
+        self.configure(replace(self._session.settings, export_format=target.format.value))
+        self._session.export(target.path, ExportRecipe(target.format), replace=target.replace)
         return True
+
+    def name_taken(self, event: NameTaken) -> None:
+        """A file of that name has appeared since the person chose it: ask again."""
+        current = self._session.current
+        if current is None or current.key != event.photo:
+            text = f"{event.path.name} was not exported: a file of that name is there now. Export the photo again."
+            self._tell(Message(Severity.WARNING, text))
+        elif self._services.ask.replace(self._window, event.path):
+            self._session.export(event.path, event.recipe, replace=True)
+        else:
+            self.export(event.recipe.format)
 
     def show_in_folder(self, path: Path) -> None:
         failure = show_outside(path.parent)

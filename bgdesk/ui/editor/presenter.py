@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from bgdesk.app.session.photos import PhotoState
@@ -17,6 +17,7 @@ from bgdesk.app.work.events import (
     HistoryChanged,
     LabelsChanged,
     Message,
+    NameTaken,
     Offer,
     PhotosChanged,
     PhotoShown,
@@ -98,6 +99,8 @@ class Presenter:
                 self._views.messages.tell(event)
                 if self._commands.models_dialog is not None:  # it covers the message bar
                     self._commands.models_dialog.tell(event.text)
+            case NameTaken():
+                QTimer.singleShot(0, lambda: self._commands.name_taken(event))  # a dialog, once every view knows
             case Exported():
                 self._views.inspector.show_format(Format(self._session.settings.export_format))
                 self.show_photos()

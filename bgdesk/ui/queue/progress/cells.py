@@ -11,8 +11,8 @@ from bgdesk.batch.model.values import Item, State
 from bgdesk.core.errors import LoadError
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.icons import Icons
-from bgdesk.ui.kit.loader import Shelf
 from bgdesk.ui.kit.paint import checker, tabular
+from bgdesk.ui.kit.picture_cache import PictureCache
 from bgdesk.ui.kit.theme import Tokens
 from bgdesk.ui.queue.progress.table_model import ITEM, Column, ItemsModel, alignment
 
@@ -61,7 +61,7 @@ def read_picture(source: Source) -> QImage | None:
         if longest > _THUMBNAIL:
             image = image.scaled(_THUMBNAIL, _THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation)
         return image
-    from bgdesk.files.load import preview  # decoders: here, on the shelf's thread
+    from bgdesk.files.load import preview  # decoders: here, on the cache's thread
 
     try:
         pixels = preview(path, _THUMBNAIL)
@@ -71,7 +71,7 @@ def read_picture(source: Source) -> QImage | None:
     return QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
 
-class Cells(QStyledItemDelegate):
+class CellDelegate(QStyledItemDelegate):
     """Draws every cell itself: a style sheet that is asked ten times a row is what makes tables slow."""
 
     icons: Icons | None = None
@@ -79,9 +79,9 @@ class Cells(QStyledItemDelegate):
     hovered = -1  # row
     current = -1  # row that the keyboard is on
 
-    def __init__(self, shelf: Shelf[Source, QImage], model: ItemsModel) -> None:
+    def __init__(self, pictures: PictureCache[Source, QImage], model: ItemsModel) -> None:
         super().__init__()
-        self._shelf, self._model = shelf, model
+        self._pictures, self._model = pictures, model
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(WIDTHS[Column(index.column())], ROW_HEIGHT)
@@ -113,7 +113,7 @@ class Cells(QStyledItemDelegate):
         painter.restore()
 
     def _picture(self, painter: QPainter, cell: QRect, item: Item, tokens: Tokens) -> None:
-        image = self._shelf.get(picture_of(item)) or self._shelf.get((item.source, False))
+        image = self._pictures.get(picture_of(item)) or self._pictures.get((item.source, False))
         if image is None:
             if self.icons is not None:
                 self.icons.icon("sample", tokens.disabled).paint(painter, QRect(cell.center().x() - 9, cell.center().y() - 9, 20, 20))

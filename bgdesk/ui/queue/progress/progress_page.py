@@ -243,7 +243,7 @@ class ProgressPage(QWidget):
 
     def _sift(self) -> None:
         states = next(states for id, _, states in CHIPS if self.chips[id].isChecked())
-        self.model.set_sieve(self.filter.text(), states)
+        self.model.set_row_filter(self.filter.text(), states)
 
     def retry(self) -> None:
         """All that failed; the queue goes on with them if it stands still."""

@@ -13,9 +13,9 @@ from bgdesk.batch.model.values import Decision, Item, State
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
-from bgdesk.ui.kit.loader import Shelf
+from bgdesk.ui.kit.picture_cache import PictureCache
 from bgdesk.ui.queue.open_queue import OpenQueue
-from bgdesk.ui.queue.review.deck import Deck, Said
+from bgdesk.ui.queue.review.deck import Deck, Judgement
 from bgdesk.ui.queue.review.review_loader import LONGEST, Picture, Wanted, read, wanted
 from bgdesk.ui.queue.review.review_view import Ground, ReviewCanvas
 
@@ -47,8 +47,8 @@ class ReviewPage(QWidget):
         self._open_queue = open_queue
         self._icons: Icons | None = None
         self.deck = Deck()
-        self.shelf: Shelf[Wanted, Picture] = Shelf("review", read, self._arrived, post, AHEAD + 3)
-        self._whole: Shelf[Wanted, Picture] = Shelf("review-whole", read, self._arrived_whole, post, 1)
+        self.pictures: PictureCache[Wanted, Picture] = PictureCache("review", read, self._arrived, post, AHEAD + 3)
+        self._whole: PictureCache[Wanted, Picture] = PictureCache("review-whole", read, self._arrived_whole, post, 1)
         self.canvas = ReviewCanvas()
         self.canvas.whole_wanted.connect(self._want_whole)
         layout = QVBoxLayout(self)
@@ -207,8 +207,8 @@ class ReviewPage(QWidget):
         self.deck.fixed(id)
         self.show_current()
 
-    def close_shelves(self) -> None:
-        self.shelf.close()
+    def close_caches(self) -> None:
+        self.pictures.close()
         self._whole.close()
 
     # What a person does.
@@ -240,7 +240,7 @@ class ReviewPage(QWidget):
         self._ground_buttons[ground].setChecked(True)
         self.canvas.set_ground(ground)
 
-    def _carry_out(self, said: Said | None) -> None:
+    def _carry_out(self, said: Judgement | None) -> None:
         if said is None:
             return
         if said.decision is Decision.ACCEPTED:
@@ -254,8 +254,8 @@ class ReviewPage(QWidget):
         key, item = self._key(), self._item()
         if key is None:
             self.canvas.show_picture(None, self._nothing() if item is None else f"{item.name} has no cutout to look at.")
-        elif key in self.shelf:
-            self.canvas.show_picture(self.shelf.get(key))
+        elif key in self.pictures:
+            self.canvas.show_picture(self.pictures.get(key))
         else:
             self.canvas.show_picture(None, "Reading…")
         self._show_figures()
@@ -280,11 +280,11 @@ class ReviewPage(QWidget):
             return
         ids = [self.deck.current, *self.deck.ahead(AHEAD)]
         items = [item for id in ids if id is not None and (item := self._open_queue.item(id)) is not None]
-        self.shelf.want(key for item in items if (key := wanted(item, queue.recipe)) is not None)
+        self.pictures.want(key for item in items if (key := wanted(item, queue.recipe)) is not None)
 
     def _arrived(self, key: Wanted) -> None:
         if key == self._key():
-            self.canvas.show_picture(self.shelf.get(key))
+            self.canvas.show_picture(self.pictures.get(key))
 
     def _want_whole(self) -> None:
         key, picture = self._key(), self.canvas.picture

@@ -199,7 +199,7 @@ class QueueController:
 
             def done(picture: Path | None) -> None:
                 if picture is not None:
-                    self.window.progress.table.shelf.drop((picture, True))
+                    self.window.progress.table.pictures.drop((picture, True))
                 if not fixing.was_open and any(each.key == key for each in self._session.photos):
                     self._session.remove(key)
 

@@ -21,8 +21,8 @@ from bgdesk.ui.kit.taskbar import TaskBar
 from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.progress.progress_page import ProgressPage
 from bgdesk.ui.queue.review.review_page import ReviewPage
+from bgdesk.ui.queue.setup.choices import SetupChoices
 from bgdesk.ui.queue.setup.setup_page import SetupPage, SetupServices
-from bgdesk.ui.queue.setup.wish import Wish
 from bgdesk.ui.queue.window.queue_list import QueueListPage
 
 
@@ -202,9 +202,9 @@ class QueueWindow(QWidget):
         elif self._may_leave():
             self._open_queue.open(folder, False, then)
 
-    def _create(self, wish: Wish, plan: Plan) -> None:
+    def _create(self, choices: SetupChoices, plan: Plan) -> None:
         if self._may_leave():
-            self._open_queue.create(plan.recipe, plan.planned, wish.title, plan.output, plan.existing, self.show_progress)
+            self._open_queue.create(plan.recipe, plan.planned, choices.title, plan.output, plan.existing, self.show_progress)
 
     def _may_leave(self) -> bool:
         """Only one queue is open here; a running one is not ended behind somebody's back."""
@@ -295,8 +295,8 @@ class QueueWindow(QWidget):
         self.setup.stop_looking()
         self._taskbar.show(None, 0)
         self.hide()
-        self.progress.table.shelf.close()
-        self.review.close_shelves()
+        self.progress.table.pictures.close()
+        self.review.close_caches()
 
 
 def _ignore(_result: bool) -> None:

@@ -15,7 +15,7 @@ from bgdesk.batch.model.values import BatchRecipe, Existing, Planned, State, Sum
 from bgdesk.batch.run.queue import Phase, Progressed, Queue, Said
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.bridge import Bridge
-from bgdesk.ui.kit.loader import Shelf
+from bgdesk.ui.kit.picture_cache import PictureCache
 from bgdesk.ui.kit.taskbar import properties
 from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.progress.progress_page import figures
@@ -191,27 +191,27 @@ class Slow:
 
 def test_the_latest_wish_comes_first_and_old_ones_are_forgotten(bridge: Bridge, qtbot: QtBot) -> None:
     load, arrived = Slow(), list[int]()
-    shelf: Shelf[int, str] = Shelf("test", load, arrived.append, bridge.post, capacity=3)
-    shelf.want([1, 2, 3, 4, 5])
-    qtbot.waitUntil(lambda: shelf._loading == 1)
-    shelf.want([9, 13, 2])  # scrolled away
+    pictures: PictureCache[int, str] = PictureCache("test", load, arrived.append, bridge.post, capacity=3)
+    pictures.want([1, 2, 3, 4, 5])
+    qtbot.waitUntil(lambda: pictures._loading == 1)
+    pictures.want([9, 13, 2])  # scrolled away
     for _ in range(4):
         load.gate.release()
     qtbot.waitUntil(lambda: len(arrived) == 4)
     assert load.loaded == [1, 9, 13, 2]
-    assert shelf.get(9) == "picture 9"
-    assert 13 in shelf
-    assert shelf.get(13) is None
-    assert 1 not in shelf  # only three are kept
-    shelf.want([9, 13])
-    assert shelf._wanted == []  # nothing is loaded twice, not even what is not there
-    shelf.drop(9)
+    assert pictures.get(9) == "picture 9"
+    assert 13 in pictures
+    assert pictures.get(13) is None
+    assert 1 not in pictures  # only three are kept
+    pictures.want([9, 13])
+    assert pictures._wanted == []  # nothing is loaded twice, not even what is not there
+    pictures.drop(9)
     load.gate.release()
-    shelf.want([9])
-    qtbot.waitUntil(lambda: 9 in shelf)
-    shelf.close()
-    shelf.want([77])
-    assert shelf._wanted == []
+    pictures.want([9])
+    qtbot.waitUntil(lambda: 9 in pictures)
+    pictures.close()
+    pictures.want([77])
+    assert pictures._wanted == []
 
 
 def test_a_picture_that_fails_is_logged_and_the_next_is_loaded(bridge: Bridge, qtbot: QtBot, expect_log: Callable[[str], None]) -> None:
@@ -222,11 +222,11 @@ def test_a_picture_that_fails_is_logged_and_the_next_is_loaded(bridge: Bridge, q
             raise RuntimeError("a defect")
         return "picture"
 
-    shelf: Shelf[int, str] = Shelf("test", load, lambda _key: None, bridge.post, capacity=3)
-    shelf.want([1, 2])
-    qtbot.waitUntil(lambda: shelf.get(2) == "picture")
-    assert shelf.get(1) is None
-    shelf.close()
+    pictures: PictureCache[int, str] = PictureCache("test", load, lambda _key: None, bridge.post, capacity=3)
+    pictures.want([1, 2])
+    qtbot.waitUntil(lambda: pictures.get(2) == "picture")
+    assert pictures.get(1) is None
+    pictures.close()
 
 
 # Words.

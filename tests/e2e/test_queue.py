@@ -397,7 +397,7 @@ def test_done_photos_are_skipped_the_next_time_and_choices_remembered(start: Cal
     queue.desk.until(queue.finished)
     assert queue.counts() == {"done": 7, "failed": 1}
     queue.window.show_setup()
-    assert queue.window.setup.wish.gate is None
+    assert queue.window.setup.choices.gate is None
     queue.drop(folder)
     queue.click("setup.choose_output")
     queue.desk.until(lambda: queue.control("setup.said").text() == "1 photo to do, 7 up to date.")
