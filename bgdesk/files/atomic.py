@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from bgdesk.core.errors import SaveError
+from bgdesk.core.errors import Cause, SaveError
 from bgdesk.core.tasks import Progress
 
 _T = TypeVar("_T")
@@ -59,7 +59,8 @@ def staged(path: Path) -> Iterator[Path]:
         created = False
         _sync_folder(path.parent)
     except (OSError, MemoryError, Unwritable) as error:
-        raise SaveError(f"{path.name or path} could not be saved: {_reason(error)}") from error
+        cause = Cause.of(error) if isinstance(error, OSError) else Cause.OTHER
+        raise SaveError(f"{path.name or path} could not be saved: {_reason(error)}", cause) from error
     finally:
         if created:
             with contextlib.suppress(OSError):  # nothing more can be done, and the first failure is the one to tell
