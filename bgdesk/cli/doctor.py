@@ -20,7 +20,8 @@ from bgdesk.core.errors import BgdeskError
 from bgdesk.core.tasks import Progress
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.engine.self_test import Comparison, compare_with_cpu, versions
-from bgdesk.files.load import SUFFIXES, load
+from bgdesk.files.find import has_photo_suffix
+from bgdesk.files.load import load
 
 Compare: TypeAlias = Callable[[Pipeline, Pixels, Progress], Comparison]
 
@@ -119,4 +120,4 @@ def _engine(open_pipeline: Callable[[], Pipeline], compare: Compare, console: Co
 
 
 def _sample(folder: Path) -> Path | None:
-    return next((file for file in sorted(folder.glob("*")) if file.suffix.lower() in SUFFIXES), None)
+    return next((file for file in sorted(folder.glob("*")) if has_photo_suffix(file.name)), None)

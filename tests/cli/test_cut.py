@@ -13,10 +13,11 @@ from bgdesk.cli import cut, matte
 from bgdesk.cli.main import run_command
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineStatus
 from bgdesk.core.errors import BgdeskError, LoadError, MattingError, SaveError, UsageError
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Coloured, Refined
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.pipeline import EngineStatus
 
 DEFAULT = MatteRecipe()
 
@@ -38,7 +39,7 @@ class FakeEngine:
 
     @property
     def status(self) -> EngineStatus:
-        return EngineStatus("CPU", "bf16", "isnet-general", ())
+        return EngineStatus(device="CPU", precision="bf16", model="isnet-general")
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = DEFAULT, progress: Progress = silent) -> Cutout:
         if self.interrupt_after is not None and len(self.recipes) == self.interrupt_after:
@@ -54,14 +55,16 @@ class FakeEngine:
         notes = ("The solver was slow.",) if pixels.shape[1] == 17 else ()
         return Cutout(pixels, alpha, pixels, trimap, alpha, timings, "CPU", "bf16", "isnet-general", notes)
 
-    def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Alpha:
+    def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Refined:
         self.asked.append("matte")
-        return np.where(trimap == 128, np.float32(0.5), (trimap / 255).astype(np.float32)).astype(np.float32)
+        alpha = np.where(trimap == 128, np.float32(0.5), (trimap / 255).astype(np.float32)).astype(np.float32)
+        notes = ("1 of 4 tiles could not be refined.",) if pixels.shape[1] == 17 else ()
+        return Refined(alpha=alpha, converged=not notes, notes=notes)
 
-    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = DEFAULT) -> Pixels:
+    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = DEFAULT) -> Coloured:
         self.recipes.append(recipe)
         self.asked.append("foreground")
-        return np.where(alpha[:, :, None] == 1, pixels, pixels // 2).astype(pixels.dtype)
+        return Coloured(foreground=np.where(alpha[:, :, None] == 1, pixels, pixels // 2).astype(pixels.dtype))
 
 
 @pytest.fixture
@@ -279,10 +282,10 @@ def test_a_folder_that_cannot_be_opened_fails_alone(
     photo("a.png")
     Path("locked").mkdir()
 
-    def refused(folder: Path) -> list[Path]:
+    def refused(folder: Path) -> object:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "iterdir", refused)
+    monkeypatch.setattr("bgdesk.files.find.os.scandir", refused)
     assert run_cut(fake_engine, "locked", "a.png", "-o", "out") == 1
     assert Path("out/a.png").is_file()
     assert "locked could not be opened: Permission denied." in capsys.readouterr().err
@@ -393,6 +396,13 @@ def test_matte(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixt
     said = capsys.readouterr()
     assert list(json.loads(said.out)["timings"]) == ["load", "alpha", "save"]
     assert said.err.startswith("photo.png -> alpha.png (")
+
+
+def test_matte_tells_what_could_not_be_refined(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+    photo("photo.png", 17)
+    write_trimap("trimap.png", 17)
+    assert run_matte(fake_engine, "photo.png", "trimap.png", "-o", "alpha.png") == 0
+    assert "photo.png: 1 of 4 tiles could not be refined." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

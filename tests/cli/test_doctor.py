@@ -11,12 +11,12 @@ from bgdesk.app.networks.store import default_store
 from bgdesk.cli import doctor, qtlibs
 from bgdesk.cli.main import run_command
 from bgdesk.core.arrays import Pixels
+from bgdesk.core.engine import EngineStatus
 from bgdesk.core.errors import DeviceError
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.pipeline import EngineStatus
 from bgdesk.engine.self_test import Comparison
 
-STATUS = EngineStatus("NVIDIA H100", "fp16", "isnet-general", ())
+STATUS = EngineStatus(device="NVIDIA H100", precision="fp16", model="isnet-general")
 
 
 class FakeEngine:
@@ -76,7 +76,7 @@ def test_device_that_errs(models_home: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.usefixtures("no_missing_libraries")
 def test_fall_backs_are_told(models_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     note = "NVIDIA H100 ran out of memory."
-    ended, report = call(capsys, EngineStatus("CPU", "fp32", "isnet-general", (note,)))
+    ended, report = call(capsys, EngineStatus(device="CPU", precision="fp32", model="isnet-general", notes=(note,)))
     assert ended == 0
     assert report["device"] == f"ok {note}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bgdesk.app.system.filelock import locked
+from bgdesk.app.system.locks import locked
 from bgdesk.batch.model.values import BatchRecipe, Outcome
 from bgdesk.batch.workers import worker as worker_module
 from bgdesk.batch.workers.memory import BASE
@@ -377,11 +377,12 @@ def test_the_door_is_hidden(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 def test_the_devices_are_counted(monkeypatch: pytest.MonkeyPatch, found: str, instead_of: str, kind: str, devices: int) -> None:
     import torch
 
+    from bgdesk.core.engine import EngineStatus
     from bgdesk.engine.networks import device
-    from bgdesk.engine.pipeline import EngineStatus, Pipeline
+    from bgdesk.engine.pipeline import Pipeline
 
     engine = Pipeline(lambda: pytest.fail("no network is needed here"))
-    monkeypatch.setattr(engine, "warm", lambda: EngineStatus(found, "fp16", "isnet-general", (), instead_of))
+    monkeypatch.setattr(engine, "warm", lambda: EngineStatus(device=found, precision="fp16", model="isnet-general", instead_of=instead_of))
     monkeypatch.setattr(worker_module.work, "open_engines", lambda recipe: lambda model: Opened(engine))
     monkeypatch.setattr(device, "probe", lambda: device.Machine(cuda="Card", mps=False, bf16=True))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import MattingError
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Confidence
 from bgdesk.core.tasks import Progress, silent
 
 #: Nothing here takes longer unless it hangs.
@@ -37,12 +37,6 @@ def job_for(source: Path, folder: Path, id: int = 1, recipe: BatchRecipe | None 
     targets = tuple(folder / "out" / name for name in names)
     staged = tuple(target.with_name(f".{target.stem}.k3f9-{id}.bgdesk{target.suffix}") for target in targets)
     return Job(id, source, targets, staged, recipe, folder / "queue")
-
-
-@dataclass(frozen=True)
-class FakeConfidence:
-    value: float
-    reasons: tuple[str, ...] = ()
 
 
 class FakeEngine:
@@ -75,10 +69,10 @@ class FakeEngine:
         timings = {"network": 0.5, "alpha": 0.25}
         return Cutout(pixels, alpha, 255 - pixels, trimap, alpha, timings, "CPU", "bf16", "isnet-general", ("A note.",), recipe)
 
-    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> FakeConfidence:
+    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
         progress("confidence", 0.0)
         value = self.confidences.pop(0)
-        return FakeConfidence(value, (f"It looks like {value:.1f}.",))
+        return Confidence(value, (f"It looks like {value:.1f}.",))
 
 
 def engines_of(engine: FakeEngine, **others: FakeEngine) -> Callable[[str | None], Opened]:
