@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bgdesk.app.system import paths
 from bgdesk.engine import prepare
-from bgdesk.engine.runtime import kernel_cache
+from bgdesk.engine.runtime import kernel_cache, kernel_folder
 
 
 class Progress:
@@ -29,8 +29,8 @@ class Progress:
 
 def for_this_machine() -> None:
     """Compile what is missing; the next start of bgdesk loads it."""
-    kernel_cache.keep_in(paths.kernels_folder())
-    folder = kernel_cache.kept()
+    kernel_folder.keep_in(paths.kernels_folder())
+    folder = kernel_folder.kept()
     missing = sum(len(kernel.declared) for kernel in prepare.all_kernels() if not kernel.is_kept)
     if missing and folder is not None:
         prepare.compile_into(folder, missing, Progress("Compiling for this machine"))
@@ -43,7 +43,9 @@ def for_a_build(folder: Path) -> None:
         prepare.compile_into(folder / level, wanted, Progress(f"Compiling for {level}"), level)
         made = list((folder / level).glob(f"*{kernel_cache.SUFFIX}"))
         if len(made) != wanted:
-            sys.exit(f"{len(made)} kernels were compiled for {level}, not {wanted}. Were the engine's sources changed meanwhile? Build again.")
+            sys.exit(
+                f"{len(made)} kernels were compiled for {level}, not {wanted}. Were the engine's sources changed meanwhile? Build again."
+            )
         print(f"{level}: {len(made)} kernels, {sum(file.stat().st_size for file in made) / 1e6:.1f} MB", file=sys.stderr)
 
 

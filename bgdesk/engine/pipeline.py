@@ -20,6 +20,7 @@ from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.core.results import Coloured, Confidence, Patch, Refined
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.engine import prepare
 
 if TYPE_CHECKING:
     from bgdesk.engine.networks.device import Device, Run
@@ -94,17 +95,18 @@ class Pipeline:
         self._notes, self._instead_of = (), ""
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
-        """Load the network and compile the kernels ahead of the first photo. Raises ModelError, DeviceError, Cancelled."""
-        # Noise: on anything plainer the solver is done before its kernels are asked for.
-        sample = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
-        trimap = np.zeros((48, 48), np.uint8)
-        trimap[:, 16:32], trimap[:, 32:] = 128, 255
-        from bgdesk.engine.matting.refine import refine
+        """Load the network and the kernels ahead of the first photo. Raises ModelError, DeviceError, Cancelled.
 
-        self.foreground(sample, refine(sample, trimap, None).alpha, recipe=MatteRecipe(spill=(0, 177, 64)))
-        progress("network", 0.5)
-        self._load()
-        progress("network", 1.0)
+        The stage "prepare" is reported while kernels are compiled, which happens at the first start after an installation.
+        Without a network the kernels are loaded all the same.
+        """
+        prepare.begin()
+        try:
+            progress("network", 0.5)
+            self._load()
+            progress("network", 1.0)
+        finally:
+            prepare.wait(progress)
         return self.status
 
     def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
@@ -117,15 +119,17 @@ class Pipeline:
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
+        timings: dict[str, float] = {}
+        notes: tuple[str, ...] = ()
+        with _timed(timings, "network"):
+            self._load()  # importing torch keeps the interpreter busy; the network's pass does not, and the kernels load beside it
+            prepare.begin()
+            matte = self.segment(pixels, progress, recipe.quality)
         from bgdesk.core.trimap import from_matte
         from bgdesk.engine.matting.refine import broad_softness
         from bgdesk.engine.matting.tiles import pinned
         from bgdesk.engine.runtime import allocator
 
-        timings: dict[str, float] = {}
-        notes: tuple[str, ...] = ()
-        with _timed(timings, "network"):
-            matte = self.segment(pixels, progress, recipe.quality)
         with _timed(timings, "trimap"):
             progress("trimap", 0.0)
             trimap = from_matte(matte)
@@ -185,8 +189,6 @@ class Pipeline:
         Nothing farther than MARGIN from roi is read or answered. A solve that does not converge keeps its last step, and
         the patch's notes say so. Raises MattingError when the arguments do not fit together, Cancelled.
         """
-        from bgdesk.engine.matting.rematte import rematte
-
         check_pixels(pixels)
         _check_like(pixels, labels, "trimap")
         _check_like(pixels, alpha, "alpha")
@@ -197,6 +199,9 @@ class Pipeline:
         inside = roi.intersect(Rect.of_shape(labels.shape))
         if inside.empty:
             raise MattingError(f"The region {tuple(roi)} lies outside the photo ({labels.shape[1]}×{labels.shape[0]}).")
+        prepare.wait(progress)
+        from bgdesk.engine.matting.rematte import rematte
+
         return rematte(pixels, labels, np.asarray(alpha, np.float32), inside, progress, reach=reach, fixed=fixed, again=again)
 
     def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
@@ -204,10 +209,11 @@ class Pipeline:
 
         Where recipe.spill is AUTO and the backdrop has no colour of its own, the answer's notes say so.
         """
-        from bgdesk.engine.colours.foreground import foreground
-
         check_pixels(pixels)
         _check_like(pixels, alpha, "alpha")
+        prepare.wait(progress)
+        from bgdesk.engine.colours.foreground import foreground
+
         alpha = np.ascontiguousarray(alpha, np.float32)
         colours = foreground(pixels, alpha, progress, recipe.amount)
         if recipe.spill is None:
@@ -258,6 +264,7 @@ class Pipeline:
         """Alpha of a whole photo: by the matting network that was chosen, else by our solver."""
         network = self._matting() if self._matting is not None else None
         if network is None:
+            prepare.wait(progress)
             from bgdesk.engine.matting.refine import refine
 
             solved = refine(pixels, trimap, prior, progress)

@@ -13,7 +13,7 @@ from bgdesk.engine.pipeline import Pipeline
 
 #: Whose versions a report tells; a frozen build carries what pip noted about them.
 PACKAGES = (
-    "torch", "numpy", "opencv-python-headless", "pillow", "pillow-heif", "psd-tools", "PySide6-Essentials", "numba",
+    "torch", "numpy", "opencv-python-headless", "pillow", "pi-heif", "psd-tools", "PySide6-Essentials", "numba",
     "safetensors", "onnx", "onnxruntime", "platformdirs",
 )  # fmt: skip
 

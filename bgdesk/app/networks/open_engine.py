@@ -10,8 +10,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from bgdesk.app.networks.store import ModelStore, default_store
+from bgdesk.app.system import paths
 from bgdesk.app.system.proven_devices import ProvenFile
 from bgdesk.engine.pipeline import Pipeline
+from bgdesk.engine.runtime import kernel_folder
 
 if TYPE_CHECKING:
     from bgdesk.engine.networks.onnx_net import OnnxNetwork
@@ -42,6 +44,7 @@ class InstalledEngine(Pipeline):
 
     def __init__(self, choice: EngineChoice, store: ModelStore | None = None, current: Callable[[], EngineChoice] | None = None) -> None:
         store = store or default_store()
+        kernel_folder.keep_in(paths.kernels_folder())
 
         def matting() -> "OnnxNetwork | None":
             id = (choice if current is None else current()).matting
