@@ -38,9 +38,10 @@ class Engine:
 
     def __init__(self, model: str | None = None, device: str = "auto", precision: str = "auto", matting: str | None = None) -> None:
         store = default_store()
-        edges = None if matting is None else lambda: store.matting(matting)
         #: The stages themselves, with all that they say about a photo beside its arrays.
-        self.pipeline = Pipeline(lambda: store.weights(model), device, precision, edges, ProvenFile())
+        self.pipeline = Pipeline(
+            lambda: store.weights(model), device, precision, lambda: None if matting is None else store.matting(matting), ProvenFile()
+        )
 
     @property
     def status(self) -> EngineStatus:

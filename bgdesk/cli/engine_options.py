@@ -5,8 +5,7 @@ import argparse
 from bgdesk.app.networks.store import default_store
 from bgdesk.app.system.proven_devices import ProvenFile
 from bgdesk.cli.console import Console
-from bgdesk.engine.networks.device import DEVICES, PRECISIONS, choose, probe
-from bgdesk.engine.networks.weights import Weights
+from bgdesk.engine.networks.device import DEVICES, PRECISIONS
 from bgdesk.engine.pipeline import Pipeline
 
 
@@ -33,8 +32,8 @@ def open_pipeline(
     if network:
         weights = store.weights(model)
         used.append(weights.id)
-        if isinstance(weights, Weights) and (device, precision) != ("auto", "auto"):
-            choose(probe(), device, precision)
+        if (device, precision) != ("auto", "auto"):
+            weights.devices(device, precision)
     edges = None if matting is None else store.matting(matting)
     if edges is not None:
         used.append(edges.id)

@@ -28,7 +28,7 @@ from bgdesk.ui.services import Services
 
 if TYPE_CHECKING:
     from bgdesk.batch.run.queue import MakePool
-    from bgdesk.engine.networks.onnx_net import OnnxNetwork
+    from bgdesk.engine.networks.network import MattingNet, Network
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ def _wanted(store: ModelStore, id: str) -> str | None:
     return id if any(status.entry.id == id and status.installed and status.kind == "segment" for status in store.statuses()) else None
 
 
-def _matting(store: ModelStore, id: str) -> "OnnxNetwork | None":
+def _matting(store: ModelStore, id: str) -> "Network[MattingNet] | None":
     """Asked before every photo: quick where nobody has chosen one."""
     return store.matting(id) if id and any(status.entry.id == id and status.kind == "matte" for status in store.statuses()) else None
 

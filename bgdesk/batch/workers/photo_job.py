@@ -198,8 +198,6 @@ def open_engines(recipe: BatchRecipe) -> Engines:
     """
     from bgdesk.app.networks.store import default_store
     from bgdesk.app.system.proven_devices import ProvenFile
-    from bgdesk.engine.networks.device import choose, probe
-    from bgdesk.engine.networks.weights import Weights
     from bgdesk.engine.pipeline import Pipeline
 
     store, proven, kept = default_store(), ProvenFile(), dict[str | None, Opened]()
@@ -209,8 +207,8 @@ def open_engines(recipe: BatchRecipe) -> Engines:
         weights = store.weights(model)
         if weights.id in kept:
             return kept[weights.id]
-        if isinstance(weights, Weights) and (recipe.device, recipe.precision) != ("auto", "auto"):
-            choose(probe(), recipe.device, recipe.precision)
+        if (recipe.device, recipe.precision) != ("auto", "auto"):
+            weights.devices(recipe.device, recipe.precision)
         pipeline = Pipeline(lambda: store.weights(weights.id), recipe.device, recipe.precision, lambda: matting, proven)
         kept[weights.id] = Opened(pipeline, weights.sha256)
         return kept[weights.id]

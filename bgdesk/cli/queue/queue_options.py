@@ -15,8 +15,7 @@ from bgdesk.batch.run.queue import MakePool
 from bgdesk.core.errors import UsageError
 from bgdesk.core.recipe import Quality
 from bgdesk.engine.confidence import PASS
-from bgdesk.engine.networks.device import DEVICES, PRECISIONS, choose, probe
-from bgdesk.engine.networks.weights import Weights
+from bgdesk.engine.networks.device import DEVICES, PRECISIONS
 
 #: Fallbacks that are no network: the best quality, and none at all in place of a recipe's.
 _BEST, _NONE = "best", "none"
@@ -158,8 +157,8 @@ def check_engine(recipe: BatchRecipe, say: Callable[[str], None]) -> None:
     for model in models:
         weights = store.weights(model)
         used.append(weights.id)
-        if isinstance(weights, Weights) and (recipe.device, recipe.precision) != ("auto", "auto"):
-            choose(probe(), recipe.device, recipe.precision)
+        if (recipe.device, recipe.precision) != ("auto", "auto"):
+            weights.devices(recipe.device, recipe.precision)
     if recipe.matting is not None:
         used.append(store.matting(recipe.matting).id)
     for entry in map(store.entry, dict.fromkeys(used)):
