@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -29,7 +28,7 @@ from bgdesk.batch.model.pool import PoolEvents
 from bgdesk.batch.model.values import BatchRecipe, PhotoJob
 from bgdesk.batch.workers.dispatcher import Death, Dispatcher, NoWorker, Say
 from bgdesk.batch.workers.memory import default_memory
-from bgdesk.batch.workers.wire import EngineLost, FromWorker, Start, ToWorker, WorkerReady, heard, line, told
+from bgdesk.batch.workers.wire import EngineLost, Start, ToWorker, WorkerReady, heard, line, told
 from bgdesk.batch.workers.worker import OpenEngine, open_engine, serve
 
 log = logging.getLogger(__name__)
