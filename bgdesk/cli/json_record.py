@@ -37,16 +37,17 @@ def failed(source: Path, error: str) -> str:
 def _peak_bytes() -> int:
     if sys.platform == "win32":
         return psutil.Process().memory_info().peak_wset
-    if sys.platform == "linux":
+    elif sys.platform == "linux":
         # psutil does not tell the peak there, and getrusage would count what the parent process had in memory when it started us.
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
         raise OSError("the kernel does not tell the peak memory of a process")
-    import resource
+    else:
+        import resource  # not on Windows
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
 
 
 def peak_memory_mb() -> float | None:
