@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Mask
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.runtime.kernels import kernel
+from bgdesk.engine.runtime.kernels import b1, f4, f8, i4, i8, kernel, read
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -44,7 +44,7 @@ class Spans:
         return int(self.firsts[-1])
 
 
-@kernel
+@kernel((read(b1[:, ::1]), i4[::1], i4[::1]))
 def _find_spans(mask: Mask, starts: Ints, firsts: Ints) -> int:
     """Fill starts and firsts; the number of spans."""
     height, width = mask.shape
@@ -70,7 +70,7 @@ def find_spans(mask: Mask) -> Spans:
     height, width = mask.shape
     most = height * ((width + 2) // 3)
     starts, firsts = np.empty(most, np.int32), np.empty(most + 1, np.int32)
-    spans = _find_spans(mask, starts, firsts)
+    spans = _find_spans(np.ascontiguousarray(mask), starts, firsts)
     return Spans(starts[:spans].copy(), firsts[: spans + 1].copy(), (height + 2 * PAD, width + 2 * PAD))
 
 
@@ -87,7 +87,7 @@ class System:
     radius: int
 
 
-@kernel
+@kernel((f4[::1], i8, i4[::1], i4[::1], i8, f4[::1], f4[::1]))
 def _multiply(coefficients: Floats, radius: int, starts: Ints, firsts: Ints, width: int, grid: Floats, out: Floats) -> float:
     """out = A·x for x held on the grid; returns xᵀA·x."""
     side = 2 * radius + 1
@@ -110,7 +110,7 @@ def _multiply(coefficients: Floats, radius: int, starts: Ints, firsts: Ints, wid
     return total
 
 
-@kernel
+@kernel((f4[::1], i8, i4[::1], f4[::1], f4[::1]))
 def _damping(coefficients: Floats, radius: int, firsts: Ints, damped: Floats, inverse: Floats) -> None:
     """The smoother's diagonal: large enough for Jacobi along a row to converge (half the row's sum of magnitudes)."""
     side = 2 * radius + 1
@@ -128,7 +128,7 @@ def _damping(coefficients: Floats, radius: int, firsts: Ints, damped: Floats, in
             inverse[first + t] = np.float32(1) / middle if middle > 0 else np.float32(0)
 
 
-@kernel
+@kernel((f4[::1], i8, i4[::1], i4[::1], i8, f4[::1], f4[::1], f4[::1], f4[::1], f4[::1], i4[::1], f4[::1]))
 def _descend(
     coefficients: Floats,
     radius: int,
@@ -188,7 +188,7 @@ def _descend(
             coarse[parent + odd + pairs] += sums[length - 1]
 
 
-@kernel
+@kernel((f4[::1], i8, i4[::1], i4[::1], i8, f4[::1], f4[::1], f4[::1], f4[::1]))
 def _ascend(
     coefficients: Floats,
     radius: int,
@@ -220,7 +220,7 @@ def _ascend(
             grid[start + t] += sums[t] * inverse[first + t]
 
 
-@kernel
+@kernel((i4[::1], i4[::1], i4[::1], i4[::1], i4[::1], f4[::1], f4[::1], f8, f4[::1]))
 def _prolong(
     starts: Ints,
     firsts: Ints,
@@ -246,7 +246,7 @@ def _prolong(
                 grid[start + skip + 2 * t] += packed[parent + (odd & (1 - half)) + t]
 
 
-@kernel
+@kernel((f4[::1], i8, i4[::1], i4[::1], i8, i4[::1], i4[::1], i8, i4[::1], f4[::1]))
 def _aggregate(
     coefficients: Floats,
     radius: int,
@@ -362,7 +362,7 @@ class _VCycle:
         return level.grid
 
 
-@kernel
+@kernel((f8, f4[::1], f4[::1], f4[::1], f4[::1]))
 def _step(size: float, direction: Floats, product: Floats, x: Floats, residual: Floats) -> float:
     """x += size·direction, residual -= size·product; the residual's squared length."""
     total = 0.0
@@ -373,7 +373,7 @@ def _step(size: float, direction: Floats, product: Floats, x: Floats, residual: 
     return total
 
 
-@kernel
+@kernel((i4[::1], i4[::1], f4[::1], f4[::1]))
 def _scalar(starts: Ints, firsts: Ints, grid: Floats, packed: Floats) -> float:
     """The scalar product of a grid with a packed vector."""
     total = 0.0
@@ -384,7 +384,7 @@ def _scalar(starts: Ints, firsts: Ints, grid: Floats, packed: Floats) -> float:
     return total
 
 
-@kernel
+@kernel((i4[::1], i4[::1], f4[::1], f8, f4[::1], f4[::1]))
 def _turn(starts: Ints, firsts: Ints, fresh: Floats, share: float, direction: Floats, grid: Floats) -> None:
     """direction = fresh + share·direction, packed and on a grid."""
     for span in range(starts.shape[0]):
@@ -395,7 +395,7 @@ def _turn(starts: Ints, firsts: Ints, fresh: Floats, share: float, direction: Fl
             grid[start + t] = value
 
 
-@kernel
+@kernel((i4[::1], i4[::1], f4[::1], f4[::1]))
 def _spread(starts: Ints, firsts: Ints, packed: Floats, grid: Floats) -> None:
     for span in range(starts.shape[0]):
         first, start = firsts[span], starts[span]
