@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 
 from bgdesk.app.networks.store import ModelStore, default_store
 from bgdesk.app.system.proven_devices import ProvenFile
+from bgdesk.engine.networks.device import DEVICES, PRECISIONS
 from bgdesk.engine.pipeline import Pipeline
+
+__all__ = ["DEVICES", "PRECISIONS", "EngineChoice", "check_engine", "open_engine"]
 
 if TYPE_CHECKING:
     from bgdesk.engine.networks.onnx_net import OnnxNetwork
@@ -27,35 +30,6 @@ class EngineChoice:
     precision: str = "auto"  #: auto, fp32, bf16 or fp16
 
 
-class InstalledEngine(Pipeline):
-    """`Pipeline` with the networks of a store.
-
-    Parameters
-    ----------
-    choice
-        What was asked for.
-    store
-        Where the networks are; the person's own unless said otherwise.
-    current
-        Gives the choice that holds now, whenever a network is about to be read; device and precision stay those of `choice`.
-    """
-
-    def __init__(self, choice: EngineChoice, store: ModelStore | None = None, current: Callable[[], EngineChoice] | None = None) -> None:
-        store = store or default_store()
-
-        def matting() -> "OnnxNetwork | None":
-            id = (choice if current is None else current()).matting
-            return None if id is None else store.matting(id)
-
-        super().__init__(
-            lambda: store.weights((choice if current is None else current()).model),
-            choice.device,
-            choice.precision,
-            cache(matting) if current is None else matting,
-            ProvenFile(),
-        )
-
-
 def open_engine(
     choice: EngineChoice,
     store: ModelStore | None = None,
@@ -67,8 +41,12 @@ def open_engine(
 
     Parameters
     ----------
-    choice, store, current
-        As for `InstalledEngine`.
+    choice
+        What was asked for.
+    store
+        Where the networks are; the person's own unless said otherwise.
+    current
+        Gives the choice that holds now, whenever a network is about to be read; device and precision stay those of `choice`.
     check
         Whether to look now for what `check_engine` finds.
 
@@ -85,7 +63,14 @@ def open_engine(
     store = store or default_store()
     if check:
         check_engine(choice, store)
-    return InstalledEngine(choice, store, current)
+    now = current or (lambda: choice)
+
+    def matting() -> "OnnxNetwork | None":
+        id = now().matting
+        return None if id is None else store.matting(id)
+
+    once = cache(matting) if current is None else matting
+    return Pipeline(lambda: store.weights(now().model), choice.device, choice.precision, once, ProvenFile())
 
 
 def check_engine(choice: EngineChoice, store: ModelStore | None = None, *, network: bool = True) -> tuple[str, ...]:
@@ -94,7 +79,7 @@ def check_engine(choice: EngineChoice, store: ModelStore | None = None, *, netwo
     Parameters
     ----------
     choice, store
-        As for `InstalledEngine`.
+        As for `open_engine`.
     network
         Whether a network that finds subjects is needed; with a trimap it is not.
 

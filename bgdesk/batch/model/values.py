@@ -10,7 +10,7 @@ from typing import Any
 
 from bgdesk.core.errors import UsageError
 from bgdesk.core.formats import Format
-from bgdesk.core.recipe import Colour, MatteRecipe, Quality, colour_of
+from bgdesk.core.recipe import Colour, EdgeRecipe, MatteRecipe, Quality, colour_of
 
 
 class State(Enum):
@@ -110,6 +110,7 @@ class BatchRecipe:
     precision: str = "auto"
     gate: float | None = None
     fallback: Fallback | None = None
+    edge: EdgeRecipe = EdgeRecipe()
 
     def __post_init__(self) -> None:
         names = [variant.name.casefold() for variant in self.variants]
@@ -119,8 +120,11 @@ class BatchRecipe:
             raise UsageError(f"The gate is a number from 0 to 1, not {self.gate:g}.")
 
     def to_json(self) -> str:
-        """Canonical: equal recipes give equal text."""
-        return json.dumps(asdict(self), sort_keys=True, default=lambda value: value.value)
+        """Canonical: equal recipes give equal text. An edge that changes nothing is left out, as before there were any."""
+        values = asdict(self)
+        if self.edge.neutral:
+            del values["edge"]
+        return json.dumps(values, sort_keys=True, default=lambda value: value.value)
 
     @classmethod
     def from_json(cls, text: str) -> "BatchRecipe":
@@ -140,6 +144,8 @@ class BatchRecipe:
                 if isinstance(matte.get("spill"), list):
                     matte["spill"] = tuple(matte["spill"])
                 given["matte"] = MatteRecipe(**matte)
+            if "edge" in given:
+                given["edge"] = EdgeRecipe(**given["edge"])
             if "variants" in given:
                 given["variants"] = tuple(variant_of(each) for each in given["variants"])
             if given.get("fallback") is not None:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, TypeAlias
 
+from bgdesk.app import one_photo
 from bgdesk.batch.model.values import BatchRecipe, Job, Outcome
 from bgdesk.batch.outputs.placing import sweep
 from bgdesk.batch.workers import photo_job
@@ -188,10 +189,10 @@ class Worker:
         except Cancelled:
             self._finish(hand, {"said": "returned", "id": id})
         except (BgdeskError, MemoryError) as error:
-            self._finish(hand, {"said": "failed", "id": id, "error": photo_job.sentence(source, error)})
+            self._finish(hand, {"said": "failed", "id": id, "error": one_photo.failure(source, error)})
         except Exception as error:  # whatever it is, it must not cost the other photos
             log.error("%s: an unforeseen failure", source, exc_info=error)
-            self._finish(hand, {"said": "failed", "id": id, "error": photo_job.sentence(source, error)})
+            self._finish(hand, {"said": "failed", "id": id, "error": one_photo.failure(source, error)})
 
     def _work(self, hand: _Hand, lane: _Lane) -> None:
         progress, content = self._progress(hand), hand.content

@@ -383,7 +383,7 @@ def test_the_devices_are_counted(monkeypatch: pytest.MonkeyPatch, found: str, in
 
     engine = Pipeline(lambda: pytest.fail("no network is needed here"))
     monkeypatch.setattr(engine, "warm", lambda: EngineStatus(device=found, precision="fp16", model="isnet-general", instead_of=instead_of))
-    monkeypatch.setattr(worker_module.work, "open_engines", lambda recipe: lambda model: Opened(engine))
+    monkeypatch.setattr(worker_module.photo_job, "open_engines", lambda recipe: lambda model: Opened(engine))
     monkeypatch.setattr(device, "probe", lambda: device.Machine(cuda="Card", mps=False, bf16=True))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     ready = worker_module.open_engine(BatchRecipe())
