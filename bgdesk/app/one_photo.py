@@ -4,9 +4,10 @@
 called one by one: a worker reads and writes other photos while it computes one, and the window's cut-out is there already.
 """
 
+import dataclasses
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bgdesk.core.arrays import Pixels, Trimap
@@ -120,7 +121,7 @@ def finish(cutout: Cutout, edge: EdgeRecipe, progress: Progress = silent) -> Cut
     begun = time.perf_counter()
     result = finished(cutout, edge)
     progress(Stage.FINISH, 1.0)
-    return replace(result, timings={**cutout.timings, Stage.FINISH: time.perf_counter() - begun})
+    return dataclasses.replace(result, timings={**cutout.timings, Stage.FINISH: time.perf_counter() - begun})
 
 
 def write(
@@ -130,6 +131,7 @@ def write(
     photo: LoadedImage | None = None,
     protect: Collection[Path] = (),
     progress: Progress = silent,
+    replace: bool = True,
 ) -> Path:
     """Write a cut-out as it is, which is finished before.
 
@@ -138,13 +140,17 @@ def write(
     cutout
         What the file is to hold.
     target
-        The file, in a folder that exists. One that is there is replaced.
+        The file, in a folder that exists.
     export
         How it is written; unless said otherwise, as the suffix of `target` says.
     photo
         Where the pixels came from; its EXIF, XMP and resolution travel along, and its file is never overwritten.
     protect
         Other files that are never overwritten.
+    progress
+        Hears Stage.SAVE, and may raise Cancelled.
+    replace
+        Whether a file that is there is replaced; without, SaveError has Cause.EXISTS.
 
     Returns
     -------
@@ -156,7 +162,7 @@ def write(
     SaveError
         Whatever was at `target` before is still there.
     """
-    return save(cutout, target, export or ExportRecipe(), metadata=photo, protect=protect, progress=progress)
+    return save(cutout, target, export or ExportRecipe(), metadata=photo, protect=protect, progress=progress, replace=replace)
 
 
 def failure(source: Path, error: BaseException) -> str:

@@ -23,6 +23,7 @@ class Cause(Enum):
     READ_ONLY = "read only"  #: the disk takes no files at all
     VANISHED = "vanished"  #: the folder is not there (any more)
     NO_PERMISSION = "no permission"  #: the person may not write there
+    EXISTS = "exists"  #: a file of that name is there and was not to be replaced
     OTHER = "other"  #: anything else, such as a file that the format cannot hold
 
     @classmethod

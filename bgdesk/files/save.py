@@ -31,13 +31,15 @@ def save(
     metadata: LoadedImage | None = None,
     protect: Collection[Path] = (),
     progress: Progress = silent,
+    replace: bool = True,
 ) -> Path:
     """Write a cutout to `path` and return the path of the written file.
 
     The format is recipe.format, or follows from the suffix. PNG holds straight alpha, in 8 or 16 bits as the source (grey
     opacity alone with recipe.alpha_only); PSD holds the untouched source, and the subject with a layer mask. `metadata` is
     the photo it came from: its resolution, EXIF and XMP travel along. A file in `protect`, or the photo itself, is never
-    overwritten, under whatever name it is reached. Folders are not made.
+    overwritten, under whatever name it is reached. Folders are not made. Without `replace`, no other file is overwritten either:
+    SaveError has Cause.EXISTS then, even if the file appeared while this one was being written.
 
     progress hears stage "save"; when it raises, or anything fails, what was at `path` is still there and nothing is left
     beside it. Raises SaveError, whose text names the file and says what to do.
@@ -48,7 +50,7 @@ def save(
     path = _follow(path)
     _refuse_sources(path, [*protect, *([metadata.path] if metadata else [])])
     progress("save", 0.0)
-    with staged(path) as temporary:
+    with staged(path, replace) as temporary:
         _WRITERS[format_](cutout, temporary, recipe, metadata, progress)
         # A photo may have been moved to this name meanwhile.
         _refuse_sources(path, [*protect, *([metadata.path] if metadata else [])])

@@ -77,9 +77,25 @@ def test_drop_paint_undo_redo_export(desk: Any, photo: Path, tmp_path: Path) -> 
     assert np.array_equal(saved[..., 3], np.rint(desk.document.alpha * 255).astype(np.uint8))
     opaque = desk.document.alpha == 1
     assert np.array_equal(saved[..., :3][opaque], source[opaque])
-    desk.until(lambda: "out.png" in desk.window.stage.messages.message.text)
+    desk.until(lambda: "out.png" in desk.window.messages.message.text)
     assert not desk.control("message.bar").isHidden()
     assert not desk.control("message.show_in_folder").isHidden()
+
+
+@pytest.mark.parametrize("replaces", [True, False])
+def test_a_file_that_appears_after_the_name_was_chosen_is_asked_about(desk: Any, photo: Path, tmp_path: Path, replaces: bool) -> None:
+    desk.open(photo)
+    desk.files.gate.clear()
+    desk.ask.target, desk.ask.may_replace = tmp_path / "out.png", replaces
+    desk.window.actions_["action.export"].trigger()
+    (tmp_path / "out.png").write_bytes(b"precious")
+    desk.ask.target = tmp_path / "other.png"
+    desk.files.gate.set()
+    written = tmp_path / ("out.png" if replaces else "other.png")
+    desk.until(lambda: desk.window.messages.message is not None and f"{written.name} is saved" in desk.window.messages.message.text)
+    assert "replace out.png" in desk.ask.asked
+    assert ((tmp_path / "out.png").read_bytes() == b"precious") is not replaces
+    assert written.read_bytes().startswith(b"\x89PNG")
 
 
 def test_export_psd_from_the_menu(desk: Any, photo: Path, tmp_path: Path) -> None:
@@ -185,7 +201,7 @@ def test_painting_by_hand_without_a_network(make_desk: Callable[..., Any], photo
     desk.settle()
     assert (desk.document.alpha == 0).all()
     assert not desk.control("message.bar").isHidden()
-    assert "painting" in desk.window.stage.messages.message.text or "paint" in desk.window.stage.messages.message.text
+    assert "painting" in desk.window.messages.message.text or "paint" in desk.window.messages.message.text
     desk.window.brush.set_diameter(40)
     desk.stroke((100, 120), (140, 120))
     desk.settle()
@@ -215,8 +231,8 @@ def test_importing_a_network_that_is_none_says_why(make_desk: Callable[..., Any]
     desk = make_desk(installed=False)
     desk.ask.network = tmp_path / "net.txt"
     desk.control("empty.import").click()
-    desk.until(lambda: desk.window.stage.messages.message is not None)
-    assert "net.txt is not an ONNX file" in desk.window.stage.messages.message.text
+    desk.until(lambda: desk.window.messages.message is not None)
+    assert "net.txt is not an ONNX file" in desk.window.messages.message.text
 
 
 def test_cancel_button_stops_the_network(desk: Any, photo: Path) -> None:
@@ -225,9 +241,9 @@ def test_cancel_button_stops_the_network(desk: Any, photo: Path) -> None:
     desk.until(lambda: not desk.control("progress.line").isHidden())
     assert "Finding the subject" in desk.control("progress.stage").text()
     QTest.mouseClick(desk.control("progress.cancel"), Qt.MouseButton.LeftButton)
-    desk.until(lambda: desk.session.busy is None and desk.window.stage.messages.message is not None)
+    desk.until(lambda: desk.session.busy is None and desk.window.messages.message is not None)
     assert desk.control("progress.line").isHidden()
-    assert "Cancelled" in desk.window.stage.messages.message.text
+    assert "Cancelled" in desk.window.messages.message.text
     # The photo stays, and can be cut out again.
     assert desk.session.document is not None
     desk.engine.release("network")

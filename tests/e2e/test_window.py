@@ -17,8 +17,8 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, 
 
 from bgdesk.app.system.settings import Settings
 from bgdesk.core.trimap import Label
-from bgdesk.ui.canvas.canvas import Hand
 from bgdesk.ui.canvas.render import View
+from bgdesk.ui.canvas.tools import Tool
 from bgdesk.ui.editor.actions import ACTIONS
 from bgdesk.ui.kit.file_dialogs import Closing
 from bgdesk.ui.kit.theme import DARK, HIGH_CONTRAST, LIGHT
@@ -34,8 +34,8 @@ def test_a_wrong_file_says_why_and_keeps_the_photo(desk: Any, photo: Path, tmp_p
     wrong = tmp_path / "letter.jpg"
     wrong.write_text("Dear Sir")
     desk.drop(wrong)
-    desk.until(lambda: desk.window.stage.messages.message is not None)
-    assert desk.window.stage.messages.message.text.startswith("letter.jpg ")
+    desk.until(lambda: desk.window.messages.message is not None)
+    assert desk.window.messages.message.text.startswith("letter.jpg ")
     assert not desk.control("message.bar").isHidden()
     assert desk.document.path == photo
     assert desk.window.isVisible()
@@ -88,7 +88,7 @@ def test_pasting_a_picture_and_files(desk: Any, photo: Path) -> None:
     desk.until(lambda: desk.document.path == photo)
     QApplication.clipboard().clear()
     desk.key(Qt.Key.Key_V, CTRL)
-    assert "no picture to paste" in desk.window.stage.messages.message.text
+    assert "no picture to paste" in desk.window.messages.message.text
 
 
 def test_open_and_sample(desk: Any, photo: Path) -> None:
@@ -121,9 +121,9 @@ def test_keys_choose_brush_and_size(desk: Any, photo: Path) -> None:
     assert brush.diameter == 40
     assert desk.control("panel.brush.size").value() == 40
     desk.key(Qt.Key.Key_H)
-    assert canvas.hand is Hand.PAN
+    assert canvas.tool is Tool.PAN
     desk.key(Qt.Key.Key_B)
-    assert canvas.hand is Hand.BRUSH
+    assert canvas.tool is Tool.BRUSH
     assert brush.label is Label.BACKGROUND
 
 
@@ -320,7 +320,7 @@ def test_closing_waits_for_a_file_being_written(desk: Any, photo: Path, tmp_path
     desk.ask.target = tmp_path / "out.png"
     desk.window.actions_["action.export"].trigger()
     assert not desk.window.close()
-    assert "closes as soon as" in desk.window.stage.messages.message.text
+    assert "closes as soon as" in desk.window.messages.message.text
     desk.files.gate.set()
     desk.until(lambda: not desk.window.isVisible())
     assert (tmp_path / "out.png").exists()
@@ -332,10 +332,10 @@ def test_a_failed_export_keeps_the_window(desk: Any, photo: Path, tmp_path: Path
     desk.settle()
     desk.ask.close, desk.ask.target = Closing.EXPORT, tmp_path / "missing" / "out.png"
     desk.window.close()
-    desk.until(lambda: desk.window.stage.messages.message is not None)
+    desk.until(lambda: desk.window.messages.message is not None)
     desk.settle()
     assert desk.window.isVisible()
-    assert "out.png" in desk.window.stage.messages.message.text
+    assert "out.png" in desk.window.messages.message.text
     assert desk.window.isWindowModified()
 
 

@@ -11,12 +11,14 @@ from bgdesk.app.editing.document import Snapshot
 from bgdesk.app.editing.render_export import needs_engine, prepare
 from bgdesk.app.session.strip import Entry
 from bgdesk.app.work.activity import Activity
-from bgdesk.app.work.events import Event, Exported, Message, Offer, Severity
+from bgdesk.app.work.events import Event, Exported, Message, NameTaken, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
 from bgdesk.app.work.ports import FilesLike
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineProtocol
+from bgdesk.core.errors import Cause, SaveError
 from bgdesk.core.recipe import ExportRecipe
+from bgdesk.core.tasks import Progress
 
 if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
@@ -31,8 +33,11 @@ class Exporter:
         self._activity = activity
         self._emit = emit
 
-    def export(self, entry: Entry, path: Path, recipe: ExportRecipe, protect: Sequence[Path]) -> None:
-        """Freeze the entry's document now, and write that, whatever is painted meanwhile. protect: never written to."""
+    def export(self, entry: Entry, path: Path, recipe: ExportRecipe, protect: Sequence[Path], *, replace: bool) -> None:
+        """Freeze the entry's document now, and write that, whatever is painted meanwhile. protect: never written to.
+
+        Without `replace` no other file is written to either: NameTaken says so.
+        """
         if entry.editor is None or not entry.editor.document.has_alpha:
             text = f"{entry.name} is not cut out yet. Wait for the network, or paint the subject by hand."
             self._emit(Message(Severity.WARNING, text))
@@ -49,15 +54,26 @@ class Exporter:
             if by_person:
                 self._emit(Message(Severity.INFO, f"Cancelled. {path.name} was not written."))
 
-        def written(target: Path) -> None:
+        def written(target: Path | None) -> None:
             release()
+            if target is None:
+                self._emit(NameTaken(path, recipe, entry.key))
+                return
             self._emit(Exported(target))
             self._emit(Message(Severity.INFO, f"{target.name} is saved.", (Offer.SHOW_IN_FOLDER,), target))
 
         def write(cutout: Cutout) -> None:
+            def work(progress: Progress) -> Path | None:
+                try:
+                    return self._files.save(cutout, path, recipe, metadata, protect, progress, replace)
+                except SaveError as error:
+                    if error.cause is Cause.EXISTS:
+                        return None
+                    raise
+
             self._activity.submit(
                 Lane.IO,
-                lambda progress: self._files.save(cutout, path, recipe, metadata, protect, progress),
+                work,
                 doing=f"saving {path.name}",
                 stage="save",
                 on_done=written,

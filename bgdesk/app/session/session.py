@@ -411,12 +411,15 @@ class Session:
 
     # -- export --------------------------------------------------------------------------------------------------
 
-    def export(self, path: Path, recipe: ExportRecipe) -> None:
-        """Write the current cut-out as it is now, in the background: Exported and a Message, or a Message why not."""
+    def export(self, path: Path, recipe: ExportRecipe, *, replace: bool = False) -> None:
+        """Write the current cut-out as it is now, in the background: Exported and a Message, or a Message why not.
+
+        Without `replace`, a file that is there is kept, even one that appears meanwhile: NameTaken then.
+        """
         self.stroke_end()
         if self._current is not None:
             sources = [entry.path for entry in self._strip.entries if entry.path is not None]
-            self._exporter.export(self._current, path, recipe, sources)
+            self._exporter.export(self._current, path, recipe, sources, replace=replace)
 
     def cutout(self, then: Callable[[Cutout, LoadedImage | None, Callable[[], None]], None]) -> None:
         """The current cut-out as it is now, for somebody else to write: then(cutout, its photo, release), or a Message why not.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bgdesk.core.geometry import Rect
+from bgdesk.core.recipe import ExportRecipe
 
 
 class Severity(Enum):
@@ -85,6 +86,15 @@ class Message:
 
 
 @dataclass(frozen=True)
+class NameTaken:
+    """Nothing was written: a file of that name is there, and nobody has agreed to replace it. photo: key of the one exported."""
+
+    path: Path
+    recipe: ExportRecipe
+    photo: int
+
+
+@dataclass(frozen=True)
 class Exported:
     """A cutout was written and checked."""
 
@@ -102,5 +112,6 @@ Event: TypeAlias = (
     | EngineChanged
     | Message
     | Exported
+    | NameTaken
 )
 Listener: TypeAlias = Callable[[Event], None]

@@ -33,7 +33,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--gate",
         type=float,
         metavar="0..1",
-        help=f"results whose confidence is below this wait in OUT/review for a look: {PASS:g} unless said, 0 lets all pass",
+        help=f"results whose confidence is below this go to OUT/review for a person to check: {PASS:g} unless said, 0 lets all pass",
     )
     made.add_argument(
         "--fallback", metavar="best|ID", help="try photos under the gate again first, in best quality or with another network"
@@ -83,7 +83,7 @@ def recipe_of(args: argparse.Namespace) -> BatchRecipe:
     chosen = {name: getattr(args, name) for name in ("model", "matting", "device", "precision") if getattr(args, name) is not None}
     recipe = replace(recipe, **chosen)
     if recipe.matting is not None and not recipe.matte.refine:
-        raise UsageError("--matting and a recipe without refine cannot be had together: refining is what a matting network does")
+        raise UsageError("--matting and a recipe without refine cannot be combined: refining is what a matting network does")
     return _with_fallback(recipe, args.fallback)
 
 

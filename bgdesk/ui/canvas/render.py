@@ -14,6 +14,7 @@ from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.pyramid import Bytes, Grid, Layer
 from bgdesk.ui.canvas.viewport import Viewport
+from bgdesk.ui.kit.paint import CHECKER_DARK, CHECKER_LIGHT
 
 Rgb = tuple[int, int, int]
 
@@ -23,7 +24,6 @@ LABEL_COLOURS: dict[Label, Rgb] = {
     Label.BACKGROUND: (0xE7, 0x4C, 0x3C),
     Label.UNKNOWN: (0x34, 0x98, 0xDB),
 }
-CHECKER_LIGHT, CHECKER_DARK = 0xFF, 0xD0
 #: How much light what is removed keeps in the overlay view, before it is tinted.
 _DIM = 0.5
 #: How strongly paint covers the photo until the new alpha replaces it, against the tint of labels (`Look.strength`).

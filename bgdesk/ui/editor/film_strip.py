@@ -34,7 +34,7 @@ class FilmStrip(QFrame):
         super().__init__()
         self.setObjectName("film_strip")
         self.setFixedHeight(FILM_STRIP_HEIGHT)
-        self.list = _List()
+        self.list = _PhotoList()
         named(self.list, "film_strip.list", "Photos")
         self.list.setFlow(QListWidget.Flow.LeftToRight)
         self.list.setWrapping(False)
@@ -91,7 +91,7 @@ class FilmStrip(QFrame):
             self.removed.emit(item.data(_PHOTO).key)
 
 
-class _List(QListWidget):
+class _PhotoList(QListWidget):
     delete_pressed = Signal()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -16,21 +16,17 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from bgdesk.core.recipe import AUTO, Format, Quality
+from bgdesk.core.recipe import AUTO, Format
 from bgdesk.ui.canvas.tools import LARGEST, SMALLEST, STANDARD, Brush
 from bgdesk.ui.editor.actions import ACTIONS, Actions
 from bgdesk.ui.kit.controls import Combo, NumberSlider, Section, action_button, hint_label, named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
 from bgdesk.ui.kit.theme import INSPECTOR_WIDTH, TOOL_STRIP_WIDTH
+from bgdesk.ui.kit.words import QUALITIES
 
 TOOLS = ("tool.foreground", "tool.background", "tool.unknown", "tool.pan")
 VIEWS = tuple(spec.id for spec in ACTIONS if spec.group == "views")
 STANDARD_STRENGTH = 45
-QUALITIES = (
-    ("Fast: a smaller photo", Quality.FAST),
-    ("Balanced", Quality.BALANCED),
-    ("Best: twice the time", Quality.BEST),
-)
 REACHES = (
     ("Smart: flows to what is alike", "smart"),
     ("Exact: only under the brush", "exact"),

@@ -268,8 +268,11 @@ QSplitter::handle { background: $line; }
 #status_bar QLabel { color: $hint; }
 
 QFrame[objectName="message.bar"] { background: $raised; border: none; border-bottom: 1px solid $line; }
-QFrame[objectName="progress.line"] { background: $panel; border-bottom: 1px solid $line; }
-QFrame[objectName="progress.line"] QLabel { color: $hint; }
+#stage { background: $surround; }
+#status_bar QLabel[objectName="progress.stage"] { color: $text; }
+#status_bar QToolButton { color: $text; border: 1px solid $edge; padding: 0 8px; }
+#stage QProgressBar { background: transparent; border-radius: 0; max-height: 3px; min-height: 3px; }
+#stage QProgressBar::chunk { border-radius: 0; }
 
 #empty { background: $surround; }
 #empty_target { background: $panel; border: 2px dashed $edge; border-radius: 8px; }

@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from bgdesk.app.work.events import Exported, ForegroundChanged, Offer
+from bgdesk.app.work.events import Exported, ForegroundChanged, NameTaken, Offer
 from bgdesk.core.errors import SaveError
 from bgdesk.core.recipe import ExportRecipe, Format
 from bgdesk.core.trimap import Label
@@ -85,6 +85,19 @@ def test_a_failed_save_says_why_and_the_source_is_protected(desk: Any) -> None:
     desk.settle()
     assert desk.texts[-1] == "out.png could not be written: the disk is full."
     assert desk.heard(Exported) == []
+
+
+def test_a_file_that_is_there_is_replaced_only_if_that_was_wished(desk: Any) -> None:
+    desk.open()
+    target = desk.folder / "out.png"
+    desk.files.there.add(target)
+    desk.session.export(target, PNG)
+    desk.settle()
+    assert desk.heard(NameTaken) == [NameTaken(target, PNG, desk.session.current.key)]
+    assert (desk.heard(Exported), desk.texts, desk.files.saved) == ([], [], {})  # the window asks; there is nothing else to say
+    desk.session.export(target, PNG, replace=True)
+    desk.settle()
+    assert desk.heard(Exported) == [Exported(target)]
 
 
 def test_an_export_can_be_cancelled(desk: Any) -> None:

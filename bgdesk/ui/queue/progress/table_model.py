@@ -8,7 +8,9 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
+from bgdesk.batch.model import words as queue_words
 from bgdesk.batch.model.values import Item, State
+from bgdesk.core.stages import Stage
 from bgdesk.files.find import natural
 from bgdesk.ui.kit import words
 
@@ -44,7 +46,7 @@ _ORDER: Mapping[State, int] = {state: number for number, state in enumerate(Stat
 
 
 @dataclass(frozen=True)
-class Sieve:
+class RowFilter:
     """Which items are shown. text: must occur in the name or the reason, case aside. states: None for all."""
 
     text: str = ""
@@ -62,11 +64,11 @@ class ItemsModel(QAbstractTableModel):
     def __init__(self) -> None:
         super().__init__()
         self._items: dict[int, Item] = {}
-        self._stages: dict[int, tuple[str, float]] = {}
+        self._stages: dict[int, tuple[Stage, float]] = {}
         self._names: dict[int, tuple[str | int, ...]] = {}  # what names are sorted by, once it has been asked for
         self._shown: list[int] = []  # ids
         self._rows: dict[int, int] = {}  # id -> row
-        self._sieve = Sieve()
+        self._row_filter = RowFilter()
         self._order: Column | None = None
         self._descending = False
 
@@ -95,7 +97,7 @@ class ItemsModel(QAbstractTableModel):
             self._resort()
         self._tell(item.id for item in changed)
 
-    def progress(self, stages: Mapping[int, tuple[str, float]]) -> None:
+    def progress(self, stages: Mapping[int, tuple[Stage, float]]) -> None:
         """id -> (stage, fraction of it) of items that are being worked on."""
         known = {id: stage for id, stage in stages.items() if id in self._items and self._items[id].state is State.RUNNING}
         self._stages.update(known)
@@ -111,7 +113,7 @@ class ItemsModel(QAbstractTableModel):
         """The row an item is shown in; None if it is not."""
         return self._rows.get(id)
 
-    def stage_of(self, id: int) -> tuple[str, float] | None:
+    def stage_of(self, id: int) -> tuple[Stage, float] | None:
         return self._stages.get(id)
 
     @property
@@ -128,10 +130,10 @@ class ItemsModel(QAbstractTableModel):
 
     # Which rows, in which order.
 
-    def set_sieve(self, text: str, states: Iterable[State] | None) -> None:
-        sieve = Sieve(text.strip().casefold(), None if states is None else frozenset(states))
-        if sieve != self._sieve:
-            self._sieve = sieve
+    def set_row_filter(self, text: str, states: Iterable[State] | None) -> None:
+        row_filter = RowFilter(text.strip().casefold(), None if states is None else frozenset(states))
+        if row_filter != self._row_filter:
+            self._row_filter = row_filter
             self.beginResetModel()
             self._lay_out()
             self.endResetModel()
@@ -143,17 +145,17 @@ class ItemsModel(QAbstractTableModel):
         self._resort()
 
     def _lay_out(self) -> None:
-        if self._sieve == Sieve():
+        if self._row_filter == RowFilter():
             ids = list(self._items)
         else:
-            ids = [id for id, item in self._items.items() if self._sieve.takes(item)]
+            ids = [id for id, item in self._items.items() if self._row_filter.takes(item)]
         self._shown = self._sorted(ids)
         self._rows = {id: row for row, id in enumerate(self._shown)}
 
     def _refilter(self, ids: Sequence[int]) -> None:
-        """Let those of `ids` go and come that the sieve says."""
-        leaving = sorted((self._rows[id] for id in ids if id in self._rows and not self._sieve.takes(self._items[id])), reverse=True)
-        coming = [id for id in ids if id not in self._rows and self._sieve.takes(self._items[id])]
+        """Let those of `ids` go and come that the row_filter says."""
+        leaving = sorted((self._rows[id] for id in ids if id in self._rows and not self._row_filter.takes(self._items[id])), reverse=True)
+        coming = [id for id in ids if id not in self._rows and self._row_filter.takes(self._items[id])]
         if not leaving and not coming:
             return
         if len(leaving) + len(coming) > _MANY:
@@ -254,7 +256,7 @@ class ItemsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return {Column.NAME: str(item.source), Column.REASON: item.reason, Column.PICTURE: item.name}.get(Column(index.column()))
         if role == Qt.ItemDataRole.AccessibleDescriptionRole:
-            return f"{item.name}, {words.state(item.state)}"
+            return f"{item.name}, {queue_words.state(item.state)}"
         return None
 
     def _text(self, item: Item, column: Column) -> str:
@@ -262,10 +264,10 @@ class ItemsModel(QAbstractTableModel):
             case Column.NAME:
                 return item.name
             case Column.STATE:
-                return words.state(item.state)
+                return queue_words.state(item.state)
             case Column.STAGE:
                 stage = self._stages.get(item.id) if item.state is State.RUNNING else None
-                return "" if stage is None else words.short_stage(stage[0])
+                return "" if stage is None else queue_words.stage(stage[0])
             case Column.TIME:
                 return "" if item.seconds is None else words.duration(item.seconds)
             case Column.CONFIDENCE:
