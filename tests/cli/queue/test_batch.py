@@ -287,7 +287,7 @@ def test_nothing_to_resume(bench: Bench, capsys: pytest.CaptureFixture[str]) -> 
     [
         ([], "name the photos and, with -o, a folder"),
         (["photo.jpg"], "name the photos and, with -o, a folder"),
-        (["--resume", "--gate", "0.5"], "--gate and --resume cannot be had together"),
+        (["--resume", "--gate", "0.5"], "--gate and --resume cannot be combined"),
         (["a.jpg", "-o", "out", "--jobs", "0"], "--jobs is 1 or more"),
         (["a.jpg", "-o", "out", "--address", "x:1"], "add --engine ray"),
         (["a.jpg", "-o", "out", "--gate", "2"], "The gate is a number from 0 to 1"),
