@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bgdesk.app.system import codec
 from bgdesk.batch.model.values import BatchRecipe, Fallback, Variant
 from bgdesk.batch.planning.templates import load_recipe, own_folder, template, templates, variants_of
 from bgdesk.core.errors import UsageError
@@ -29,7 +30,7 @@ def test_shipped_templates() -> None:
         "mask": (Variant(alpha_only=True),),
         "png": (Variant(),),
         "psd": (Variant(format=Format.PSD),),
-        "shop-white": (Variant("white", size=2000, background=(255, 255, 255)), Variant("cutout")),
+        "shop-white": (Variant(name="white", size=2000, background=(255, 255, 255)), Variant(name="cutout")),
         "web": (Variant(size=1200),),
     }
     assert all(each.title and each.description and not each.own for each in templates())
@@ -44,7 +45,7 @@ def test_persons_own_templates_come_last_and_win() -> None:
     assert len(templates()) == 6
     assert template("web").variants == (Variant(size=800, margin=0),)
     assert template("web").file == file
-    assert template("banner").variants == (Variant("wide", background=(0x33, 0x33, 0x33)),)
+    assert template("banner").variants == (Variant(name="wide", background=(0x33, 0x33, 0x33)),)
 
 
 def test_unknown_template_is_said_with_those_there_are() -> None:
@@ -126,7 +127,7 @@ RECIPES = st.builds(
 @given(RECIPES)
 def test_any_recipe_comes_from_a_file(tmp_path_factory: pytest.TempPathFactory, recipe: BatchRecipe) -> None:
     file = tmp_path_factory.getbasetemp() / "any.json"
-    file.write_text(recipe.to_json(), "utf-8")
+    file.write_bytes(codec.encode(recipe))
     assert load_recipe(file) == replace(recipe, gate=recipe.gate or None)
 
 
@@ -155,8 +156,8 @@ def test_recipe_in_toml_as_a_person_writes_it(tmp_path: Path) -> None:
         "utf-8",
     )
     assert load_recipe(file) == BatchRecipe(
-        MatteRecipe(spill=(0, 0xBB, 0x44), quality=Quality.BEST),
-        (Variant("shop", size=2000, background=(255, 255, 255)),),
+        matte=MatteRecipe(spill=(0, 0xBB, 0x44), quality=Quality.BEST),
+        variants=(Variant(name="shop", size=2000, background=(255, 255, 255)),),
         gate=0.8,
         fallback=Fallback(model="u2netp"),
     )
