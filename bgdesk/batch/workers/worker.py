@@ -35,7 +35,7 @@ from bgdesk.batch.workers.wire import (
     SetMemory,
     SetPaused,
     StageProgress,
-    Start,
+    StartWork,
     TakeJob,
     ToWorker,
     WorkerLane,
@@ -302,13 +302,13 @@ def main(open: OpenEngine = open_engine) -> int:
         os.nice(_NICER)  # on Windows the pool starts us that way
     messages = (message for message in map(told, pool) if message is not None)
     start = next(messages, None)
-    if isinstance(start, Start):
+    if isinstance(start, StartWork):
         serve(start, messages, tell, open)
     # Not by way of the interpreter's end: that would wait for threads, and the engine may be in the middle of a photo.
     os._exit(0)
 
 
-def serve(start: Start, messages: Iterator[ToWorker], tell: Tell, open: OpenEngine) -> None:
+def serve(start: StartWork, messages: Iterator[ToWorker], tell: Tell, open: OpenEngine) -> None:
     """Open the engine, and do what the messages say until one says end, or there are no more."""
     worker = list[PhotoWorker]()  # at most one
     early: list[ToWorker] = []  # what came while the engine was opened

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bgdesk.batch.model.values import BatchRecipe, Job, Outcome
+from bgdesk.batch.model.values import BatchRecipe, Outcome, PhotoJob
 from bgdesk.batch.workers.photo_job import Opened
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.errors import MattingError
+from bgdesk.core.errors import Cause, MattingError
 from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.results import Confidence
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
 from tests.fakes import engine as fakes
 
@@ -30,7 +31,7 @@ def photo_at(path: Path, width: int = 20, height: int = 10) -> Path:
     return path
 
 
-def job_for(source: Path, folder: Path, id: int = 1, recipe: BatchRecipe | None = None) -> Job:
+def job_for(source: Path, folder: Path, id: int = 1, recipe: BatchRecipe | None = None) -> PhotoJob:
     """Outputs go to folder/out, one a variant; the queue's own folder is folder/queue."""
     recipe = recipe or BatchRecipe()
     names = [
@@ -38,7 +39,7 @@ def job_for(source: Path, folder: Path, id: int = 1, recipe: BatchRecipe | None 
     ]
     targets = tuple(folder / "out" / name for name in names)
     staged = tuple(target.with_name(f".{target.stem}.k3f9-{id}.bgdesk{target.suffix}") for target in targets)
-    return Job(id, source, targets, staged, recipe, folder / "queue")
+    return PhotoJob(id=id, source=source, targets=targets, staged=staged, recipe=recipe, folder=folder / "queue")
 
 
 class FakeEngine(fakes.FakeEngine):
@@ -88,10 +89,14 @@ class Listener:
         self.lost_because: list[str] = []
         self.stages: list[tuple[int, str]] = []
         self.twice: list[int] = []
+        self.causes: dict[int, Cause | None] = {}
         self._changed = threading.Condition()
 
-    def progressed(self, id: int, stage: str, fraction: float) -> None:
+    def progressed(self, id: int, stage: Stage, fraction: float) -> None:
         assert 0 <= fraction <= 1
+        self.note(id, stage)
+
+    def note(self, id: int, stage: str) -> None:
         with self._changed:
             self.stages.append((id, stage))
             self._changed.notify_all()
@@ -104,7 +109,8 @@ class Listener:
     def written(self, id: int, outcome: Outcome) -> None:
         self._end(id, "written", outcome)
 
-    def failed(self, id: int, error: str) -> None:
+    def failed(self, id: int, error: str, cause: Cause | None) -> None:
+        self.causes[id] = cause
         self._end(id, "failed", error)
 
     def crashed(self, id: int, error: str) -> None:
