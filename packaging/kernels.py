@@ -43,7 +43,9 @@ def for_a_build(folder: Path) -> None:
         prepare.compile_into(folder / level, wanted, Progress(f"Compiling for {level}"), level)
         made = list((folder / level).glob(f"*{kernel_cache.SUFFIX}"))
         if len(made) != wanted:
-            sys.exit(f"{len(made)} kernels were compiled for {level}, not {wanted}. Were the engine's sources changed meanwhile? Build again.")
+            sys.exit(
+                f"{len(made)} kernels were compiled for {level}, not {wanted}. Were the engine's sources changed meanwhile? Build again."
+            )
         print(f"{level}: {len(made)} kernels, {sum(file.stat().st_size for file in made) / 1e6:.1f} MB", file=sys.stderr)
 
 

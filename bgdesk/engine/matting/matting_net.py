@@ -1,8 +1,12 @@
-"""Alpha from a trimap by a matting network (such as ViTMatte: Yao et al., Information Fusion 103, 2024), at bounded memory.
+"""Alpha from a trimap by a matting network, such as ViTMatte, at bounded memory.
 
 A photo that the network can take at once is given to it whole. A larger one is first solved small, so that every place
 is judged in sight of the whole; full size is then worked out in overlapping windows, where the small answer has
 structure to refine.
+
+References
+----------
+Yao et al., "ViTMatte: Boosting image matting with pretrained plain vision transformers", Information Fusion 103 (2024).
 """
 
 import numpy as np
@@ -22,9 +26,25 @@ _OVERLAP = 1 / 8
 
 
 def matte(pixels: Pixels, trimap: Trimap, net: MattingNet, run: Run, progress: Progress = silent) -> Alpha:
-    """Alpha, float32 H×W, exactly 0 and 1 where the trimap is known.
+    """Work out alpha with a matting network.
 
-    pixels: H×W×3 uint8 or uint16. trimap: H×W of 0, 128, 255. Raises ModelError, OutOfMemory, Cancelled.
+    Parameters
+    ----------
+    pixels
+        H×W×3 uint8 or uint16.
+    trimap
+        uint8 H×W, values of Label.
+    net, run
+        The network.
+
+    Returns
+    -------
+    ndarray
+        float32 H×W, exactly 0 and 1 where the trimap is known.
+
+    Raises
+    ------
+    ModelError, OutOfMemory, Cancelled
     """
     progress("alpha", 0.0)
     whole, most = Size(trimap.shape[1], trimap.shape[0]), net.size

@@ -110,7 +110,7 @@ class OnnxNetwork:
     path: Path
     sha256: str  #: of the file, checked by whoever made this
     spec: NetworkSpec  #: complete, as a trial has settled it
-    answer: str  #: see Trial
+    answer: str  #: see NetworkTrial
 
     def devices(self, device: str, precision: str) -> tuple[Device, ...]:
         """See Network.devices; also directml. The precision is the one asked for: `open` finds out what the file has."""

@@ -33,7 +33,7 @@ _MATTING_TILE = Size(1024, 1024)
 
 
 @dataclass(frozen=True)
-class Trial:
+class NetworkTrial:
     """What a first run told. spec: complete, nothing left open. answer: the CPU's answer to the sample, as text.
 
     notes: what was found to be otherwise than the person or a preset said.
@@ -44,7 +44,7 @@ class Trial:
     notes: tuple[str, ...]
 
 
-def attempt(path: Path, name: str, wish: NetworkSpec, insist: bool, progress: Progress = silent) -> Trial:
+def attempt(path: Path, name: str, wish: NetworkSpec, insist: bool, progress: Progress = silent) -> NetworkTrial:
     """Run the network of the file `path` once on the CPU, and settle what `wish` leaves open.
 
     name: what messages call the file. insist: the person has named the size, a file made for another one is refused;
@@ -62,7 +62,7 @@ def attempt(path: Path, name: str, wish: NetworkSpec, insist: bool, progress: Pr
     activation, note = _settle_activation(answer, spec.activation)
     progress("verify", 1.0)
     settled = replace(spec, output=output, activation=activation)
-    return Trial(settled, as_text(activated(answer, activation)), (note,) if note else ())
+    return NetworkTrial(settled, as_text(activated(answer, activation)), (note,) if note else ())
 
 
 def _with_size(session: Any, name: str, wish: NetworkSpec, insist: bool) -> NetworkSpec:
