@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bgdesk.api import Engine, load, save
     from bgdesk.core.cutout import Cutout
     from bgdesk.core.errors import BgdeskError, DeviceError, LoadError, MattingError, ModelError, SaveError, UsageError
-    from bgdesk.core.recipe import ExportRecipe, MatteRecipe
+    from bgdesk.core.recipe import EdgeRecipe, ExportRecipe, MatteRecipe
     from bgdesk.core.tasks import Cancelled
     from bgdesk.files.load import LoadedImage
 
@@ -30,6 +30,7 @@ _WHERE = {
     "SaveError": "bgdesk.core.errors",
     "UsageError": "bgdesk.core.errors",
     "Cancelled": "bgdesk.core.tasks",
+    "EdgeRecipe": "bgdesk.core.recipe",
     "ExportRecipe": "bgdesk.core.recipe",
     "MatteRecipe": "bgdesk.core.recipe",
     "LoadedImage": "bgdesk.files.load",
@@ -40,6 +41,7 @@ __all__ = [
     "Cancelled",
     "Cutout",
     "DeviceError",
+    "EdgeRecipe",
     "Engine",
     "ExportRecipe",
     "LoadError",

@@ -23,6 +23,7 @@ import numpy as np
 import bgdesk
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.errors import ModelError
+from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.engine.runtime import kernels
@@ -65,11 +66,11 @@ def use() -> None:
         pipeline.foreground(pixels, alpha, recipe=MatteRecipe(spill=(0, 177, 64)))
         if len(trimap) > SIDES[0]:
             continue  # the solver takes the same at every size
-        alpha = pipeline.matte(pixels, trimap)
+        alpha = pipeline.matte(pixels, trimap).alpha
         pipeline.matte(pixels, trimap, alpha)
         for label in (0, 128, 255):
             trimap[40:60, 30:50] = label
-            pipeline.rematte(pixels, trimap, alpha, (30, 40, 50, 60))
+            pipeline.rematte(pixels, trimap, alpha, Rect(30, 40, 50, 60))
 
 
 def compile_for(level: str, known_by: str, calls: Path, folder: Path) -> None:

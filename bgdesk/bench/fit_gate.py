@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from bgdesk.bench.bench_report import Bar, Figure, Report, at_least, at_most, to_text
 from bgdesk.bench.cases import metrics
 from bgdesk.bench.cases.trials import Trial, trials
-from bgdesk.bench.setup import Engine, Setup, sort_folders, timed
+from bgdesk.bench.setup import MeasuredEngine, Setup, sort_folders, timed
 from bgdesk.core.arrays import Alpha, to_uint8
 from bgdesk.core.geometry import Rect
 from bgdesk.engine.confidence import CHEAP, FAIL, GOOD, LOOKED, OPEN, PASS, Model, measured, troubles
@@ -120,7 +120,7 @@ def _share(name: str, part: NDArray[np.bool_], whole: NDArray[np.bool_], bar: Ba
     return Figure(name, float(part[whole].mean()), bar=bar, note=note)
 
 
-def _cost(setup: Setup, engine: Engine) -> Iterator[Figure]:
+def _cost(setup: Setup, engine: MeasuredEngine) -> Iterator[Figure]:
     """Seconds on the photos that were given alone; on the photo for timing if there are none."""
     paths = setup.data.backgrounds[: 2 if setup.quick else None]
     photos = [to_uint8(load(path).pixels) for path in paths] or [setup.photo()[1]]

@@ -2,24 +2,26 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 
-from bgdesk.core.cutout import Cutout
+from bgdesk.app.one_photo import Done, Request
 
 
-def done(source: Path, output: Path, cutout: Cutout, timings: Mapping[str, float]) -> str:
-    """The record of a photo that was saved. timings: stage -> seconds, in the order they ran."""
+def done(request: Request, done: Done) -> str:
+    """The record of a photo that was saved."""
+    cutout = done.cutout
     height, width = cutout.alpha.shape
     return json.dumps(
         {
-            "source": str(source),
-            "output": str(output),
+            "source": str(request.source),
+            "output": str(done.output),
             "width": width,
             "height": height,
-            "timings": {stage: round(seconds, 4) for stage, seconds in timings.items()},
+            "edge": asdict(request.recipe.edge),
+            "timings": {stage: round(seconds, 4) for stage, seconds in done.timings.items()},
             "device": cutout.device,
             "precision": cutout.precision,
             "model": cutout.model,

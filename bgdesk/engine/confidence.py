@@ -6,7 +6,7 @@ SIDE pixels and takes the same few hundredths of a second for any photo.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import exp, log
 from typing import TypeAlias
 
@@ -18,6 +18,7 @@ from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.resample import Array, by_area, linear
+from bgdesk.core.results import Confidence
 
 #: From here on a cut-out passes by itself; below FAIL it looks failed. In between a person should look.
 PASS, FAIL = 0.8, 0.4
@@ -36,19 +37,6 @@ _AROUND = 15
 _EMPTY, _FULL = 2e-4, 0.995
 #: What the network looks at again: the subject's box and so much of its longer side around it.
 _MARGIN = 0.15
-
-
-@dataclass(frozen=True)
-class Confidence:
-    """value: the estimated probability, in [0, 1], that the cut-out's IoU with the truth is at least GOOD.
-
-    reasons: sentences for a person, what lowers the value most comes first; empty where nothing does much. features: what
-    was measured, by name; "agreement" is among them only if the network looked again.
-    """
-
-    value: float
-    reasons: tuple[str, ...] = ()
-    features: Mapping[str, float] = field(default_factory=dict)
 
 
 #: Asks the network about the mirror image of this part of the photo: float32 H×W in [0, 1] at any size, turned back.

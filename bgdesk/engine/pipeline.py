@@ -14,14 +14,14 @@ import numpy as np
 
 from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineStatus, Reach
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe, Quality
+from bgdesk.core.results import Coloured, Confidence, Patch, Refined
 from bgdesk.core.tasks import Progress, silent
 
 if TYPE_CHECKING:
-    from bgdesk.engine.confidence import Confidence
-    from bgdesk.engine.matting.tiles import Refined
     from bgdesk.engine.networks.device import Device, Run
     from bgdesk.engine.networks.nets import Net
     from bgdesk.engine.networks.onnx_net import OnnxNet, OnnxNetwork, Opened
@@ -32,21 +32,7 @@ if TYPE_CHECKING:
 #: A subject with a larger share of broad half-transparent areas is worth a look; hair and blurred edges stay far below.
 MOST_BROAD_SOFTNESS = 0.02
 
-_NO_BACKDROP = "No spill was found: the background is white, grey, or of several colours. If it does tint the subject, name its colour."
-
-
-@dataclass(frozen=True)
-class EngineStatus:
-    """Words for a status bar. device and precision are empty until the network is loaded; notes are fall-backs taken.
-
-    instead_of: the device that was to compute, where the CPU took its place.
-    """
-
-    device: str = ""
-    precision: str = ""
-    model: str | None = None
-    notes: tuple[str, ...] = ()
-    instead_of: str = ""
+_NO_BACKDROP = "No spill was found: the background is white, grey, or of several colours. If it tints the subject, name its colour."
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +52,8 @@ class Pipeline:
     proven: remembers which devices gave the CPU's answer, so that it is not asked for again.
     """
 
-    #: `rematte` reads and changes nothing farther from its ROI than this, in pixels.
-    REACH: ClassVar[int] = 512 + 256
+    #: See EngineProtocol.
+    MARGIN: ClassVar[int] = 512 + 256
 
     def __init__(
         self,
@@ -85,20 +71,17 @@ class Pipeline:
         self._device, self._precision = device, precision
         self._loaded: _Loaded | None = None
         self._notes: tuple[str, ...] = ()
-        self._unsolved: tuple[str, ...] = ()
-        self._unspilled: tuple[str, ...] = ()
         self._closed = 0
         self._lock = threading.Lock()
 
     @property
     def status(self) -> EngineStatus:
-        loaded, matter = self._loaded, self._matter
-        notes = self._notes + self._unsolved + self._unspilled
+        loaded, matter, notes = self._loaded, self._matter, self._notes
         device = loaded.device if loaded else matter[1].device if matter else None
         if device is None:
             return EngineStatus(notes=notes)
         ids = ([loaded.weights.id] if loaded else []) + ([matter[0].id] if matter else [])
-        return EngineStatus(device.name, device.precision, " + ".join(ids), notes, self._instead_of)
+        return EngineStatus(device=device.name, precision=device.precision, model=" + ".join(ids), notes=notes, instead_of=self._instead_of)
 
     def reference(self) -> "Pipeline":
         """The same network on the CPU in fp32: what every other device's answer is measured against."""
@@ -141,7 +124,6 @@ class Pipeline:
 
         timings: dict[str, float] = {}
         notes: tuple[str, ...] = ()
-        self._unsolved = ()
         with _timed(timings, "network"):
             matte = self.segment(pixels, progress, recipe.quality)
         with _timed(timings, "trimap"):
@@ -150,10 +132,7 @@ class Pipeline:
         with _timed(timings, "alpha"):
             if recipe.refine:
                 refined = self._refine(pixels, trimap, matte, progress)
-                alpha = refined.alpha
-                if refined.failed:
-                    pieces = f"{refined.failed} of {refined.solved} pieces of the edge"
-                    notes += (f"{pieces} kept a coarser answer: the solver found none there.",)
+                alpha, notes = refined.alpha, refined.notes
             else:
                 alpha = pinned(trimap, matte)
         if alpha.max() < 0.5:
@@ -163,21 +142,17 @@ class Pipeline:
         foreground = pixels
         if recipe.recolours:
             with _timed(timings, "foreground"):
-                foreground = self.foreground(pixels, alpha, progress, recipe)
-            notes += self._unspilled
+                coloured = self.foreground(pixels, alpha, progress, recipe)
+            foreground = coloured.foreground
+            notes += coloured.notes
         allocator.settle(matte.size)
         status, notes = self.status, self._notes + notes
         return Cutout(pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, notes, recipe)
 
-    def cut(self, pixels: Pixels) -> Cutout:
-        """`auto` with the default recipe."""
-        return self.auto(pixels)
-
-    def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Alpha:
+    def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Refined:
         """Alpha from a trimap (0, 128, 255), float32 H×W; exactly 0 and 1 where it is known. prior: a soft guess, H×W.
 
-        What the solver could not finish is said in `status.notes`, until the next call. Raises MattingError when the
-        arrays do not fit together, Cancelled.
+        Raises MattingError when the arrays do not fit together, Cancelled.
         """
         _check_pixels(pixels)
         _check_like(pixels, trimap, "trimap")
@@ -187,71 +162,47 @@ class Pipeline:
         if prior is not None:
             _check_like(pixels, prior, "prior")
             prior = np.asarray(prior, np.float32)
-        refined = self._refine(pixels, trimap, prior, progress)
-        unsolved = f"{refined.failed} of {refined.solved} pieces of the edge were not solved to the end: look at them before you use them."
-        self._unsolved = (unsolved,) if refined.failed else ()
-        return refined.alpha
+        return self._refine(pixels, trimap, prior, progress)
 
     def rematte(
         self,
         pixels: Pixels,
-        trimap: Trimap,
+        labels: Trimap,
         alpha: Alpha,
-        roi: tuple[int, int, int, int],
+        roi: Rect,
         progress: Progress = silent,
-        reach: str = "smart",
+        *,
+        reach: Reach = Reach.SMART,
         fixed: Mask | None = None,
         again: bool | None = None,
-    ) -> tuple[Rect, Alpha]:
-        """Alpha around strokes: (rectangle, patch). roi: (left, top, right, bottom) of what was painted.
+    ) -> Patch:
+        """Alpha and labels around strokes. roi: the rectangle of what was painted.
 
-        trimap: with the strokes in it. alpha: from before them. reach: "smart" lets the label under a stroke flow to
-        connected pixels like those under it, and writes the labels it reached into `trimap` in place, so that the next
-        stroke starts from there (a read-only one stays as it is, and so does any when this raises); "exact" takes only
-        what was touched. fixed: bool H×W, pixels that "smart" must not relabel, such as earlier strokes. again: whether
-        the unknown pixels in roi ask for an answer that does not lean on the old one; None: yes, unless a known label
-        contradicts the old alpha.
+        labels: the trimap with the strokes in it. alpha: from before them. fixed: bool H×W, pixels that SMART must not
+        relabel, such as earlier strokes. again: whether the unknown pixels in roi ask for an answer that does not lean on
+        the old one; None: yes, unless a known label contradicts the old alpha.
 
-        Nothing farther than REACH from roi is read or changed. A solve that does not converge keeps its last step, and
-        `status.notes` says so until the next call. Raises MattingError when the arguments do not fit together, Cancelled.
+        Nothing farther than MARGIN from roi is read or answered. A solve that does not converge keeps its last step, and
+        the patch's notes say so. Raises MattingError when the arguments do not fit together, Cancelled.
         """
-        from bgdesk.engine.matting.propagate import extended
         from bgdesk.engine.matting.rematte import rematte
 
         _check_pixels(pixels)
-        _check_like(pixels, trimap, "trimap")
+        _check_like(pixels, labels, "trimap")
         _check_like(pixels, alpha, "alpha")
-        if reach not in ("smart", "exact"):
-            raise MattingError(f"Unknown reach {reach!r}. Use smart or exact.")
-        if trimap.dtype != np.uint8:
-            raise MattingError(f"A trimap holds 0 (background), 128 (unknown) and 255 (foreground) as uint8; this one is {trimap.dtype}.")
+        if labels.dtype != np.uint8:
+            raise MattingError(f"A trimap holds 0 (background), 128 (unknown) and 255 (foreground) as uint8; this one is {labels.dtype}.")
         if fixed is not None:
             _check_like(pixels, fixed, "fixed pixels")
-        rect = Rect(*roi).intersect(Rect.of_shape(trimap.shape))
-        if rect.empty:
-            raise MattingError(f"The region {tuple(roi)} lies outside the photo ({trimap.shape[1]}×{trimap.shape[0]}).")
-        alpha = np.asarray(alpha, np.float32)
-        painted: Trimap | None = None
-        if reach == "smart":
-            progress("alpha", 0.0)
-            rect, labels = extended(pixels, trimap, alpha, rect, fixed, again)
-            if not trimap.flags.writeable:
-                trimap = trimap.copy()
-            painted = trimap[rect.slices].copy()
-            trimap[rect.slices] = labels
-        try:
-            window, patch, converged = rematte(pixels, trimap, alpha, rect, progress, again=again)
-        except BaseException:
-            if painted is not None:
-                trimap[rect.slices] = painted
-            raise
-        self._unsolved = () if converged else ("The edge of a stroke was not solved to the end: look at it, or paint over it again.",)
-        return window, patch
+        inside = roi.intersect(Rect.of_shape(labels.shape))
+        if inside.empty:
+            raise MattingError(f"The region {tuple(roi)} lies outside the photo ({labels.shape[1]}×{labels.shape[0]}).")
+        return rematte(pixels, labels, np.asarray(alpha, np.float32), inside, progress, reach=reach, fixed=fixed, again=again)
 
-    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Pixels:
+    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
         """The subject's own colours as `recipe` wants them, the source's shape and type. Raises MattingError, Cancelled.
 
-        Where recipe.spill is AUTO and the backdrop has no colour of its own, `status.notes` says so until the next call.
+        Where recipe.spill is AUTO and the backdrop has no colour of its own, the answer's notes say so.
         """
         from bgdesk.engine.colours.foreground import foreground
 
@@ -259,18 +210,17 @@ class Pipeline:
         _check_like(pixels, alpha, "alpha")
         alpha = np.ascontiguousarray(alpha, np.float32)
         colours = foreground(pixels, alpha, progress, recipe.amount)
-        self._unspilled = ()
-        if recipe.spill is not None:
-            from bgdesk.engine.colours.spill import backdrop_of, suppress
+        if recipe.spill is None:
+            return Coloured(foreground=colours)
+        from bgdesk.engine.colours.spill import backdrop_of, suppress
 
-            backdrop = backdrop_of(pixels, alpha) if isinstance(recipe.spill, str) else recipe.spill
-            if backdrop is None:
-                self._unspilled = (_NO_BACKDROP,)
-            else:
-                suppress(colours, alpha, backdrop, progress)
-        return colours
+        backdrop = backdrop_of(pixels, alpha) if isinstance(recipe.spill, str) else recipe.spill
+        if backdrop is None:
+            return Coloured(foreground=colours, notes=(_NO_BACKDROP,))
+        suppress(colours, alpha, backdrop, progress)
+        return Coloured(foreground=colours)
 
-    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> "Confidence":
+    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
         """How likely `cutout`, made of `pixels`, is good: see Confidence. Takes a few milliseconds; where those leave it
         open the network looks again, unless alpha came from a trimap alone.
 
@@ -304,15 +254,16 @@ class Pipeline:
                 raise
             return work(self._fall_back(loaded, error))
 
-    def _refine(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> "Refined":
+    def _refine(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> Refined:
         """Alpha of a whole photo: by the matting network that was chosen, else by our solver."""
         network = self._matting() if self._matting is not None else None
         if network is None:
             from bgdesk.engine.matting.refine import refine
 
-            return refine(pixels, trimap, prior, progress)
+            solved = refine(pixels, trimap, prior, progress)
+            note = f"{solved.failed} of {solved.tiles} tiles of the edge could not be refined and are less precise."
+            return Refined(alpha=solved.alpha, converged=not solved.failed, notes=(note,) if solved.failed else ())
         from bgdesk.engine.matting.matting_net import matte
-        from bgdesk.engine.matting.tiles import Refined
         from bgdesk.engine.networks.device import OutOfMemory
         from bgdesk.engine.networks.onnx_net import open_network
 
@@ -322,13 +273,13 @@ class Pipeline:
             self._note(*matter[1].notes)
         opened = matter[1]
         try:
-            return Refined(matte(pixels, trimap, opened.net, opened.run, progress), 0, 0)
+            return Refined(alpha=matte(pixels, trimap, opened.net, opened.run, progress))
         except OutOfMemory:
             self._note(f"{opened.device.name} ran out of memory; the CPU is used until the program is started again.")
             self._matter = None  # frees the accelerator before the CPU takes over
             opened = open_network(network, "cpu", self._precision)
             self._matter = network, opened
-            return Refined(matte(pixels, trimap, opened.net, opened.run, progress), 0, 0)
+            return Refined(alpha=matte(pixels, trimap, opened.net, opened.run, progress))
 
     def _note(self, *notes: str) -> None:
         self._notes += tuple(note for note in notes if note not in self._notes)

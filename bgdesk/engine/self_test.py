@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from bgdesk.core.arrays import Pixels
+from bgdesk.core.engine import EngineStatus
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.networks.proof import Difference
-from bgdesk.engine.pipeline import EngineStatus, Pipeline
+from bgdesk.engine.pipeline import Pipeline
 
 #: Whose versions a report tells; a frozen build carries what pip noted about them.
 PACKAGES = (

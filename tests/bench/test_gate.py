@@ -17,7 +17,8 @@ from bgdesk.bench.fit_gate import Judged, Record
 from bgdesk.bench.setup import Data, Setup
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect
-from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS, Confidence, judge
+from bgdesk.core.results import Confidence
+from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS, judge
 from tests.bench.fakes import FakeEngine, by_brightness
 
 

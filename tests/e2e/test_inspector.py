@@ -7,6 +7,7 @@ import numpy as np
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from bgdesk.core.engine import Reach
 from bgdesk.core.trimap import Label
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -90,7 +91,7 @@ def test_the_reach_of_strokes_is_chosen_beside_the_brush(desk: Any, photo: Path)
     desk.until(lambda: desk.remembered and desk.remembered[-1].reach == "exact")
     desk.stroke((30, 80), (60, 80))
     desk.settle()
-    assert desk.engine.reaches == ["smart", "exact"]
+    assert desk.engine.reaches == [Reach.SMART, Reach.EXACT]
 
 
 def test_quality_is_used_when_the_photo_is_cut_again(desk: Any, photo: Path) -> None:

@@ -47,7 +47,7 @@ def test_from_a_dropped_photo_to_a_file(
     painted = Rect.bounding(desk.document.trimap != trimap)
     changed = Rect.bounding(desk.document.alpha != alpha)
     assert not changed.empty
-    assert painted.grow(Pipeline.REACH + 13 + RIM).contains(changed)
+    assert painted.grow(Pipeline.MARGIN + 13 + RIM).contains(changed)
     after_alpha, after_trimap = desk.document.alpha.copy(), desk.document.trimap.copy()
     desk.key(Qt.Key.Key_Z, CTRL)
     desk.settle()

@@ -52,7 +52,7 @@ def test_drop_paint_undo_redo_export(desk: Any, photo: Path, tmp_path: Path) -> 
     touched = Rect.bounding(desk.document.trimap != trimap)
     assert touched == Rect(20, 20, 70, 42).grow(RIM)
     assert changed.any()
-    assert touched.grow(desk.engine.REACH).contains(Rect.bounding(changed))
+    assert touched.grow(desk.engine.MARGIN).contains(Rect.bounding(changed))
     assert (desk.document.alpha[(desk.document.trimap != trimap) & (desk.document.trimap == Label.FOREGROUND)] == 1).all()
     assert near(desk.colour(45, 30), tuple(source[30, 45]))
     assert desk.engine.calls.count("network") == 1

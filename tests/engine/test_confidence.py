@@ -13,10 +13,11 @@ from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Confidence
 from bgdesk.core.tasks import Cancelled, silent
 from bgdesk.core.trimap import from_matte
 from bgdesk.engine import confidence
-from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, OPEN, PASS, Confidence, judge, measured, troubles
+from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, OPEN, PASS, judge, measured, troubles
 from bgdesk.engine.networks import device as device_module
 from bgdesk.engine.networks import weights as weights_module
 from bgdesk.engine.networks.device import Device, Machine, OutOfMemory, Run

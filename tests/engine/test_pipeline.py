@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from bgdesk.app.networks.store import default_store
 from bgdesk.app.system.proven_devices import ProvenFile
+from bgdesk.core.engine import EngineStatus, Reach
 from bgdesk.core.errors import MattingError, ModelError
+from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe, Quality
+from bgdesk.core.results import Refined
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
 from bgdesk.engine.networks import device as device_module
 from bgdesk.engine.networks import weights as weights_module
@@ -20,7 +23,7 @@ from bgdesk.engine.networks.device import Device, Machine, OutOfMemory, Run
 from bgdesk.engine.networks.nets import NETS
 from bgdesk.engine.networks.segment import segment
 from bgdesk.engine.networks.weights import Weights
-from bgdesk.engine.pipeline import EngineStatus, Pipeline
+from bgdesk.engine.pipeline import Pipeline
 from bgdesk.engine.self_test import Comparison, compare_with_cpu, versions
 from bgdesk.files.load import load
 from tests.engine.scenes import hairy, trimap_of
@@ -79,7 +82,7 @@ def test_the_network_is_placed_once_proved_once_and_runs_once_a_photo(card: Fake
     for _ in range(3):
         pipeline.segment(source)
     assert (card.placed, card.runs) == (["cuda", "cpu"], ["cuda", "cpu"] + ["cuda"] * 3)
-    assert pipeline.status == EngineStatus("Fake card", "fp16", "isnet-general")
+    assert pipeline.status == EngineStatus(device="Fake card", precision="fp16", model="isnet-general")
 
 
 def test_a_proved_device_is_not_proved_again(card: FakeCard, tmp_path: Path) -> None:
@@ -125,7 +128,7 @@ def test_a_device_that_fails_gives_way_to_the_cpu_and_says_why(card: FakeCard, w
     assert re.search(words, cutout.notes[0])
     assert len(cutout.notes) == 1
     assert pipeline.status.instead_of == "Fake card"
-    assert Pipeline(some_weights, "cpu").cut(source).alpha.tolist() == cutout.alpha.tolist()
+    assert Pipeline(some_weights, "cpu").auto(source).alpha.tolist() == cutout.alpha.tolist()
 
 
 def test_what_fails_on_the_cpu_is_told_as_it_is(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,11 +211,11 @@ def test_without_refining_and_decontaminating(card: FakeCard) -> None:
 
 def test_failed_pieces_are_said(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
     from bgdesk.engine.matting import refine as refine_module
-    from bgdesk.engine.matting.tiles import Refined
+    from bgdesk.engine.matting.tiles import Solved
 
-    monkeypatch.setattr(refine_module, "refine", lambda pixels, trimap, matte, progress: Refined(matte, 2, 5))
+    monkeypatch.setattr(refine_module, "refine", lambda pixels, trimap, matte, progress: Solved(matte, 2, 5))
     cutout = Pipeline(some_weights).auto(hairy(60, 80)[0])
-    assert cutout.notes == ("2 of 5 pieces of the edge kept a coarser answer: the solver found none there.",)
+    assert cutout.notes == ("2 of 5 tiles of the edge could not be refined and are less precise.",)
 
 
 def test_a_photo_without_a_subject_is_said(card: FakeCard) -> None:
@@ -226,17 +229,32 @@ def test_a_photo_without_a_subject_is_said(card: FakeCard) -> None:
 
 def test_matting_that_was_not_solved_to_the_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     from bgdesk.engine.matting import refine as refine_module
-    from bgdesk.engine.matting.tiles import Refined
+    from bgdesk.engine.matting.tiles import Solved
 
     pipeline, arrays = Pipeline(some_weights), good()
-    pipeline.matte(arrays["pixels"], arrays["trimap"])
+    refined = pipeline.matte(arrays["pixels"], arrays["trimap"])
+    assert (refined.converged, refined.notes) == (True, ())
+    monkeypatch.setattr(refine_module, "refine", lambda pixels, trimap, prior, progress: Solved(arrays["alpha"], 1, 4))
+    for _ in range(2):  # each time, and not once
+        refined = pipeline.matte(arrays["pixels"], arrays["trimap"])
+        assert (refined.converged, refined.notes) == (False, ("1 of 4 tiles of the edge could not be refined and are less precise.",))
     assert pipeline.status.notes == ()
-    with monkeypatch.context() as patch:
-        patch.setattr(refine_module, "refine", lambda pixels, trimap, prior, progress: Refined(arrays["alpha"], 1, 4))
-        pipeline.matte(arrays["pixels"], arrays["trimap"])
-    said = "1 of 4 pieces of the edge were not solved to the end: look at them before you use them."
-    assert pipeline.status.notes == (said,)
-    pipeline.matte(arrays["pixels"], arrays["trimap"])
+
+
+def test_a_stroke_that_was_not_solved_to_the_end_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bgdesk.engine.matting import rematte as rematte_module
+
+    def unsolved(
+        pixels: object, trimap: object, alpha: np.ndarray, roi: Rect, progress: object, again: object
+    ) -> tuple[Rect, np.ndarray, bool]:
+        return roi, alpha[roi.slices], False
+
+    pipeline, arrays = Pipeline(some_weights), good()
+    stroke = (arrays["pixels"], arrays["trimap"], arrays["alpha"], Rect(5, 5, 20, 20))
+    assert pipeline.rematte(*stroke).notes == ()
+    monkeypatch.setattr(rematte_module, "solve", unsolved)
+    for _ in range(2):
+        assert "could not be refined" in pipeline.rematte(*stroke).notes[0]
     assert pipeline.status.notes == ()
 
 
@@ -246,6 +264,7 @@ def test_warming_up_compiles_every_kernel_that_a_cut_and_a_stroke_need() -> None
         import numpy as np
         from numba.core.registry import CPUDispatcher
         from bgdesk.core.errors import ModelError
+        from bgdesk.core.geometry import Rect
         from bgdesk.engine.pipeline import Pipeline
 
         def none():
@@ -266,12 +285,12 @@ def test_warming_up_compiles_every_kernel_that_a_cut_and_a_stroke_need() -> None
         pixels = random.integers(0, 256, (90, 120, 3), np.uint8)
         trimap = np.zeros((90, 120), np.uint8)
         trimap[20:, 30:60], trimap[20:, 60:] = 128, 255
-        alpha = pipeline.matte(pixels, trimap)
+        alpha = pipeline.matte(pixels, trimap).alpha
         pipeline.matte(pixels, trimap, alpha)
         pipeline.foreground(pixels, alpha)
         for label in (0, 128, 255):
             trimap[40:60, 50:70] = label
-            pipeline.rematte(pixels, trimap, alpha, (50, 40, 70, 60))
+            pipeline.rematte(pixels, trimap, alpha, Rect(50, 40, 70, 60))
         assert warmed and compiled() == warmed, (warmed, compiled())
     """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=250)
@@ -293,13 +312,11 @@ def test_a_network_chosen_while_another_is_loaded_is_the_one_that_is_used(card: 
 
 
 def test_what_the_edges_stage_has_to_say_is_in_the_notes(card: FakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bgdesk.engine.matting.tiles import Refined
-
     pipeline = Pipeline(some_weights)
 
     def refine(pixels: object, trimap: object, matte: np.ndarray, progress: object) -> Refined:
         pipeline._note("The card is not there.")
-        return Refined(matte, 0, 0)
+        return Refined(alpha=matte)
 
     monkeypatch.setattr(pipeline, "_refine", refine)
     assert "The card is not there." in pipeline.auto(hairy(60, 80)[0]).notes
@@ -317,7 +334,7 @@ def test_what_is_no_picture_is_refused_with_a_reason(what: str) -> None:
     else:
         pixels = Photo(pixels)
     with pytest.raises(MattingError, match="this one is float32" if what == "trimap" else r"give its \.pixels"):
-        Pipeline(some_weights).rematte(pixels, trimap, alpha, (0, 0, 5, 5))
+        Pipeline(some_weights).rematte(pixels, trimap, alpha, Rect(0, 0, 5, 5))
 
 
 @dataclass
@@ -331,10 +348,10 @@ def test_matting_needs_no_network() -> None:
 
     pipeline = Pipeline(none)
     source, truth, _ = hairy(80, 100)
-    alpha = pipeline.matte(source, trimap_of(truth))
+    alpha = pipeline.matte(source, trimap_of(truth)).alpha
     assert np.abs(alpha - truth).mean() < 0.02
-    left, top, right, bottom = pipeline.rematte(source, trimap_of(truth), alpha, (10, 10, 20, 20), reach="exact")[0]
-    assert (left, top, right, bottom) == (0, 0, 68, 68)
+    patch = pipeline.rematte(source, trimap_of(truth), alpha, Rect(10, 10, 20, 20), reach=Reach.EXACT)
+    assert patch.rect == (0, 0, 68, 68)
     with pytest.raises(ModelError):
         pipeline.segment(source)
 
@@ -364,7 +381,7 @@ def test_arrays_that_do_not_fit_are_refused(change: dict[str, np.ndarray], words
 def test_a_roi_outside_the_photo_is_refused() -> None:
     arrays = good()
     with pytest.raises(MattingError, match="outside the photo"):
-        Pipeline(some_weights).rematte(arrays["pixels"], arrays["trimap"], arrays["alpha"], (50, 0, 60, 9))
+        Pipeline(some_weights).rematte(arrays["pixels"], arrays["trimap"], arrays["alpha"], Rect(50, 0, 60, 9))
 
 
 def test_a_set_token_stops_every_stage(card: FakeCard) -> None:
@@ -376,7 +393,7 @@ def test_a_set_token_stops_every_stage(card: FakeCard) -> None:
     with pytest.raises(Cancelled):
         pipeline.matte(arrays["pixels"], arrays["trimap"], progress=progress)
     with pytest.raises(Cancelled):
-        pipeline.rematte(arrays["pixels"], arrays["trimap"], arrays["alpha"], (5, 5, 35, 25), progress)
+        pipeline.rematte(arrays["pixels"], arrays["trimap"], arrays["alpha"], Rect(5, 5, 35, 25), progress)
     with pytest.raises(Cancelled):
         pipeline.foreground(arrays["pixels"], arrays["alpha"], progress)
 
@@ -399,7 +416,7 @@ def test_the_real_device_agrees_with_the_cpu(models_home: Path, sample: Path) ->
 
 def test_the_real_network_cuts_out_a_person(models_home: Path, sample: Path) -> None:
     store = default_store()
-    cutout = Pipeline(lambda: store.weights("isnet-general")).cut(load(sample).pixels)
+    cutout = Pipeline(lambda: store.weights("isnet-general")).auto(load(sample).pixels)
     assert cutout.alpha[120, 220] == 1  # her face
     assert cutout.alpha[20, 480] == 0  # the wall behind her
     assert cutout.notes == ()

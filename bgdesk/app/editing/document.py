@@ -11,6 +11,7 @@ import numpy as np
 from bgdesk.app.editing.strokes import Stroke
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import Reach
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.trimap import Label
@@ -33,7 +34,7 @@ class Snapshot:
     debt: tuple[Rect, ...]
     stale: tuple[Rect, ...]
     recipe: MatteRecipe = MatteRecipe()
-    reach: str = "smart"
+    reach: Reach = Reach.SMART
     strokes: tuple[Stroke, ...] = ()
     asked: tuple[Rect, ...] = ()
 
@@ -155,7 +156,7 @@ class Document:
 
     # -- snapshots -----------------------------------------------------------------------------------------------
 
-    def freeze(self, reach: str = "smart", strokes: Iterable[Stroke] = ()) -> Snapshot:
+    def freeze(self, reach: Reach = Reach.SMART, strokes: Iterable[Stroke] = ()) -> Snapshot:
         """The present state, to be read on any thread. Costs nothing now: the first change afterwards copies.
 
         Give it back with `release` when it is done with; forgetting to costs one copy, not correctness.

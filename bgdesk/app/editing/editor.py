@@ -20,9 +20,9 @@ from bgdesk.app.editing.strokes import Stroke
 from bgdesk.app.work.activity import Activity, Work
 from bgdesk.app.work.events import AlphaChanged, Event, ForegroundChanged, HistoryChanged, Message, Severity, TrimapChanged
 from bgdesk.app.work.jobs import Lane, Priority
-from bgdesk.app.work.ports import EngineLike
 from bgdesk.core.brush import paint, stretch_rect
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineProtocol, Reach
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Progress
@@ -58,7 +58,7 @@ class Editor:
     def __init__(
         self,
         document: Document,
-        engine: EngineLike,
+        engine: EngineProtocol,
         activity: Activity,
         emit: Callable[[Event], None],
         changed: Callable[[], None],
@@ -68,7 +68,7 @@ class Editor:
         self.history = History(document, undo_bytes)
         self.awaiting = False  # the network's first answer is on its way: strokes wait for it
         self.by_hand = False  # the cut-out was begun without a network
-        self.reach = "smart"  # how far strokes reach: see EngineLike.rematte
+        self.reach = Reach.SMART  # how far strokes reach
         self.restored = False  # it was edited before it was parked: `history` does not know its strokes
         self._engine = engine
         self._activity = activity
@@ -352,7 +352,7 @@ class Editor:
                 document.trimap,
                 document.alpha,
                 roi,
-                self._engine.REACH,
+                self._engine.MARGIN,
                 lineage=document.lineage,
                 reach=self.reach,
                 strokes=self.history.standing,
@@ -400,6 +400,8 @@ class Editor:
         if step is not None:
             self._pack(step)
         self._emit(AlphaChanged(rect))
+        for note in answer.notes:
+            self._emit(Message(Severity.WARNING, note))
         self._changed()
         self._pump()
 

@@ -8,17 +8,17 @@ from functools import partial
 from bgdesk.app.editing.document import Document
 from bgdesk.app.editing.requests import ColourRequest, join
 from bgdesk.app.work.activity import Activity, Work
-from bgdesk.app.work.events import Event, ForegroundChanged
+from bgdesk.app.work.events import Event, ForegroundChanged, Message, Severity
 from bgdesk.app.work.jobs import Lane, Priority
-from bgdesk.app.work.ports import EngineLike
-from bgdesk.core.arrays import Pixels
+from bgdesk.core.engine import EngineProtocol
+from bgdesk.core.results import Coloured
 
 
 class Colours:
     """Works off `document.stale`. Arguments as Editor's."""
 
     def __init__(
-        self, document: Document, engine: EngineLike, activity: Activity, emit: Callable[[Event], None], changed: Callable[[], None]
+        self, document: Document, engine: EngineProtocol, activity: Activity, emit: Callable[[Event], None], changed: Callable[[], None]
     ) -> None:
         self._document = document
         self._engine = engine
@@ -56,12 +56,14 @@ class Colours:
         )
         self._running = (work, request)
 
-    def _done(self, request: ColourRequest, colours: Pixels) -> None:
+    def _done(self, request: ColourRequest, coloured: Coloured) -> None:
         # Alpha may have changed there meanwhile: then the rectangle is stale again, and these colours serve until then.
         if self._running is not None and self._running[1] is request:
             self._running = self._document.colouring = None
-            self._document.patch_foreground(request.rect, colours)
+            self._document.patch_foreground(request.rect, coloured.foreground)
             self._emit(ForegroundChanged(request.rect))
+            for note in coloured.notes:
+                self._emit(Message(Severity.WARNING, note))
             self._changed()
             self.pump()
 

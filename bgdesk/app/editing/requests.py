@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from bgdesk.app.editing.strokes import Stroke
-from bgdesk.app.work.ports import EngineLike
 from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.brush import paint_roughly
+from bgdesk.core.engine import EngineProtocol, Reach
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Coloured
 from bgdesk.core.tasks import Progress
 
 #: pixels around a patch that its foreground is computed with, so that colours reach in from outside it.
@@ -47,11 +48,15 @@ def join(rects: tuple[Rect, ...], rect: Rect) -> tuple[Rect, ...]:
 
 @dataclass(frozen=True, eq=False)
 class AlphaPatch:
-    """What a re-matting found inside `rect` (photo coordinates): alpha, and the labels that strokes have flown to."""
+    """What a re-matting found inside `rect` (photo coordinates): alpha, and the labels that strokes have flown to.
+
+    notes: sentences for a person about this patch.
+    """
 
     rect: Rect
     alpha: Alpha
     trimap: Trimap
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +73,7 @@ class AlphaRequest:
     trimap: Trimap
     alpha: Alpha
     lineage: int = 0
-    reach: str = "smart"
+    reach: Reach = Reach.SMART
     strokes: tuple[Stroke, ...] = ()
     again: bool = False
 
@@ -82,11 +87,11 @@ class AlphaRequest:
         margin: int,
         *,
         lineage: int = 0,
-        reach: str = "smart",
+        reach: Reach = Reach.SMART,
         strokes: Iterable[Stroke] = (),
         asked: Iterable[Rect] = (),
     ) -> AlphaRequest:
-        """Crops of whole arrays. margin: EngineLike.REACH. asked: Document.asked."""
+        """Crops of whole arrays. margin: EngineProtocol.MARGIN. asked: Document.asked."""
         window = roi.grow(margin).intersect(Rect.of_shape(source.shape))
         return cls(
             roi,
@@ -100,18 +105,16 @@ class AlphaRequest:
             any(rect.overlaps(roi) for rect in asked),
         )
 
-    def compute(self, engine: EngineLike, progress: Progress) -> AlphaPatch:
+    def compute(self, engine: EngineProtocol, progress: Progress) -> AlphaPatch:
         """The rectangle that has new alpha, that alpha, and its labels."""
         dx, dy = self.window.left, self.window.top
-        trimap = self.trimap.copy()
-        fixed = self._painted(progress) if self.reach == "smart" and self.strokes else None
-        where, patch = engine.rematte(
-            self.pixels, trimap, self.alpha, self.roi.shift(-dx, -dy), progress, reach=self.reach, fixed=fixed, again=self.again
-        )
-        rect = Rect(*where)
-        if not Rect.of_shape(trimap.shape).contains(rect) or patch.shape != (rect.height, rect.width):
-            raise ValueError(f"the engine's patch {patch.shape} at {rect} does not fit a window of {trimap.shape}")
-        return AlphaPatch(rect.shift(dx, dy), patch, trimap[rect.slices])
+        fixed = self._painted(progress) if self.reach is Reach.SMART and self.strokes else None
+        roi = self.roi.shift(-dx, -dy)
+        patch = engine.rematte(self.pixels, self.trimap, self.alpha, roi, progress, reach=self.reach, fixed=fixed, again=self.again)
+        rect, shape = patch.rect, (patch.rect.height, patch.rect.width)
+        if not Rect.of_shape(self.trimap.shape).contains(rect) or not shape == patch.alpha.shape == patch.labels.shape:
+            raise ValueError(f"the engine's patch {patch.alpha.shape} at {rect} does not fit a window of {self.trimap.shape}")
+        return AlphaPatch(rect.shift(dx, dy), patch.alpha, patch.labels, patch.notes)
 
     def _painted(self, progress: Progress) -> Mask:
         """Where a hand has painted, unknown too: it said that this is to be worked out. Bool, the window's size."""
@@ -143,7 +146,8 @@ class ColourRequest:
         window = rect.grow(COLOUR_MARGIN).intersect(Rect.of_shape(source.shape))
         return cls(rect, window, source[window.slices], alpha[window.slices].copy(), recipe)
 
-    def compute(self, engine: EngineLike, progress: Progress) -> Pixels:
+    def compute(self, engine: EngineProtocol, progress: Progress) -> Coloured:
         """The foreground of `rect`."""
-        colours = engine.foreground(self.pixels, self.alpha, progress, self.recipe)
-        return colours[self.rect.shift(-self.window.left, -self.window.top).slices]
+        coloured = engine.foreground(self.pixels, self.alpha, progress, self.recipe)
+        inside = self.rect.shift(-self.window.left, -self.window.top)
+        return Coloured(foreground=coloured.foreground[inside.slices], notes=coloured.notes)

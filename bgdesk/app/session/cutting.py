@@ -11,9 +11,10 @@ from bgdesk.app.session.strip import Entry
 from bgdesk.app.work.activity import Activity
 from bgdesk.app.work.events import EngineChanged, Event, Message, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
-from bgdesk.app.work.ports import EngineLike, ModelsLike
+from bgdesk.app.work.ports import ModelsLike
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineProtocol
 from bgdesk.core.errors import ModelError
 from bgdesk.core.tasks import Progress
 
@@ -24,7 +25,7 @@ class Cutter:
     """changed: something that `Photo` shows is different."""
 
     def __init__(
-        self, engine: EngineLike, models: ModelsLike, activity: Activity, emit: Callable[[Event], None], changed: Callable[[], None]
+        self, engine: EngineProtocol, models: ModelsLike, activity: Activity, emit: Callable[[Event], None], changed: Callable[[], None]
     ) -> None:
         self._engine = engine
         self._models = models

@@ -13,8 +13,9 @@ from bgdesk.app.session.strip import Entry
 from bgdesk.app.work.activity import Activity
 from bgdesk.app.work.events import Event, Exported, Message, NameTaken, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
-from bgdesk.app.work.ports import EngineLike, FilesLike
+from bgdesk.app.work.ports import FilesLike
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineProtocol
 from bgdesk.core.errors import Cause, SaveError
 from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class Exporter:
     """`export.prepare`, then `files.save`, each on its own lane: a slow disk must not hold up a stroke's re-matting."""
 
-    def __init__(self, engine: EngineLike, files: FilesLike, activity: Activity, emit: Callable[[Event], None]) -> None:
+    def __init__(self, engine: EngineProtocol, files: FilesLike, activity: Activity, emit: Callable[[Event], None]) -> None:
         self._engine = engine
         self._files = files
         self._activity = activity
@@ -80,7 +81,7 @@ class Exporter:
                 on_cancelled=stopped,
             )
 
-        self._prepare(snapshot, recipe, path.name, write, release, stopped)
+        self._prepare(entry, snapshot, recipe, path.name, write, release, stopped)
 
     def cutout(self, entry: Entry, then: Callable[[Cutout, LoadedImage | None, Callable[[], None]], None]) -> None:
         """Freeze the entry's document now: then(cutout, its photo, release) when all in it has caught up.
@@ -98,10 +99,11 @@ class Exporter:
         def release(_: object = None) -> None:
             document.release(snapshot)
 
-        self._prepare(snapshot, ExportRecipe(), entry.name, lambda cutout: then(cutout, photo, release), release, release)
+        self._prepare(entry, snapshot, ExportRecipe(), entry.name, lambda cutout: then(cutout, photo, release), release, release)
 
     def _prepare(
         self,
+        entry: Entry,
         snapshot: Snapshot,
         recipe: ExportRecipe,
         name: str,
@@ -110,13 +112,19 @@ class Exporter:
         stopped: Callable[[bool], None],
     ) -> None:
         """On the compute lane if anything has to be computed; then(cutout) on the owner's thread."""
+
+        def done(cutout: Cutout) -> None:
+            for note in cutout.notes:
+                self._emit(Message(Severity.WARNING, f"{entry.name}: {note}", about=entry.key))
+            then(cutout)
+
         if needs_engine(snapshot, recipe):
             self._activity.submit(
                 Lane.COMPUTE,
                 partial(prepare, snapshot, recipe, self._engine),
                 doing=f"preparing {name}",
                 stage="foreground",
-                on_done=then,
+                on_done=done,
                 on_error=failed,
                 on_cancelled=stopped,
                 priority=Priority.NORMAL,  # after the strokes

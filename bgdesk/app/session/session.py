@@ -7,6 +7,7 @@ reading, computing and writing happen on the lanes of `Jobs`, whose answers come
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,9 +37,10 @@ from bgdesk.app.work.events import (
     TrimapChanged,
 )
 from bgdesk.app.work.jobs import Jobs, Lane, Post
-from bgdesk.app.work.ports import DiskFiles, EngineLike, EngineStatusLike, FilesLike, ModelsLike
+from bgdesk.app.work.ports import DiskFiles, FilesLike, ModelsLike
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineProtocol, EngineStatus, Reach
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe
@@ -56,7 +58,7 @@ class Session:
     """See the module. `jobs` is made with the same `post`: `Session(engine, store, settings, Jobs(post), post)`."""
 
     def __init__(
-        self, engine: EngineLike, models: ModelsLike, settings: Settings, jobs: Jobs, post: Post, files: FilesLike | None = None
+        self, engine: EngineProtocol, models: ModelsLike, settings: Settings, jobs: Jobs, post: Post, files: FilesLike | None = None
     ) -> None:
         self._engine = engine
         self._models = models
@@ -100,7 +102,7 @@ class Session:
         for entry in self._strip.entries:
             if entry.editor is not None:
                 entry.editor.history.limit = settings.undo_bytes
-                entry.editor.reach = settings.reach
+                entry.editor.reach = Reach(settings.reach)
                 entry.editor.recolour(settings.matte)
                 if entry.editor.history.trim() and entry is self._current:
                     self._emit(HistoryChanged())
@@ -232,13 +234,15 @@ class Session:
     def _make_editor(self, entry: Entry, document: Document) -> Editor:
         def emit(event: Event) -> None:
             about_pixels = isinstance(event, TrimapChanged | AlphaChanged | ForegroundChanged | HistoryChanged)
+            if isinstance(event, Message) and event.severity is Severity.WARNING:
+                event = replace(event, text=f"{entry.name}: {event.text}", about=entry.key)
             if entry is self._current or not about_pixels:
                 self._emit(event)
 
         document.recipe = self._settings.matte
 
         editor = Editor(document, self._engine, self._activity, emit, self._photos_changed, self._settings.undo_bytes)
-        editor.reach = self._settings.reach
+        editor.reach = Reach(self._settings.reach)
         return editor
 
     def _photos_changed(self) -> None:
@@ -297,7 +301,7 @@ class Session:
         self._activity.cancel()
 
     @property
-    def engine_status(self) -> EngineStatusLike:
+    def engine_status(self) -> EngineStatus:
         """device, precision, model, notes; device and precision are "" until torch has been loaded."""
         return self._engine.status
 

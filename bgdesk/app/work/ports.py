@@ -4,63 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import ExportRecipe, MatteRecipe
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress, silent
 
 if TYPE_CHECKING:
     from bgdesk.app.networks.imported import Imported
     from bgdesk.app.networks.onnx_presets import Description
     from bgdesk.files.load import LoadedImage
-
-
-class EngineStatusLike(Protocol):
-    """engine.pipeline.EngineStatus: words for a status bar."""
-
-    @property
-    def device(self) -> str: ...
-    @property
-    def precision(self) -> str: ...
-    @property
-    def model(self) -> str | None: ...
-    @property
-    def notes(self) -> tuple[str, ...]: ...
-    @property
-    def instead_of(self) -> str: ...
-
-
-class EngineLike(Protocol):
-    """engine.pipeline.Pipeline. Everything but `status` is called on the compute lane only, one call at a time.
-
-    Arrays in its answers belong to the caller from then on: the document writes strokes' patches into them.
-    """
-
-    REACH: ClassVar[int]
-
-    @property
-    def status(self) -> EngineStatusLike: ...
-    def warm(self, progress: Progress = silent) -> EngineStatusLike: ...
-    def auto(self, pixels: Pixels, recipe: MatteRecipe = ..., progress: Progress = silent) -> Cutout: ...
-    def rematte(
-        self,
-        pixels: Pixels,
-        trimap: Trimap,
-        alpha: Alpha,
-        roi: Rect,
-        progress: Progress = silent,
-        reach: str = "smart",
-        fixed: Mask | None = None,
-        again: bool | None = None,
-    ) -> tuple[Rect, Alpha]: ...
-    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = ...) -> Pixels: ...
-    def close(self) -> None: ...
 
 
 class ModelsLike(Protocol):

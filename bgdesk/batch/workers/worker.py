@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, TypeAlias
 
+from bgdesk.app import one_photo
 from bgdesk.batch.model.values import BatchRecipe, Outcome, PhotoJob
 from bgdesk.batch.outputs.placing import sweep
 from bgdesk.batch.workers import photo_job
@@ -218,10 +219,10 @@ class PhotoWorker:
             self._finish(photo, JobReturned(id))
         except (BgdeskError, MemoryError) as error:
             cause = error.cause if isinstance(error, SaveError) else None
-            self._finish(photo, JobFailed(id, photo_job.sentence(source, error), cause))
+            self._finish(photo, JobFailed(id, one_photo.failure(source, error), cause))
         except Exception as error:  # whatever it is, it must not cost the other photos
             log.error("%s: an unforeseen failure", source, exc_info=error)
-            self._finish(photo, JobFailed(id, photo_job.sentence(source, error), None))
+            self._finish(photo, JobFailed(id, one_photo.failure(source, error), None))
 
     def _work(self, photo: _InFlight, passage: _Passage) -> None:
         progress, content = self._progress(photo), photo.content

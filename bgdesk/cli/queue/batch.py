@@ -21,6 +21,7 @@ from bgdesk.cli.queue import queue_options
 from bgdesk.cli.queue.queue_display import Records, display_for, line_of, record_of, shown
 from bgdesk.cli.queue.queue_run import EXIT_FAILED, EXIT_REVIEW, Left, Run, closing, finish, values_of
 from bgdesk.core.errors import BgdeskError, UsageError
+from bgdesk.core.parameters import EDGE
 
 #: --resume, --status and --retry without an ID.
 _LATEST = ""
@@ -33,7 +34,7 @@ Ctrl+C finishes the photos in hand and says how to go on; a second one stops at 
 #: Of no use to a queue that exists: it has all this from when it was made.
 _MADE_WITH = (
     "output", "recipe", "template", "gate", "fallback", "quality", "model", "matting", "device", "precision", "recursive", "include",
-    "exclude", "pattern", "existing", "order", "dry_run",
+    "exclude", "pattern", "existing", "order", "dry_run", *EDGE,
 )  # fmt: skip
 
 MakePools = Callable[[argparse.Namespace], MakePool]

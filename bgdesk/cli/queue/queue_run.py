@@ -4,7 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -310,6 +310,7 @@ def values_of(left: Left) -> dict[str, Any]:
         "queue": left.id,
         "title": left.about.title,
         "output": str(left.about.output),
+        "edge": asdict(left.about.recipe.edge),
         "counts": {state.value: count for state, count in left.summary.counts.items() if count},
         "total": left.summary.total,
         "open": left.summary.open,

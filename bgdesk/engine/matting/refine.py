@@ -19,7 +19,7 @@ from bgdesk.core.trimap import SURE_BACKGROUND, SURE_FOREGROUND, WORKING_SIDE, L
 from bgdesk.engine.matting.closed_form import estimate_alpha
 from bgdesk.engine.matting.guided import lift
 from bgdesk.engine.matting.sampling import sample_alpha
-from bgdesk.engine.matting.tiles import ALONE, LED, TILE, Level, Refined, Solver, halved, pinned, solve_tiles, structure, unit
+from bgdesk.engine.matting.tiles import ALONE, LED, TILE, Level, Solved, Solver, halved, pinned, solve_tiles, structure, unit
 
 #: Photos up to this many pixels are solved at their own size; larger ones at half the size, and lifted. A matte knows
 #: nothing finer than its network's grid, and leads the solver best near it; a trimap alone is another matter.
@@ -136,14 +136,14 @@ def _half_trimap(trimap: Trimap, size: Size) -> Trimap:
     return half
 
 
-def refine(pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress = silent, solver: Solver = estimate_alpha) -> Refined:
+def refine(pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress = silent, solver: Solver = estimate_alpha) -> Solved:
     """Alpha of a whole photo from its trimap and, if there is one, the network's matte as a soft prior.
 
     pixels: H×W×3 uint8 or uint16. trimap, prior: H×W. A tile whose solve does not converge keeps what it began with (the
     matte, what sampling found, or the coarser level's alpha) and is counted in `failed`. Raises Cancelled.
     """
     if not (trimap == Label.UNKNOWN).any():
-        return Refined(pinned(trimap, np.zeros(trimap.shape, np.float32)), 0, 0)
+        return Solved(pinned(trimap, np.zeros(trimap.shape, np.float32)), 0, 0)
     if prior is None:
         return _solved(pixels, trimap, None, np.zeros((1, 1), np.float32), progress, solver)
     small = by_area(prior, Size(prior.shape[1], prior.shape[0]).fit(WORKING_SIDE))
@@ -152,7 +152,7 @@ def refine(pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progre
     return refined
 
 
-def _solved(pixels: Pixels, trimap: Trimap, prior: Alpha | None, deep: NDArray[np.float32], progress: Progress, solver: Solver) -> Refined:
+def _solved(pixels: Pixels, trimap: Trimap, prior: Alpha | None, deep: NDArray[np.float32], progress: Progress, solver: Solver) -> Solved:
     """The same at one level, and at the coarser ones that it is lifted from. deep: the prior's `deep_weight`."""
     size = Size(trimap.shape[1], trimap.shape[0])
     if size.area <= (_WHOLE_ALONE if prior is None else WHOLE):
@@ -167,7 +167,7 @@ def _solved(pixels: Pixels, trimap: Trimap, prior: Alpha | None, deep: NDArray[n
     below = None if prior is None else by_area(prior, half)
     coarse = _solved(small, _half_trimap(trimap, half), below, deep, progress, solver)
     alpha = lift(pixels, trimap, small, coarse.alpha, structure(coarse.alpha) > 0, progress)
-    return Refined(alpha, coarse.failed, coarse.solved)
+    return Solved(alpha, coarse.failed, coarse.tiles)
 
 
 def _sampled_prior(

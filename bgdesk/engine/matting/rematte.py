@@ -12,17 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
+from bgdesk.core.engine import Reach
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.resample import by_area
+from bgdesk.core.results import Patch
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
 from bgdesk.engine.matting.closed_form import estimate_alpha
 from bgdesk.engine.matting.guided import lift
+from bgdesk.engine.matting.propagate import extended
 from bgdesk.engine.matting.sampling import sample_alpha
 from bgdesk.engine.matting.tiles import LED, MOST_STEPS, Solver, halved, pinned, structure, unit
 
 #: How far around a stroke's ROI the solver looks, in pixels; at this distance alpha is pinned to what it was.
-REACH = 48
+MARGIN = 48
 #: A band pixel inside a stroke's ROI keeps to its old alpha only where the colours say nothing at all.
 STROKE_WEIGHT, SEAM_WEIGHT = 1e-4, 0.05
 #: A stroke's band of up to this many pixels is solved at once, a larger one at half the size.
@@ -39,8 +42,38 @@ _SURE = 0.02
 #: A label that is neither known nor asked about: rays of samples pass over it.
 _NEITHER = 64
 
+_UNSOLVED = "The edge of a stroke could not be refined and is less precise. Look at it, or paint over it again."
+
 
 def rematte(
+    pixels: Pixels,
+    labels: Trimap,
+    alpha: Alpha,
+    roi: Rect,
+    progress: Progress = silent,
+    *,
+    reach: Reach = Reach.SMART,
+    fixed: Mask | None = None,
+    again: bool | None = None,
+) -> Patch:
+    """Labels and alpha anew around the strokes inside `roi`; arguments as Pipeline.rematte."""
+    if reach is Reach.SMART:
+        progress("alpha", 0.0)
+        roi, spread = extended(pixels, labels, alpha, roi, fixed, again)
+    else:
+        spread = labels[roi.slices]
+    # A part of the trimap is copied, never all of it: cost follows the stroke.
+    part = roi.grow(SAMPLED).clip(Size(labels.shape[1], labels.shape[0]))
+    inside = roi.shift(-part.left, -part.top)
+    trimap = labels[part.slices].copy()
+    trimap[inside.slices] = spread
+    window, answer, converged = solve(pixels[part.slices], trimap, alpha[part.slices], inside, progress, again=again)
+    return Patch(
+        rect=window.shift(part.left, part.top), alpha=answer, labels=trimap[window.slices], notes=() if converged else (_UNSOLVED,)
+    )
+
+
+def solve(
     pixels: Pixels,
     trimap: Trimap,
     alpha: Alpha,
@@ -49,21 +82,21 @@ def rematte(
     solver: Solver = estimate_alpha,
     again: bool | None = None,
 ) -> tuple[Rect, Alpha, bool]:
-    """Alpha anew around one stroke; (rectangle, its alpha, whether the solver converged).
+    """Alpha anew around one stroke, whose labels stay; (rectangle, its alpha, whether the solver converged).
 
-    Reads nothing outside roi.grow(SAMPLED), so cost follows the stroke, and changes nothing outside roi.grow(REACH).
+    Reads nothing outside roi.grow(SAMPLED), so cost follows the stroke, and changes nothing outside roi.grow(MARGIN).
     Known pixels take their label. At the border of the rectangle alpha is pinned to what it was, and between there and
     the ROI it is pulled to it ever less, so that the seam cannot be seen. Where the photo itself ends there is nothing
     to pin. again: see Pipeline.rematte.
     """
     size = Size(trimap.shape[1], trimap.shape[0])
-    window = roi.grow(REACH).clip(size)
+    window = roi.grow(MARGIN).clip(size)
     labels = trimap[window.slices]
     old = alpha[window.slices]
     before = pinned(labels, old)
     band = labels == Label.UNKNOWN
     # A side is the photo's own edge if the window was cut short there; a caller that passes just this window sees the same.
-    free = (roi.left < REACH, roi.top < REACH, size.width - roi.right < REACH, size.height - roi.bottom < REACH)
+    free = (roi.left < MARGIN, roi.top < MARGIN, size.width - roi.right < MARGIN, size.height - roi.bottom < MARGIN)
     for side, at_edge in zip((np.s_[:, :1], np.s_[:1], np.s_[:, -1:], np.s_[-1:]), free, strict=True):
         if not at_edge:
             band[side] = False
@@ -79,7 +112,7 @@ def rematte(
 
 def _keeping(outside: NDArray[np.float32], contradicted: Mask) -> NDArray[np.float32]:
     """How strongly band pixels keep to their old alpha. outside: distance from the ROI."""
-    weight = np.where(outside > 0, SEAM_WEIGHT * np.square(outside / REACH), STROKE_WEIGHT).astype(np.float32)
+    weight = np.where(outside > 0, SEAM_WEIGHT * np.square(outside / MARGIN), STROKE_WEIGHT).astype(np.float32)
     if contradicted.any():
         away = cv2.distanceTransform((~contradicted).astype(np.uint8), cv2.DIST_L2, 5)
         np.maximum(weight, np.float32(_KEEP_WEIGHT) * np.square(np.minimum(away / np.float32(_FOLLOW), 1)), out=weight)

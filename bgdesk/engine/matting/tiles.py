@@ -37,12 +37,12 @@ _FLAT = 0.04
 
 
 @dataclass(frozen=True, eq=False)
-class Refined:
-    """alpha: float32 H×W, exactly 0 and 1 where the trimap is known. failed, solved: tiles that kept their prior, tiles in all."""
+class Solved:
+    """The band of a photo, worked out tile by tile."""
 
-    alpha: Alpha
-    failed: int
-    solved: int
+    alpha: Alpha  #: float32 H×W, exactly 0 and 1 where the trimap is known
+    failed: int  #: tiles whose solve did not converge, which keep what they began with
+    tiles: int  #: tiles in all
 
 
 def pinned(trimap: Trimap, inside: Alpha) -> Alpha:
@@ -81,7 +81,7 @@ class Level:
         return Rect.of_shape(self.band.shape)
 
 
-def solve_tiles(level: Level, alpha: Alpha, side: int, progress: Progress) -> Refined:
+def solve_tiles(level: Level, alpha: Alpha, side: int, progress: Progress) -> Solved:
     """Solve every side×side tile that holds band pixels, in place in `alpha`."""
     colours: list[list[Rect]] = [[], [], [], []]
     for tile in level.whole.tiles(side):
@@ -108,7 +108,7 @@ def solve_tiles(level: Level, alpha: Alpha, side: int, progress: Progress) -> Re
                 for job in jobs:
                     job.cancel()
                 raise
-    return Refined(alpha, failed, total)
+    return Solved(alpha, failed, total)
 
 
 def _solve_tile(level: Level, alpha: Alpha, tile: Rect, progress: Progress) -> bool:

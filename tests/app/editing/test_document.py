@@ -15,6 +15,7 @@ from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError, SaveError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe, Quality
+from bgdesk.core.results import Patch
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable, silent
 from bgdesk.core.trimap import Label
 
@@ -133,19 +134,19 @@ def test_read_only_answers_can_be_painted_over() -> None:
 
 @pytest.mark.parametrize("roi", [Rect(0, 0, 5, 5), Rect(380, 280, 400, 300), Rect(100, 100, 150, 120), Rect(0, 0, 400, 300)])
 def test_a_request_on_crops_gives_what_the_whole_photo_gives(cut: Document, fake_engine: Any, roi: Rect) -> None:
-    request = AlphaRequest.of(cut.source, cut.trimap, cut.alpha, roi, fake_engine.REACH)
+    request = AlphaRequest.of(cut.source, cut.trimap, cut.alpha, roi, fake_engine.MARGIN)
     assert request.pixels.base is not None  # a slice, not a copy
     patch = request.compute(fake_engine, silent)
-    expected_rect, expected = fake_engine.rematte(cut.source, cut.trimap, cut.alpha, roi)
-    assert patch.rect == expected_rect
-    assert (patch.alpha == expected).all()
-    assert (patch.trimap == cut.trimap[expected_rect.slices]).all()
+    expected = fake_engine.rematte(cut.source, cut.trimap, cut.alpha, roi)
+    assert patch.rect == expected.rect
+    assert (patch.alpha == expected.alpha).all()
+    assert (patch.trimap == cut.trimap[expected.rect.slices]).all()
     colours = ColourRequest.of(cut.source, cut.alpha, roi).compute(fake_engine, silent)
-    assert (colours == fake_engine.foreground(cut.source, cut.alpha)[roi.slices]).all()
+    assert (colours.foreground == fake_engine.foreground(cut.source, cut.alpha).foreground[roi.slices]).all()
 
 
 def test_a_request_is_not_changed_by_later_paint(cut: Document, fake_engine: Any) -> None:
-    request = AlphaRequest.of(cut.source, cut.trimap, cut.alpha, Rect(0, 0, 20, 20), fake_engine.REACH)
+    request = AlphaRequest.of(cut.source, cut.trimap, cut.alpha, Rect(0, 0, 20, 20), fake_engine.MARGIN)
     trimap, alpha = request.trimap.copy(), request.alpha.copy()
     cut.trimap[:] = 7
     cut.alpha[:] = 7
@@ -154,13 +155,13 @@ def test_a_request_is_not_changed_by_later_paint(cut: Document, fake_engine: Any
 
 
 def test_a_patch_that_does_not_fit_is_refused(cut: Document, fake_engine: Any) -> None:
-    request = AlphaRequest.of(cut.source, cut.trimap, cut.alpha, Rect(0, 0, 20, 20), fake_engine.REACH)
-    fake_engine.rematte = lambda *rest, **named: (Rect(0, 0, 9, 9), np.zeros((3, 3), np.float32))
-    with pytest.raises(ValueError, match="does not fit"):
-        request.compute(fake_engine, silent)
-    fake_engine.rematte = lambda *rest, **named: (Rect(0, 0, 900, 9), np.zeros((9, 900), np.float32))
-    with pytest.raises(ValueError, match="does not fit"):
-        request.compute(fake_engine, silent)
+    request = AlphaRequest.of(cut.source, cut.trimap, cut.alpha, Rect(0, 0, 20, 20), fake_engine.MARGIN)
+    nine, three = (9, 9), (3, 3)
+    for rect, alpha, labels in ((Rect(0, 0, 9, 9), three, nine), (Rect(0, 0, 9, 9), nine, three), (Rect(0, 0, 900, 9), (9, 900), (9, 900))):
+        patch = Patch(rect=rect, alpha=np.zeros(alpha, np.float32), labels=np.zeros(labels, np.uint8))
+        fake_engine.rematte = lambda *rest, patch=patch, **named: patch
+        with pytest.raises(ValueError, match="does not fit"):
+            request.compute(fake_engine, silent)
 
 
 # --- export ----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from bgdesk.app.editing.render_export import prepare
+from bgdesk.app.work.events import Severity
+from bgdesk.core.engine import Reach
 from bgdesk.core.recipe import ExportRecipe, Format
 from bgdesk.core.trimap import Label
 
@@ -19,7 +21,7 @@ def test_labels_that_have_flown_belong_to_the_stroke(desk: Any) -> None:
     document = desk.session.document
     assert document.trimap[20, 165] == Label.FOREGROUND  # not painted: flown to
     assert document.alpha[20, 165] == 1
-    assert desk.engine.reaches[0][0] == "smart"
+    assert desk.engine.reaches[0][0] is Reach.SMART
     after = desk.state
     desk.session.undo()
     desk.settle()
@@ -39,7 +41,7 @@ def test_exact_strokes_flow_nowhere(desk: Any) -> None:
     desk.session.configure(replace(desk.session.settings, reach="smart"))  # from the next stroke on
     desk.stroke((150, 60), radius=5)
     desk.settle()
-    assert [reach for reach, *_ in desk.engine.reaches] == ["exact", "smart"]
+    assert [reach for reach, *_ in desk.engine.reaches] == [Reach.EXACT, Reach.SMART]
 
 
 def test_a_flow_leaves_earlier_strokes_alone(desk: Any) -> None:
@@ -88,7 +90,7 @@ def test_an_export_before_the_answer_holds_what_the_answer_brings(desk: Any) -> 
     desk.engine.hold("rematte")
     desk.stroke((150, 20), radius=5)
     document = desk.session.document
-    snapshot = document.freeze("smart", desk.session._editor.history.standing)
+    snapshot = document.freeze(Reach.SMART, desk.session._editor.history.standing)
     desk.engine.release("rematte")
     cutout = prepare(snapshot, ExportRecipe(), desk.engine)
     document.release(snapshot)
@@ -171,3 +173,26 @@ def test_looking_again_is_for_the_strokes_that_ask(desk: Any) -> None:
     desk.engine.release("rematte")
     desk.settle()
     assert desk.engine.reaches[-1][2] is True
+
+
+def test_an_edge_that_was_not_refined_is_told_each_time(desk: Any) -> None:
+    desk.open()
+    desk.engine.stroke_notes = ("The edge of a stroke is less precise.",)
+    for y in (20, 60):
+        desk.stroke((150, y), radius=5)
+        desk.settle()
+    said = [(m.severity, m.text, m.about) for m in desk.messages]
+    assert said == [(Severity.WARNING, "a.jpg: The edge of a stroke is less precise.", desk.session.current.key)] * 2
+
+
+def test_what_an_export_finds_out_is_told(desk: Any) -> None:
+    desk.open()
+    desk.engine.hold("rematte")
+    desk.stroke((150, 20), radius=5)
+    desk.engine.stroke_notes = ("The edge of a stroke is less precise.",)
+    desk.session.export(desk.folder / "out.png", PNG)
+    desk.session.cancel()  # the stroke's own re-matting: the export makes its own
+    desk.engine.release("rematte")
+    desk.settle()
+    assert "a.jpg: The edge of a stroke is less precise." in desk.texts
+    assert desk.folder / "out.png" in desk.files.saved

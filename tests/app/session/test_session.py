@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,16 @@ def test_what_concerns_a_photo_is_told_for_each(desk: Any) -> None:
     desk.session.select(desk.session.photos[1].key)
     desk.settle()
     assert sorted(m.text for m in desk.messages) == [f"{name}: Large parts are half transparent." for name in ("a.jpg", "b.jpg")]
+
+
+def test_colours_that_could_not_be_found_are_told_for_each_photo_each_time(desk: Any) -> None:
+    desk.engine.colour_notes = ("No spill was found.",)
+    desk.open(desk.photo("a.jpg"), desk.photo("b.jpg"))
+    for spill in ("#00b140", "auto"):  # the photos' own colours are worked out anew
+        desk.session.configure(replace(desk.session.settings, spill=spill))
+        desk.settle()
+    assert [m.text for m in desk.messages] == ["a.jpg: No spill was found."] * 2
+    assert {m.about for m in desk.messages} == {desk.session.current.key}
 
 
 def test_a_failed_load_keeps_what_is_shown(desk: Any) -> None:

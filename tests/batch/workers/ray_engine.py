@@ -11,8 +11,9 @@ from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import ModelError
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Confidence
 from bgdesk.core.tasks import Progress, silent
-from tests.batch.workers.workers import PATIENCE, FakeConfidence, FakeEngine
+from tests.batch.workers.workers import PATIENCE, FakeEngine
 
 
 class Trap(FakeEngine):
@@ -32,8 +33,8 @@ class Trap(FakeEngine):
             time.sleep(PATIENCE)
         return cutout
 
-    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> FakeConfidence:
-        return FakeConfidence(0.9)
+    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
+        return Confidence(0.9)
 
 
 def open_trap(folder: str, recipe: BatchRecipe) -> ReadyEngines:

@@ -404,11 +404,12 @@ def test_the_door_is_hidden(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 def test_the_devices_are_counted(monkeypatch: pytest.MonkeyPatch, found: str, instead_of: str, kind: str, devices: int) -> None:
     import torch
 
+    from bgdesk.core.engine import EngineStatus
     from bgdesk.engine.networks import device
-    from bgdesk.engine.pipeline import EngineStatus, Pipeline
+    from bgdesk.engine.pipeline import Pipeline
 
     engine = Pipeline(lambda: pytest.fail("no network is needed here"))
-    monkeypatch.setattr(engine, "warm", lambda: EngineStatus(found, "fp16", "isnet-general", (), instead_of))
+    monkeypatch.setattr(engine, "warm", lambda: EngineStatus(device=found, precision="fp16", model="isnet-general", instead_of=instead_of))
     monkeypatch.setattr(photo_job, "open_engines", lambda recipe: lambda model: Opened(engine))
     monkeypatch.setattr(device, "probe", lambda: device.Machine(cuda="Card", mps=False, bf16=True))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,10 @@ from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import Cause, MattingError
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Confidence
 from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
+from tests.fakes import engine as fakes
 
 #: Nothing here takes longer unless it hangs.
 PATIENCE = 60.0
@@ -40,27 +42,20 @@ def job_for(source: Path, folder: Path, id: int = 1, recipe: BatchRecipe | None 
     return PhotoJob(id=id, source=source, targets=targets, staged=staged, recipe=recipe, folder=folder / "queue")
 
 
-@dataclass(frozen=True)
-class FakeConfidence:
-    value: float
-    reasons: tuple[str, ...] = ()
-
-
-class FakeEngine:
-    """engine.pipeline.Pipeline without a network: the left half of every photo is the subject.
+class FakeEngine(fakes.FakeEngine):
+    """The left half of every photo is the subject; the column beside it is half opaque.
 
     A photo that is 13 pixels wide is refused, one of 17 pixels breaks the engine. confidences: what it says, call by call.
-    `recipes` is what it was asked for. before: called at each photo with its progress.
+    before: called at each photo with its progress.
     """
 
     def __init__(self, *confidences: float, before: Callable[[Progress], None] | None = None) -> None:
+        super().__init__()
         self.confidences = list(confidences)
-        self.recipes: list[MatteRecipe] = []
         self.before = before
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
-        self.recipes.append(recipe)
-        progress("network", 0.0)
+        cutout = super().auto(pixels, recipe, progress)
         if self.before is not None:
             self.before(progress)
         if pixels.shape[1] == 13:
@@ -69,17 +64,16 @@ class FakeEngine:
             raise RuntimeError("tensors do not fit\nat all")
         if pixels.shape[1] == 19:
             raise MemoryError
-        alpha = np.zeros(pixels.shape[:2], np.float32)
-        alpha[:, : pixels.shape[1] // 2] = 1
+        alpha = cutout.alpha.copy()
         alpha[:, pixels.shape[1] // 2] = 0.5
         trimap = np.where(alpha == 0.5, np.uint8(128), (alpha * 255).astype(np.uint8))
         timings = {"network": 0.5, "alpha": 0.25}
-        return Cutout(pixels, alpha, 255 - pixels, trimap, alpha, timings, "CPU", "bf16", "isnet-general", ("A note.",), recipe)
+        return replace(cutout, alpha=alpha, foreground=255 - pixels, trimap=trimap, timings=timings, notes=("A note.",))
 
-    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> FakeConfidence:
+    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
         progress("confidence", 0.0)
         value = self.confidences.pop(0)
-        return FakeConfidence(value, (f"It looks like {value:.1f}.",))
+        return Confidence(value, (f"It looks like {value:.1f}.",))
 
 
 def engines_of(engine: FakeEngine, **others: FakeEngine) -> Callable[[str | None], Opened]:

@@ -236,7 +236,7 @@ def test_a_small_photo_is_given_whole(tmp_path: Path) -> None:
     assert (network.spec.output, network.spec.activation) == ("alphas", "none")
     pixels, trimap = photo(90, 120), np.full((90, 120), 128, np.uint8)
     trimap[:, :20], trimap[:, 100:] = 0, 255
-    alpha = Pipeline(no_weights, matting=lambda: network).matte(pixels, trimap)
+    alpha = Pipeline(no_weights, matting=lambda: network).matte(pixels, trimap).alpha
     assert (alpha[trimap == 0] == 0).all()
     assert (alpha[trimap == 255] == 1).all()
     assert np.abs(alpha[45, 22:98] - (0.25 + 0.5 * np.linspace(0, 1, 120)[22:98])).max() < 0.01
@@ -257,10 +257,10 @@ def test_a_large_photo_is_worked_out_in_windows(tmp_path: Path, size: tuple[Any,
     trimap[:30], trimap[-30:], trimap[70::70] = 0, 255, 0  # something known in every window
     pipeline = Pipeline(no_weights, matting=lambda: network)
     stages: list[float] = []
-    alpha = pipeline.matte(pixels, trimap, progress=lambda _stage, fraction: stages.append(fraction))
+    alpha = pipeline.matte(pixels, trimap, progress=lambda _stage, fraction: stages.append(fraction)).alpha
     whole = OnnxNetwork("whole", matting(tmp_path / "w.onnx", size=(320, 480)), "", network.spec, network.answer)
     at_once = take(whole.path, TRIMAP, insist=False)
-    expected = Pipeline(no_weights, matting=lambda: at_once).matte(pixels, trimap)
+    expected = Pipeline(no_weights, matting=lambda: at_once).matte(pixels, trimap).alpha
     difference = np.abs(alpha - expected)[35:-35]
     assert (difference < 1e-3).mean() > 0.97
     assert difference.max() < 0.15  # where the small answer was flat, it stays
@@ -273,7 +273,7 @@ def test_a_matting_network_works_out_what_segmenting_left_open(tmp_path: Path) -
     segmenting = take(weighted(tmp_path / "s.onnx", (12.0, 0.0, 0.0), -6.0))
     network = take(matting(tmp_path / "m.onnx"), TRIMAP)
     pipeline = Pipeline(lambda: segmenting, matting=lambda: network)
-    cutout = pipeline.cut(photo())
+    cutout = pipeline.auto(photo())
     assert cutout.model == "mine + mine"
     assert cutout.matte is not None
     band = cutout.trimap == 128
@@ -292,7 +292,7 @@ def test_matting_falls_back_when_memory_runs_out(tmp_path: Path, monkeypatch: py
     pipeline = Pipeline(no_weights, matting=lambda: network)
     trimap = np.full((90, 120), 128, np.uint8)
     trimap[:, :20] = 0
-    assert pipeline.matte(photo(), trimap).max() > 0.6
+    assert pipeline.matte(photo(), trimap).alpha.max() > 0.6
     assert pipeline.status.notes == ("NVIDIA GPU ran out of memory; the CPU is used until the program is started again.",)
     pipeline.close()
 
@@ -302,11 +302,11 @@ def test_no_network_is_chosen_any_more(tmp_path: Path) -> None:
     pipeline = Pipeline(no_weights, matting=lambda: chosen[0])
     trimap = np.full((90, 120), 128, np.uint8)
     trimap[:, :20], trimap[:, 100:] = 0, 255
-    by_network = pipeline.matte(photo(), trimap)
+    by_network = pipeline.matte(photo(), trimap).alpha
     chosen[0] = None
-    by_solver = pipeline.matte(photo(), trimap)
+    by_solver = pipeline.matte(photo(), trimap).alpha
     assert np.abs(by_network - by_solver).max() > 0.05
-    assert (by_solver == Pipeline(no_weights).matte(photo(), trimap)).all()
+    assert (by_solver == Pipeline(no_weights).matte(photo(), trimap).alpha).all()
 
 
 # --- a real one ---
