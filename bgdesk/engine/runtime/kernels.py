@@ -43,25 +43,46 @@ _X86 = {
 
 @dataclass(frozen=True)
 class KernelShelf:
-    """Kernels made ahead. stamp: the sources they were made from.
+    """Kernels that were compiled ahead."""
 
-    carried: those for this CPU, only read (None: there are none). own: where others are kept once compiled (None: nowhere).
-    """
-
-    stamp: str
-    carried: Path | None
-    own: Path | None
+    stamp: str  #: the sources that they were compiled from
+    carried: Path | None  #: folder of those for this CPU, only read; None if there are none
+    own: Path | None  #: folder where others are kept once compiled; None for nowhere
 
 
 def levels(system: str, machine: str) -> Mapping[str, tuple[str, ...]]:
-    """LLVM's names of the CPUs to compile for on this platform, best first, each with the features that one must have."""
+    """List the CPUs to compile for on a platform.
+
+    Parameters
+    ----------
+    system, machine
+        As the standard module platform names them.
+
+    Returns
+    -------
+    Mapping
+        LLVM's name of a CPU -> the features that it must have, best first.
+    """
     if machine.lower() in ("x86_64", "amd64"):
         return _X86
     return {"apple-m1" if system == "Darwin" else "generic": ()}
 
 
 def find_shelf(carried: Path, cache: str) -> KernelShelf | None:
-    """The shelf at `carried` for this CPU, for which numba then compiles; None without one. cache: a folder, "" for none."""
+    """Find the kernels that a frozen build carries for this CPU, and let numba compile the others for the same level.
+
+    Parameters
+    ----------
+    carried
+        The folder that a frozen build has.
+    cache
+        The folder where others are kept once compiled, "" for none.
+
+    Returns
+    -------
+    KernelShelf or None
+        None where nothing is carried.
+    """
     try:
         stamp = (carried / STAMP).read_text(encoding="utf-8")
     except OSError:
