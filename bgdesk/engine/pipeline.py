@@ -25,6 +25,8 @@ from bgdesk.engine.networks.resident import Resident
 #: A subject with a larger share of broad half-transparent areas is worth a look; hair and blurred edges stay far below.
 MOST_BROAD_SOFTNESS = 0.02
 
+_NO_SUBJECT = "The network found no subject here: the cutout is all but empty. Paint the subject by hand, or give a trimap."
+_BROADLY_SOFT = "Large parts are half transparent, because the network was unsure of them. Paint Foreground or Background there."
 _NO_BACKDROP = "No spill was found: the background is white, grey, or of several colours. If it tints the subject, name its colour."
 
 
@@ -83,7 +85,7 @@ class Pipeline:
         self._matter = None
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
-        """Load the network and compile the kernels ahead of the first photo. Raises ModelError, DeviceError, Cancelled."""
+        """See EngineProtocol.warm."""
         # Noise: on anything plainer the solver is done before its kernels are asked for.
         sample = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
         trimap = np.zeros((48, 48), np.uint8)
@@ -97,7 +99,7 @@ class Pipeline:
         return self.status
 
     def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
-        """The network's matte: float32 H×W in [0, 1]. Raises ModelError, DeviceError, Cancelled, MattingError."""
+        """See EngineProtocol.segment."""
         from bgdesk.engine.networks.segment import segment
 
         check_pixels(pixels)
@@ -109,7 +111,7 @@ class Pipeline:
         return self._segmenter.ask(work)
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
-        """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
+        """See EngineProtocol.auto."""
         from bgdesk.core.trimap import from_matte
         from bgdesk.engine.matting.refine import broad_softness
         from bgdesk.engine.matting.tiles import pinned
@@ -129,9 +131,9 @@ class Pipeline:
             else:
                 alpha = pinned(trimap, matte)
         if alpha.max() < 0.5:
-            notes += ("The network found no subject here: the cutout is all but empty. Paint the subject by hand, or give a trimap.",)
+            notes += (_NO_SUBJECT,)
         elif broad_softness(alpha) > MOST_BROAD_SOFTNESS:
-            notes += ("Large parts are half transparent, because the network was unsure of them. Paint Foreground or Background there.",)
+            notes += (_BROADLY_SOFT,)
         foreground = pixels
         if recipe.recolours:
             with _timed(timings, "foreground"):
@@ -145,10 +147,7 @@ class Pipeline:
         )
 
     def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Refined:
-        """Alpha from a trimap (0, 128, 255), float32 H×W; exactly 0 and 1 where it is known. prior: a soft guess, H×W.
-
-        Raises MattingError when the arrays do not fit together, Cancelled.
-        """
+        """See EngineProtocol.matte."""
         check_pixels(pixels)
         _check_like(pixels, trimap, "trimap")
         _check_trimap(trimap)
@@ -171,15 +170,7 @@ class Pipeline:
         fixed: Mask | None = None,
         again: bool | None = None,
     ) -> Patch:
-        """Alpha and labels around strokes. roi: the rectangle of what was painted.
-
-        labels: the trimap with the strokes in it. alpha: from before them. fixed: bool H×W, pixels that SMART must not
-        relabel, such as earlier strokes. again: whether the unknown pixels in roi ask for an answer that does not lean on
-        the old one; None: yes, unless a known label contradicts the old alpha.
-
-        Nothing farther than MARGIN from roi is read or answered. A solve that does not converge keeps its last step, and
-        the patch's notes say so. Raises MattingError when the arguments do not fit together, Cancelled.
-        """
+        """See EngineProtocol.rematte."""
         from bgdesk.engine.matting.rematte import rematte
 
         check_pixels(pixels)
@@ -195,10 +186,7 @@ class Pipeline:
         return rematte(pixels, labels, np.asarray(alpha, np.float32), inside, progress, reach=reach, fixed=fixed, again=again)
 
     def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
-        """The subject's own colours as `recipe` wants them, the source's shape and type. Raises MattingError, Cancelled.
-
-        Where recipe.spill is AUTO and the backdrop has no colour of its own, the answer's notes say so.
-        """
+        """See EngineProtocol.foreground."""
         from bgdesk.engine.colours.foreground import foreground
 
         check_pixels(pixels)
@@ -216,11 +204,7 @@ class Pipeline:
         return Coloured(foreground=colours)
 
     def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
-        """How likely `cutout`, made of `pixels`, is good: see Confidence. Takes a few milliseconds; where those leave it
-        open the network looks again, unless alpha came from a trimap alone.
-
-        Raises MattingError when the two do not fit together, ModelError, DeviceError, Cancelled.
-        """
+        """See EngineProtocol.confidence."""
         from bgdesk.engine.confidence import judge
 
         check_pixels(pixels)
@@ -231,7 +215,24 @@ class Pipeline:
         return found
 
     def mirrored(self, pixels: Pixels, part: Rect, progress: Progress = silent) -> Alpha:
-        """The network's matte of a small mirror image of `part`, turned back: float32 in [0, 1], of any size. Raises as segment."""
+        """Ask the network about a small mirror image of a part of the photo.
+
+        Parameters
+        ----------
+        pixels
+            H×W×3 sRGB, uint8 or uint16.
+        part
+            In pixels, inside the photo.
+
+        Returns
+        -------
+        ndarray
+            Its matte turned back, float32 in [0, 1], of any size.
+
+        Raises
+        ------
+        ModelError, DeviceError, Cancelled
+        """
         from bgdesk.engine.networks.segment import mirrored
 
         seen = pixels[part.slices]
