@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bgdesk.app.system import paths
 from bgdesk.engine import prepare
-from bgdesk.engine.runtime import kernel_cache
+from bgdesk.engine.runtime import kernel_cache, kernel_folder
 
 
 class Progress:
@@ -29,8 +29,8 @@ class Progress:
 
 def for_this_machine() -> None:
     """Compile what is missing; the next start of bgdesk loads it."""
-    kernel_cache.keep_in(paths.kernels_folder())
-    folder = kernel_cache.kept()
+    kernel_folder.keep_in(paths.kernels_folder())
+    folder = kernel_folder.kept()
     missing = sum(len(kernel.declared) for kernel in prepare.all_kernels() if not kernel.is_kept)
     if missing and folder is not None:
         prepare.compile_into(folder, missing, Progress("Compiling for this machine"))

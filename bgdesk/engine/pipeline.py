@@ -19,6 +19,7 @@ from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.core.results import Coloured, Confidence, Patch, Refined
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.engine import prepare
 from bgdesk.engine.networks.network import MattingNet, Net, Network, Opened, Proven
 from bgdesk.engine.networks.resident import Resident
 
@@ -86,16 +87,13 @@ class Pipeline:
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
         """See EngineProtocol.warm."""
-        # Noise: on anything plainer the solver is done before its kernels are asked for.
-        sample = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
-        trimap = np.zeros((48, 48), np.uint8)
-        trimap[:, 16:32], trimap[:, 32:] = 128, 255
-        from bgdesk.engine.matting.refine import refine
-
-        self.foreground(sample, refine(sample, trimap, None).alpha, recipe=MatteRecipe(spill=(0, 177, 64)))
-        progress("network", 0.5)
-        self._segmenter.load()
-        progress("network", 1.0)
+        prepare.begin()
+        try:
+            progress("network", 0.5)
+            self._segmenter.load()
+            progress("network", 1.0)
+        finally:
+            prepare.wait(progress)
         return self.status
 
     def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
@@ -112,15 +110,17 @@ class Pipeline:
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         """See EngineProtocol.auto."""
+        timings: dict[str, float] = {}
+        notes: tuple[str, ...] = ()
+        with _timed(timings, "network"):
+            self._segmenter.load()  # importing torch keeps the interpreter busy; the network's pass does not: kernels load beside it
+            prepare.begin()
+            matte = self.segment(pixels, progress, recipe.quality)
         from bgdesk.core.trimap import from_matte
         from bgdesk.engine.matting.refine import broad_softness
         from bgdesk.engine.matting.tiles import pinned
         from bgdesk.engine.runtime import allocator
 
-        timings: dict[str, float] = {}
-        notes: tuple[str, ...] = ()
-        with _timed(timings, "network"):
-            matte = self.segment(pixels, progress, recipe.quality)
         with _timed(timings, "trimap"):
             progress("trimap", 0.0)
             trimap = from_matte(matte)
@@ -171,8 +171,6 @@ class Pipeline:
         again: bool | None = None,
     ) -> Patch:
         """See EngineProtocol.rematte."""
-        from bgdesk.engine.matting.rematte import rematte
-
         check_pixels(pixels)
         _check_like(pixels, labels, "trimap")
         _check_like(pixels, alpha, "alpha")
@@ -183,14 +181,18 @@ class Pipeline:
         inside = roi.intersect(Rect.of_shape(labels.shape))
         if inside.empty:
             raise MattingError(f"The region {tuple(roi)} lies outside the photo ({labels.shape[1]}×{labels.shape[0]}).")
+        prepare.wait(progress)
+        from bgdesk.engine.matting.rematte import rematte
+
         return rematte(pixels, labels, np.asarray(alpha, np.float32), inside, progress, reach=reach, fixed=fixed, again=again)
 
     def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
         """See EngineProtocol.foreground."""
-        from bgdesk.engine.colours.foreground import foreground
-
         check_pixels(pixels)
         _check_like(pixels, alpha, "alpha")
+        prepare.wait(progress)
+        from bgdesk.engine.colours.foreground import foreground
+
         alpha = np.ascontiguousarray(alpha, np.float32)
         colours = foreground(pixels, alpha, progress, recipe.amount)
         if recipe.spill is None:
@@ -260,6 +262,7 @@ class Pipeline:
         return Refined(alpha=matter[1].ask(work))
 
     def _solve(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> Refined:
+        prepare.wait(progress)
         from bgdesk.engine.matting.refine import refine
 
         solved = refine(pixels, trimap, prior, progress)

@@ -1,8 +1,9 @@
 """The engine's kernels made ready: loaded, and before that compiled where this machine has none yet.
 
-Loading takes two tenths of a second and goes on beside the network's pass. Compiling takes 8 s on two cores and happens once:
-`packaging/dev.py` does it while it installs, a frozen build carries the kernels, and a program installed by pip does it at its
-first start. It runs in processes of its own, because numba compiles one kernel at a time in each and holds the interpreter.
+Loading takes three tenths of a second and goes on beside the network's pass. Compiling takes 8 s on two cores and happens
+once: `packaging/dev.py` does it while it installs, a frozen build carries the kernels, and a program installed by pip does it
+at its first start. It runs in processes of its own, because numba compiles one kernel at a time in each and holds the
+interpreter meanwhile.
 """
 
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.engine.runtime.kernel_folder import kept
 
 if TYPE_CHECKING:
     from bgdesk.engine.runtime.kernels import Kernel
@@ -26,40 +28,45 @@ _MOST_PROCESSES = 4
 _PAUSE = 0.1
 
 
-class _Preparation:
-    """What this process has done so far."""
+class _State:
+    """How far this process is."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.thread: threading.Thread | None = None
-        self.compiled: float | None = None  # how much of the compiling is done; None: nothing has to be compiled
-        self.error: BaseException | None = None
+        self.lock = threading.RLock()
+        self.loading: threading.Thread | None = None
+        self.ready = False
 
 
-_here = _Preparation()
+_here = _State()
 
 
 def all_kernels() -> "list[Kernel]":
     """Every kernel of the engine, the longest function first. Imports numba."""
     from bgdesk.engine.colours import levels, spill
-    from bgdesk.engine.matting import closed_form, sampling, solver
+    from bgdesk.engine.matting import closed_form, multigrid, sampling, solver, spans
     from bgdesk.engine.runtime import kernels
 
-    modules = {module.__name__ for module in (levels, spill, closed_form, sampling, solver)}
+    modules = {module.__name__ for module in (levels, spill, closed_form, multigrid, sampling, solver, spans)}
     found = [kernel for kernel in kernels.kernels if kernel.__module__ in modules]
     return sorted(found, key=lambda kernel: -len(kernel.__code__.co_code))
 
 
 def begin() -> None:
-    """Make the kernels ready on a thread of their own, unless that was begun before. Returns at once."""
+    """Load the kernels that are kept, on a thread of their own, unless that was begun before. Returns at once."""
     with _here.lock:
-        if _here.thread is None:
-            _here.thread = threading.Thread(target=_work, name="kernels", daemon=True)
-            _here.thread.start()
+        if _here.loading is None:
+            _here.loading = threading.Thread(target=_load_kept, name="kernels", daemon=True)
+            _here.loading.start()
+
+
+def _load_kept() -> None:
+    for kernel in all_kernels():
+        if kernel.is_kept:
+            kernel.load()
 
 
 def wait(progress: Progress = silent) -> None:
-    """Return when all kernels are ready.
+    """Return when all kernels are ready. What is not kept is compiled now.
 
     Parameters
     ----------
@@ -69,36 +76,24 @@ def wait(progress: Progress = silent) -> None:
     Raises
     ------
     Cancelled
-        By `progress`. What was begun goes on in the background.
+        By `progress`.
     """
+    if _here.ready:
+        return
     begin()
-    thread = _here.thread
-    while thread is not None and thread.is_alive():
-        if _here.compiled is not None:
-            progress(STAGE, _here.compiled)
-        thread.join(_PAUSE)
-    if _here.error is not None:
-        raise _here.error
-
-
-def _work() -> None:
-    from bgdesk.engine.runtime import kernel_cache
-
-    def done(share: float) -> None:
-        _here.compiled = share
-
-    try:
+    with _here.lock:
+        if _here.loading is not None:
+            _here.loading.join()
         kernels = all_kernels()
-        missing = sum(len(kernel.declared) for kernel in kernels if not kernel.is_kept)
-        if missing:
-            done(0.0)
-            folder = kernel_cache.kept()
-            if folder is not None and not getattr(sys, "frozen", False):
-                compile_into(folder, missing, done)
-        for kernel in kernels:  # what the other processes did not manage is compiled here
+        missing = sum(len(kernel.declared) for kernel in kernels if not kernel.is_ready)
+        folder = kept()
+        if missing and folder is not None and not getattr(sys, "frozen", False):
+            compile_into(folder, missing, lambda done: progress(STAGE, done))
+        for done, kernel in enumerate(kernels):  # and here what the other processes did not manage
+            if not (kernel.is_ready or kernel.is_kept):
+                progress(STAGE, done / len(kernels))
             kernel.load()
-    except BaseException as error:
-        _here.error = error
+        _here.ready = True
 
 
 def compile_into(folder: Path, missing: int, done: Callable[[float], None], cpu: str = "") -> None:
@@ -111,7 +106,7 @@ def compile_into(folder: Path, missing: int, done: Callable[[float], None], cpu:
     missing
         How many files are expected to be added.
     done
-        Told how much is done, from 0 to 1.
+        Told how much is done, from 0 to 1. If it raises, the processes are ended.
     cpu
         LLVM's name of the CPU to compile for; empty: the one that this is.
     """
@@ -120,26 +115,30 @@ def compile_into(folder: Path, missing: int, done: Callable[[float], None], cpu:
     if cpu:
         variables |= {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
     count = min(_MOST_PROCESSES, os.cpu_count() or 1)
-    window = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     before = _files(folder)
+    running: list[subprocess.Popen[bytes]] = []
     try:
-        running = [
-            subprocess.Popen(
-                [sys.executable, "-m", "bgdesk.engine.prepare", str(number), str(count)],
-                env=variables,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                creationflags=window,
+        for number in range(count):
+            running.append(
+                subprocess.Popen(
+                    [sys.executable, "-m", "bgdesk.engine.prepare", str(number), str(count)],
+                    env=variables,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                )
             )
-            for number in range(count)
-        ]
-    except OSError:  # no second process can be started: the caller compiles by itself
+        while any(process.poll() is None for process in running):
+            done(min(1.0, (_files(folder) - before) / missing))
+            time.sleep(_PAUSE)
+        done(1.0)
+    except OSError:  # another process cannot be started: the caller finds that kernels are missing
         return
-    while any(process.poll() is None for process in running):
-        done(min(1.0, (_files(folder) - before) / missing))
-        time.sleep(_PAUSE)
-    done(1.0)
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
 
 
 def _files(folder: Path) -> int:

@@ -6,7 +6,7 @@ numba's own cache knows its entries by the bytes of the whole source file, and b
 would be found nowhere else.
 
 There are two places. A frozen build *carries* kernels, made for a named level of CPU by packaging/kernels.py and only read.
-Everywhere else, and on a CPU below every level, they are kept in the folder that `keep_in` was given.
+Everywhere else, and on a CPU below every level, they are kept in the folder that kernel_folder names.
 """
 
 import hashlib
@@ -24,6 +24,8 @@ import numba
 from numba.core import codegen, compiler, serialize
 from numba.core.runtime import nrt
 
+from bgdesk.engine.runtime.kernel_folder import kept
+
 #: What a frozen build carries: a folder for each level. Absent elsewhere.
 CARRIED = Path(__file__).resolve().parents[2] / "_data" / "kernels"
 SUFFIX = ".kernel"
@@ -40,23 +42,6 @@ _X86 = {
     "x86-64-v3": ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"),
     "x86-64-v2": ("cx16", "popcnt", "sahf", "sse3", "sse4.1", "sse4.2", "ssse3"),
 }
-
-_kept: Path | None = None
-
-
-def keep_in(folder: Path) -> None:
-    """Keep compiled kernels in `folder` from now on, unless the environment variable NUMBA_CACHE_DIR names another.
-
-    Whoever opens an engine says this first: the engine does not know where the person's folders are. Without it, kernels are
-    compiled in every process.
-    """
-    global _kept
-    _kept = folder
-
-
-def kept() -> Path | None:
-    """The folder that compiled kernels are kept in; None: nowhere."""
-    return Path(_config.CACHE_DIR) if _config.CACHE_DIR else _kept
 
 
 def levels(system: str, machine: str) -> Mapping[str, tuple[str, ...]]:

@@ -49,6 +49,11 @@ class Kernel(_Dispatcher):  # type: ignore[misc]
         return all(self._cache.has(signature, self.targetctx) for signature in self.declared)
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it is loaded for all its types."""
+        return not self._can_compile
+
+    @property
     def was_compiled(self) -> bool:
         """Whether it was compiled in this process."""
         return bool(self._cache_misses)
@@ -56,7 +61,7 @@ class Kernel(_Dispatcher):  # type: ignore[misc]
     def load(self) -> None:
         """Load what is kept and compile the rest."""
         with global_compiler_lock:
-            if not self._can_compile:
+            if self.is_ready:
                 return
             for signature in self.declared:
                 self.compile(signature)
