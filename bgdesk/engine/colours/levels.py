@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 from bgdesk.core.arrays import Alpha, Pixels
 from bgdesk.engine.runtime.kernels import b1, f4, f8, i8, kernel, read, u1, u2
 
-#: Weight of the smoothness between neighbours: everywhere, and for each unit of difference in alpha.
-EPSILON, OMEGA = 1e-3, 1.0
-#: Below one step of an 8-bit alpha nothing shows through: such a pixel counts as opaque (or as clear).
-OPAQUE, CLEAR = 1 - 0.5 / 255, 0.5 / 255
+#: Weight of the smoothness between neighbours everywhere.
+EPSILON = 1e-3
+#: The same for each unit of difference in alpha.
+OMEGA = 1.0
+#: From here on a pixel counts as opaque: it differs from that by less than half a step of an 8-bit alpha.
+OPAQUE = 1 - 0.5 / 255
+#: Up to here a pixel counts as clear.
+CLEAR = 0.5 / 255
 
 Level = NDArray[np.float32]
 Colours = NDArray[np.float32]

@@ -38,7 +38,7 @@ def test_shipped_catalog() -> None:
 
 
 def test_shipped_networks_are_written() -> None:
-    from bgdesk.engine.networks.nets import NETS
+    from bgdesk.engine.networks.nets.architectures import NETS
 
     assert {entry.net for entry in load_catalog(paths.catalog_file())} <= set(NETS)
 
