@@ -34,6 +34,15 @@ def test_no_progress_where_nobody_looks() -> None:
     assert stream.getvalue() == "done\n"
 
 
+def test_the_long_preparation_is_said_once_even_where_nobody_looks() -> None:
+    stream = io.StringIO()
+    progress = Console(stream).progress("a.jpg")
+    for share in (0.0, 0.5, 1.0):
+        progress("prepare", share)
+    progress("network", 0.0)
+    assert stream.getvalue() == console.PREPARING + "\n"
+
+
 def test_progress_is_replaced_by_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(console.time, "monotonic", lambda: clock[0])

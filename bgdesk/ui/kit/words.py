@@ -11,6 +11,7 @@ from bgdesk.core.stages import Stage
 _STAGES: Mapping[Stage, str] = {
     Stage.LOAD: "Reading the photo",
     Stage.ENGINE: "Starting the engine",
+    Stage.PREPARE: "Preparing for first use",
     Stage.NETWORK: "Finding the subject",
     Stage.TRIMAP: "Finding the edges",
     Stage.ALPHA: "Refining the edges",
