@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import cv2
 import numpy as np
@@ -100,7 +100,9 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, r
     if before is not None:
         path.write_bytes(before)
     plain = atomic.CheckedFile.__init__
-    monkeypatch.setattr(atomic.CheckedFile, "__init__", lambda self, stream, *rest: plain(self, FullDisk(stream, room), *rest))
+    monkeypatch.setattr(
+        atomic.CheckedFile, "__init__", lambda self, stream, *rest: plain(self, cast(BinaryIO, FullDisk(stream, room)), *rest)
+    )
     assert refusal(path) == "the disk is full. Make room or choose another disk, and export again."
     assert names(tmp_path) == ([] if before is None else [name])
     assert before is None or path.read_bytes() == before
@@ -313,7 +315,9 @@ def test_a_link_to_another_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
     assert save.save(CUTOUT, tmp_path / "link.png") == tmp_path / "real.png"
     assert (tmp_path / "link.png").is_symlink()
-    assert cv2.imread(str(tmp_path / "real.png"), cv2.IMREAD_UNCHANGED).shape == (30, 40, 4)
+    found = cv2.imread(str(tmp_path / "real.png"), cv2.IMREAD_UNCHANGED)
+    assert found is not None
+    assert found.shape == (30, 40, 4)
 
 
 def test_a_ring_of_links_gives_way(tmp_path: Path) -> None:
