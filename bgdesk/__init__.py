@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from bgdesk.api import Engine, load, save
     from bgdesk.core.cutout import Cutout
     from bgdesk.core.errors import BgdeskError, DeviceError, LoadError, MattingError, ModelError, SaveError, UsageError
-    from bgdesk.core.recipe import EdgeRecipe, ExportRecipe, MatteRecipe
+    from bgdesk.core.recipe import EdgeRecipe, ExportRecipe, MatteRecipe, Recipe
     from bgdesk.core.tasks import Cancelled
     from bgdesk.files.load import LoadedImage
+    from bgdesk.retouch import Retouch
 
 _WHERE = {
     "Engine": "bgdesk.api",
@@ -33,6 +34,8 @@ _WHERE = {
     "EdgeRecipe": "bgdesk.core.recipe",
     "ExportRecipe": "bgdesk.core.recipe",
     "MatteRecipe": "bgdesk.core.recipe",
+    "Recipe": "bgdesk.core.recipe",
+    "Retouch": "bgdesk.retouch",
     "LoadedImage": "bgdesk.files.load",
 }
 
@@ -49,6 +52,8 @@ __all__ = [
     "MatteRecipe",
     "MattingError",
     "ModelError",
+    "Recipe",
+    "Retouch",
     "SaveError",
     "UsageError",
     "__version__",

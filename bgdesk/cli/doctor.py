@@ -14,7 +14,7 @@ from bgdesk.app.networks.store import ModelStore, default_store
 from bgdesk.app.system import paths
 from bgdesk.cli import engine_options, qtlibs
 from bgdesk.cli.console import Console
-from bgdesk.cli.main import has_display
+from bgdesk.cli.display import has_display
 from bgdesk.cli.models import remedy
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.errors import BgdeskError

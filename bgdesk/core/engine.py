@@ -47,19 +47,81 @@ class EngineProtocol(Protocol):
     def status(self) -> EngineStatus: ...
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
-        """Load the network and compile the kernels ahead of the first photo. Raises ModelError, DeviceError."""
+        """Load the network and compile the kernels ahead of the first photo.
+
+        Raises
+        ------
+        ModelError, DeviceError, Cancelled
+        """
         ...
 
     def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
-        """The network's matte. Raises ModelError, DeviceError, MattingError."""
+        """Ask the network for the photo's matte.
+
+        Parameters
+        ----------
+        pixels
+            H×W×3 sRGB, uint8 or uint16.
+        quality
+            How much time the network takes.
+
+        Returns
+        -------
+        ndarray
+            float32 H×W in [0, 1].
+
+        Raises
+        ------
+        ModelError, DeviceError, MattingError, Cancelled
+        """
         ...
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
-        """Network, trimap, alpha and foreground. Raises what those stages raise."""
+        """Cut a subject out: network, trimap, alpha, foreground.
+
+        Parameters
+        ----------
+        pixels
+            H×W×3 sRGB, uint8 or uint16.
+        recipe
+            How.
+
+        Returns
+        -------
+        Cutout
+            Its notes are those of `status` and of the stages.
+
+        Raises
+        ------
+        ModelError, DeviceError, MattingError, Cancelled
+        """
         ...
 
     def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Refined:
-        """Alpha from a trimap and, if there is one, a soft guess. Raises MattingError, and ModelError of a matting network."""
+        """Work out alpha from a trimap.
+
+        Parameters
+        ----------
+        pixels
+            H×W×3 sRGB, uint8 or uint16.
+        trimap
+            uint8 H×W, values of Label.
+        prior
+            A soft guess, H×W in [0, 1], or None.
+
+        Returns
+        -------
+        Refined
+            Tiles that could not be refined keep a coarser answer; the notes say how many.
+
+        Raises
+        ------
+        MattingError
+            The arrays do not fit together.
+        ModelError
+            Of the matting network.
+        Cancelled
+        """
         ...
 
     def rematte(
@@ -74,15 +136,83 @@ class EngineProtocol(Protocol):
         fixed: Mask | None = None,
         again: bool | None = None,
     ) -> Patch:
-        """Alpha and labels around the strokes inside `roi`. Raises MattingError."""
+        """Work out alpha and labels anew around strokes.
+
+        Parameters
+        ----------
+        pixels
+            H×W×3 sRGB, uint8 or uint16.
+        labels
+            uint8 H×W, values of Label: the trimap with the strokes painted into it.
+        alpha
+            float32 H×W in [0, 1], from before the strokes.
+        roi
+            The rectangle of what was painted, in pixels. Nothing farther than MARGIN from it is read or answered.
+        reach
+            How far the strokes reach.
+        fixed
+            bool H×W, pixels that SMART must not relabel, such as earlier strokes.
+        again
+            Whether the unknown pixels in `roi` ask for an answer that does not lean on the old one; None: yes, unless a
+            known label contradicts the old alpha.
+
+        Returns
+        -------
+        Patch
+            A solve that does not converge keeps its last step; the notes say so.
+
+        Raises
+        ------
+        MattingError
+            The arguments do not fit together.
+        Cancelled
+        """
         ...
 
     def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
-        """The subject's own colours. Raises MattingError."""
+        """Estimate the subject's own colours.
+
+        Parameters
+        ----------
+        pixels
+            H×W×3 sRGB, uint8 or uint16.
+        alpha
+            float32 H×W in [0, 1].
+        recipe
+            How much of the estimate is used, and which backdrop's spill is taken off.
+
+        Returns
+        -------
+        Coloured
+            Where recipe.spill is AUTO and the backdrop has no colour of its own, the notes say so.
+
+        Raises
+        ------
+        MattingError
+            The arrays do not fit together.
+        Cancelled
+        """
         ...
 
     def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
-        """How likely `cutout` is good. Raises MattingError, ModelError, DeviceError."""
+        """Judge how likely a cut-out is good.
+
+        Cheap signs, which take a few milliseconds, come first. Where they leave it open the network looks again, unless
+        alpha came from a trimap alone.
+
+        Parameters
+        ----------
+        pixels
+            H×W×3 sRGB, uint8 or uint16.
+        cutout
+            Made of `pixels`.
+
+        Raises
+        ------
+        MattingError
+            The two do not fit together.
+        ModelError, DeviceError, Cancelled
+        """
         ...
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
+from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap, check_pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineStatus, Reach
 from bgdesk.core.errors import MattingError
@@ -19,12 +19,15 @@ from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.core.results import Coloured, Confidence, Patch, Refined
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.engine import prepare
 from bgdesk.engine.networks.network import MattingNet, Net, Network, Opened, Proven
 from bgdesk.engine.networks.resident import Resident
 
 #: A subject with a larger share of broad half-transparent areas is worth a look; hair and blurred edges stay far below.
 MOST_BROAD_SOFTNESS = 0.02
 
+_NO_SUBJECT = "The network found no subject here: the cutout is all but empty. Paint the subject by hand, or give a trimap."
+_BROADLY_SOFT = "Large parts are half transparent, because the network was unsure of them. Paint Foreground or Background there."
 _NO_BACKDROP = "No spill was found: the background is white, grey, or of several colours. If it tints the subject, name its colour."
 
 
@@ -83,24 +86,21 @@ class Pipeline:
         self._matter = None
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
-        """Load the network and compile the kernels ahead of the first photo. Raises ModelError, DeviceError, Cancelled."""
-        # Noise: on anything plainer the solver is done before its kernels are asked for.
-        sample = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
-        trimap = np.zeros((48, 48), np.uint8)
-        trimap[:, 16:32], trimap[:, 32:] = 128, 255
-        from bgdesk.engine.matting.refine import refine
-
-        self.foreground(sample, refine(sample, trimap, None).alpha, recipe=MatteRecipe(spill=(0, 177, 64)))
-        progress("network", 0.5)
-        self._segmenter.load()
-        progress("network", 1.0)
+        """See EngineProtocol.warm."""
+        prepare.begin()
+        try:
+            progress("network", 0.5)
+            self._segmenter.load()
+            progress("network", 1.0)
+        finally:
+            prepare.wait(progress)
         return self.status
 
     def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
-        """The network's matte: float32 H×W in [0, 1]. Raises ModelError, DeviceError, Cancelled, MattingError."""
+        """See EngineProtocol.segment."""
         from bgdesk.engine.networks.segment import segment
 
-        _check_pixels(pixels)
+        check_pixels(pixels)
         progress("network", 0.0)
 
         def work(opened: Opened[Net]) -> Alpha:
@@ -109,16 +109,18 @@ class Pipeline:
         return self._segmenter.ask(work)
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
-        """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
+        """See EngineProtocol.auto."""
+        timings: dict[str, float] = {}
+        notes: tuple[str, ...] = ()
+        with _timed(timings, "network"):
+            self._segmenter.load()  # importing torch keeps the interpreter busy; the network's pass does not: kernels load beside it
+            prepare.begin()
+            matte = self.segment(pixels, progress, recipe.quality)
         from bgdesk.core.trimap import from_matte
         from bgdesk.engine.matting.refine import broad_softness
         from bgdesk.engine.matting.tiles import pinned
         from bgdesk.engine.runtime import allocator
 
-        timings: dict[str, float] = {}
-        notes: tuple[str, ...] = ()
-        with _timed(timings, "network"):
-            matte = self.segment(pixels, progress, recipe.quality)
         with _timed(timings, "trimap"):
             progress("trimap", 0.0)
             trimap = from_matte(matte)
@@ -129,9 +131,9 @@ class Pipeline:
             else:
                 alpha = pinned(trimap, matte)
         if alpha.max() < 0.5:
-            notes += ("The network found no subject here: the cutout is all but empty. Paint the subject by hand, or give a trimap.",)
+            notes += (_NO_SUBJECT,)
         elif broad_softness(alpha) > MOST_BROAD_SOFTNESS:
-            notes += ("Large parts are half transparent, because the network was unsure of them. Paint Foreground or Background there.",)
+            notes += (_BROADLY_SOFT,)
         foreground = pixels
         if recipe.recolours:
             with _timed(timings, "foreground"):
@@ -145,11 +147,8 @@ class Pipeline:
         )
 
     def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Refined:
-        """Alpha from a trimap (0, 128, 255), float32 H×W; exactly 0 and 1 where it is known. prior: a soft guess, H×W.
-
-        Raises MattingError when the arrays do not fit together, Cancelled.
-        """
-        _check_pixels(pixels)
+        """See EngineProtocol.matte."""
+        check_pixels(pixels)
         _check_like(pixels, trimap, "trimap")
         _check_trimap(trimap)
         if not (trimap != 128).any():
@@ -171,18 +170,8 @@ class Pipeline:
         fixed: Mask | None = None,
         again: bool | None = None,
     ) -> Patch:
-        """Alpha and labels around strokes. roi: the rectangle of what was painted.
-
-        labels: the trimap with the strokes in it. alpha: from before them. fixed: bool H×W, pixels that SMART must not
-        relabel, such as earlier strokes. again: whether the unknown pixels in roi ask for an answer that does not lean on
-        the old one; None: yes, unless a known label contradicts the old alpha.
-
-        Nothing farther than MARGIN from roi is read or answered. A solve that does not converge keeps its last step, and
-        the patch's notes say so. Raises MattingError when the arguments do not fit together, Cancelled.
-        """
-        from bgdesk.engine.matting.rematte import rematte
-
-        _check_pixels(pixels)
+        """See EngineProtocol.rematte."""
+        check_pixels(pixels)
         _check_like(pixels, labels, "trimap")
         _check_like(pixels, alpha, "alpha")
         if labels.dtype != np.uint8:
@@ -192,17 +181,18 @@ class Pipeline:
         inside = roi.intersect(Rect.of_shape(labels.shape))
         if inside.empty:
             raise MattingError(f"The region {tuple(roi)} lies outside the photo ({labels.shape[1]}×{labels.shape[0]}).")
+        prepare.wait(progress)
+        from bgdesk.engine.matting.rematte import rematte
+
         return rematte(pixels, labels, np.asarray(alpha, np.float32), inside, progress, reach=reach, fixed=fixed, again=again)
 
     def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
-        """The subject's own colours as `recipe` wants them, the source's shape and type. Raises MattingError, Cancelled.
-
-        Where recipe.spill is AUTO and the backdrop has no colour of its own, the answer's notes say so.
-        """
+        """See EngineProtocol.foreground."""
+        check_pixels(pixels)
+        _check_like(pixels, alpha, "alpha")
+        prepare.wait(progress)
         from bgdesk.engine.colours.foreground import foreground
 
-        _check_pixels(pixels)
-        _check_like(pixels, alpha, "alpha")
         alpha = np.ascontiguousarray(alpha, np.float32)
         colours = foreground(pixels, alpha, progress, recipe.amount)
         if recipe.spill is None:
@@ -216,14 +206,10 @@ class Pipeline:
         return Coloured(foreground=colours)
 
     def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
-        """How likely `cutout`, made of `pixels`, is good: see Confidence. Takes a few milliseconds; where those leave it
-        open the network looks again, unless alpha came from a trimap alone.
-
-        Raises MattingError when the two do not fit together, ModelError, DeviceError, Cancelled.
-        """
+        """See EngineProtocol.confidence."""
         from bgdesk.engine.confidence import judge
 
-        _check_pixels(pixels)
+        check_pixels(pixels)
         _check_like(pixels, cutout.alpha, "cutout")
         progress("confidence", 0.0)
         found = judge(pixels, cutout, lambda part: self.mirrored(pixels, part, progress))
@@ -231,7 +217,24 @@ class Pipeline:
         return found
 
     def mirrored(self, pixels: Pixels, part: Rect, progress: Progress = silent) -> Alpha:
-        """The network's matte of a small mirror image of `part`, turned back: float32 in [0, 1], of any size. Raises as segment."""
+        """Ask the network about a small mirror image of a part of the photo.
+
+        Parameters
+        ----------
+        pixels
+            H×W×3 sRGB, uint8 or uint16.
+        part
+            In pixels, inside the photo.
+
+        Returns
+        -------
+        ndarray
+            Its matte turned back, float32 in [0, 1], of any size.
+
+        Raises
+        ------
+        ModelError, DeviceError, Cancelled
+        """
         from bgdesk.engine.networks.segment import mirrored
 
         seen = pixels[part.slices]
@@ -259,6 +262,7 @@ class Pipeline:
         return Refined(alpha=matter[1].ask(work))
 
     def _solve(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> Refined:
+        prepare.wait(progress)
         from bgdesk.engine.matting.refine import refine
 
         solved = refine(pixels, trimap, prior, progress)
@@ -271,13 +275,6 @@ def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     timings[stage] = time.perf_counter() - start
-
-
-def _check_pixels(pixels: Pixels) -> None:
-    if not isinstance(pixels, np.ndarray):
-        raise MattingError(f"Pixels must be an array, and this is a {type(pixels).__name__}. Of a loaded photo, give its .pixels.")
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16) or 0 in pixels.shape:
-        raise MattingError(f"Pixels must be height × width × 3, uint8 or uint16; these are {pixels.shape} {pixels.dtype}.")
 
 
 def _check_like(pixels: Pixels, other: Alpha | Trimap | Mask, name: str) -> None:

@@ -341,9 +341,9 @@ class Desk:
     @property
     def state(self) -> tuple[bytes, bytes]:
         """Trimap and alpha, to compare bit for bit."""
-        document = self.session.document
-        assert document is not None
-        return document.trimap.tobytes(), document.alpha.tobytes()
+        work = self.session.work
+        assert work is not None
+        return work.labels.tobytes(), work.solved.tobytes()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from bgdesk import __main__, __version__
-from bgdesk.cli import main
+from bgdesk.cli import display, main
 from bgdesk.core.errors import ModelError, UsageError
 from bgdesk.core.tasks import Cancelled
 
@@ -209,7 +209,7 @@ def test_has_display(monkeypatch: pytest.MonkeyPatch, platform: str, variable: s
     without_display(monkeypatch)
     monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv(variable, "something")
-    assert main.has_display() is there
+    assert display.has_display() is there
 
 
 def test_files_go_to_the_window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from bgdesk.app.editing.document import Document
+from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.catalog import CatalogEntry, Source
 from bgdesk.app.networks.store import ModelStatus, ModelStore
 from bgdesk.app.session.session import Session
@@ -289,10 +289,10 @@ class Desk:
         QApplication.processEvents()
 
     @property
-    def document(self) -> Document:
-        document = self.session.document
-        assert document is not None
-        return document
+    def work(self) -> Work:
+        work = self.session.work
+        assert work is not None
+        return work
 
     def until(self, condition: Callable[[], bool]) -> None:
         self.qtbot.waitUntil(condition, timeout=10_000)
@@ -308,7 +308,7 @@ class Desk:
     def open(self, path: Path) -> None:
         """Drop one photo and wait for its cut-out."""
         self.drop(path)
-        self.until(lambda: self.session.document is not None and self.document.path == path and self.document.has_alpha)
+        self.until(lambda: self.session.work is not None and self.work.path == path and self.work.has_alpha)
         self.settle()
 
     def settle(self) -> None:

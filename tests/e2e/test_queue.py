@@ -191,8 +191,8 @@ def test_fix_in_the_editor_replaces_the_queued_one(start: Callable[..., Queue], 
     queue.desk.until(lambda: queue.window.review.canvas.picture is not None)
     assert not queue.desk.window.actions_["action.put_back"].isEnabled()
     queue.key(Qt.Key.Key_F)
-    queue.desk.until(lambda: queue.desk.session.document is not None and queue.desk.document.has_alpha)
-    assert queue.desk.document.path == folder / "2-doubt.png"
+    queue.desk.until(lambda: queue.desk.session.work is not None and queue.desk.work.has_alpha)
+    assert queue.desk.work.path == folder / "2-doubt.png"
     assert queue.desk.control("fix.text").text().startswith("2-doubt.png is in review")
     queue.desk.settle()
     queue.desk.stroke((5, 5), (5, 6))  # foreground in a corner
@@ -226,7 +226,7 @@ def test_a_fix_that_is_left_stays_in_review(start: Callable[..., Queue], folder:
     queue.desk.until(queue.finished)
     queue.window.show_review()
     queue.key(Qt.Key.Key_F)
-    queue.desk.until(lambda: queue.desk.session.document is not None and queue.desk.document.has_alpha)
+    queue.desk.until(lambda: queue.desk.session.work is not None and queue.desk.work.has_alpha)
     queue.desk.control("fix.leave").click()
     assert queue.desk.control("fix.bar").isHidden()
     assert queue.counts()["review"] == 3
@@ -346,7 +346,7 @@ def test_rows_are_retried_moved_removed_and_opened(start: Callable[..., Queue], 
     assert [model.item_at(row).name for row in range(model.rowCount())] == ["3.png"]
     table.selectRow(0)
     QTest.keyClick(table, Qt.Key.Key_Return)
-    queue.desk.until(lambda: queue.desk.session.document is not None and queue.desk.document.path == folder / "3.png")
+    queue.desk.until(lambda: queue.desk.session.work is not None and queue.desk.work.path == folder / "3.png")
     assert not (tmp_path / "out" / "8.png").exists()
 
 

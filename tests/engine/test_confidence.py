@@ -96,7 +96,7 @@ def test_a_sharp_subject_on_its_own_passes_without_a_second_look() -> None:
 
 
 @pytest.mark.parametrize(
-    ("opacity", "words"), [(0.0, "No subject was found."), (0.3, "No subject was found."), (1.0, "Nothing was taken away")]
+    ("opacity", "words"), [(0.0, "No subject was found."), (0.3, "No subject was found."), (1.0, "Nothing was removed")]
 )
 def test_nothing_and_everything_are_no_cutouts(opacity: float, words: str) -> None:
     alpha = np.full((90, 120), opacity, np.float32)
@@ -215,7 +215,7 @@ def test_what_the_solver_changed_counts() -> None:
 
 
 @pytest.mark.parametrize("model", [CHEAP, LOOKED])
-def test_the_weights_make_sense(model: confidence.Model) -> None:
+def test_the_weights_make_sense(model: confidence.ConfidenceModel) -> None:
     assert all(weight >= 0 for weight in model.weights.values())
     assert set(model.weights) <= set(
         troubles(dict.fromkeys((*["doubt", "moved", "width", "faint", "stray", "holes", "border", "sides", "subject"], "agreement"), 0.1))
@@ -225,7 +225,7 @@ def test_the_weights_make_sense(model: confidence.Model) -> None:
 
 @pytest.mark.parametrize("model", [CHEAP, LOOKED])
 @given(found=FEATURES, name=st.sampled_from(["doubt", "moved", "width", "faint", "stray", "holes", "border"]), more=SHARES)
-def test_more_trouble_never_raises_the_value(model: confidence.Model, found: dict[str, float], name: str, more: float) -> None:
+def test_more_trouble_never_raises_the_value(model: confidence.ConfidenceModel, found: dict[str, float], name: str, more: float) -> None:
     value = model.value(found)
     assert 0 <= value <= 1
     assert model.value(found | {name: max(found[name], more)}) <= value

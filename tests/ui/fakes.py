@@ -5,12 +5,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from bgdesk.batch.model.events import Post, direct
 from bgdesk.batch.model.values import BatchRecipe, Decision, Item, Outcome, PhotoJob, State, Summary, Written
 from bgdesk.batch.run.queue import ItemsChanged, Phase, PhaseChanged
 from bgdesk.core.stages import Stage
@@ -47,7 +49,15 @@ def reviewable(folder: Path, id: int, colour: tuple[int, int, int], side: int = 
 class FakeQueue:
     """batch.queue.Queue, as far as the window uses it. `calls` says what it was told."""
 
-    def __init__(self, items: Sequence[Item], recipe: BatchRecipe | None = None, folder: Path = Path("/queues/one")) -> None:
+    def __init__(
+        self,
+        items: Sequence[Item],
+        recipe: BatchRecipe | None = None,
+        folder: Path = Path("/queues/one"),
+        *,
+        post: Post = direct,
+    ) -> None:
+        self._post = post  # as the real one: it is told what to do on a lane, and its listeners live on the window's thread
         self._items = {each.id: each for each in items}
         self.recipe = recipe or BatchRecipe(gate=0.8)
         self.folder, self.id, self.title, self.output = folder, folder.name, "Shoes", Path("/photos/cutouts")
@@ -74,7 +84,7 @@ class FakeQueue:
 
     def tell(self, event: Any) -> None:
         for listener in list(self._listeners):
-            listener(event)
+            self._post(partial(listener, event))
 
     def put(self, *items: Item) -> None:
         """These are so now."""

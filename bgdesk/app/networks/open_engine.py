@@ -10,10 +10,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from bgdesk.app.networks.store import ModelStore, default_store
+from bgdesk.app.system import paths
 from bgdesk.app.system.proven_devices import ProvenFile
 from bgdesk.app.system.settings import Settings
 from bgdesk.engine.networks.device import DEVICES, PRECISIONS
 from bgdesk.engine.pipeline import Pipeline
+from bgdesk.engine.runtime import kernel_folder
 
 __all__ = ["DEVICES", "PRECISIONS", "EngineChoice", "check_engine", "choice_of", "open_engine"]
 
@@ -75,6 +77,7 @@ def open_engine(
         With `check`, as `check_engine`.
     """
     store = store or default_store()
+    kernel_folder.keep_in(paths.kernels_folder())
     if check:
         check_engine(choice, store)
     now = current or (lambda: choice)

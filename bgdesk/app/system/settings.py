@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -131,9 +131,20 @@ class Settings:
         edge = EdgeRecipe(shift=self.shift, smooth=self.smooth, feather=self.feather, contrast=self.contrast)
         return Recipe(matte=matte, edge=edge)
 
-    @property
-    def matte(self) -> MatteRecipe:
-        return self.recipe.matte
+    def with_recipe(self, recipe: Recipe) -> Settings:
+        """The same settings, but new photos begin with `recipe`."""
+        matte, edge = recipe.matte, recipe.edge
+        spill = "#{:02x}{:02x}{:02x}".format(*matte.spill) if isinstance(matte.spill, tuple) else matte.spill or ""
+        return replace(
+            self,
+            quality=matte.quality.value,
+            decontaminate=matte.amount,
+            spill=spill,
+            shift=edge.shift,
+            smooth=edge.smooth,
+            feather=edge.feather,
+            contrast=edge.contrast,
+        )
 
 
 #: Name of a setting -> what is true of it.

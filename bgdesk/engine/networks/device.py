@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEVICES = ("auto", "cpu", "cuda", "xpu", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-#: How auto chooses where there are several.
+#: What auto takes where there are several.
 _FASTEST_FIRST = ("cuda", "xpu", "mps")
 _LACKING = {
     "cuda": "No CUDA device was found. Install the graphics driver and a CUDA build of torch, or use --device cpu.",
@@ -33,7 +33,7 @@ Run: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 class OutOfMemory(Exception):
-    """The accelerator has no room for this; the caller falls back to the CPU and says so."""
+    """The accelerator has no room for this; resident.Resident falls back to the CPU and says so."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,18 @@ def probe() -> Machine:
 
 
 def count(kind: str) -> int:
-    """How many devices of this kind (torch's name for it) there are to share work; 1 where the system has but one, as for the CPU."""
+    """Count the devices of a kind that can divide work among them.
+
+    Parameters
+    ----------
+    kind
+        torch's name for it.
+
+    Returns
+    -------
+    int
+        1 where the system has but one, as for the CPU.
+    """
     import torch
 
     if kind == "cuda":
@@ -78,11 +89,26 @@ def count(kind: str) -> int:
 
 
 def choose(machine: Machine, device: str = "auto", precision: str = "auto", reduced: bool = True) -> Device:
-    """The device and precision for a request; a pure function, so that it can be tested as a table.
+    """Choose device and precision for a request; a pure function, so that it can be tested as a table.
 
-    reduced: the network keeps its accuracy below fp32. Accelerators get fp16 and not bf16: their matrix units are as fast
-    in either, and IS-Net's matte moves by a twentieth of what it moves in bf16 (its largest activation is near 2000, far
-    below fp16's largest number). Raises DeviceError when the machine lacks what was asked for.
+    Accelerators get fp16 and not bf16: their matrix units are as fast in either, and IS-Net's matte moves by a twentieth of
+    what it moves in bf16 (its largest activation is near 2000, far below fp16's largest number).
+
+    Parameters
+    ----------
+    machine
+        What there is.
+    device
+        One of DEVICES.
+    precision
+        One of PRECISIONS.
+    reduced
+        Whether the network keeps its accuracy below fp32.
+
+    Raises
+    ------
+    DeviceError
+        The machine lacks what was asked for.
     """
     if device not in DEVICES:
         raise DeviceError(f"Unknown device '{device}'. Use one of: {', '.join(DEVICES)}.")
@@ -107,9 +133,25 @@ def choose(machine: Machine, device: str = "auto", precision: str = "auto", redu
 
 
 def place(module: "nn.Module", device: Device, backend: "Backend | None" = None) -> Run:
-    """Put `module` on `device` and return the function that runs it there.
+    """Put a network on a device.
 
-    backend: taken in place of the device's own; for tests. Raises OutOfMemory.
+    Parameters
+    ----------
+    module
+        In fp32, on the CPU.
+    device
+        Where it goes.
+    backend
+        Taken in place of the device's own; for tests.
+
+    Returns
+    -------
+    Run
+        Runs the network there.
+
+    Raises
+    ------
+    OutOfMemory
     """
     import torch
 

@@ -79,8 +79,8 @@ class OnnxNet:
 
 
 def runtime() -> ModuleType:
-    """ONNX Runtime itself, which must come in by this door alone. ModelError if it is not installed."""
-    # Before it is loaded: from 1.32 on it writes down how it is used, under a number for this machine, to send to its makers.
+    """Import ONNX Runtime, without its telemetry; the only place that imports it. Raises ModelError if it is not installed."""
+    # Set before the import: from 1.32 on, ONNX Runtime records how it is used, under an id of this machine.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
@@ -90,7 +90,7 @@ def runtime() -> ModuleType:
 
 
 def sample_batch(net: OnnxNet, size: Size) -> Floats:
-    """The sample as the network takes it: 1×3×H×W, or 1×4×H×W with the sample's trimap."""
+    """The sample as the network takes it: float32 1×3×H×W, or 1×4×H×W with the sample's trimap."""
     planes = [net.normalise(sample(size))]
     if net.spec.kind is NetworkKind.MATTE:
         ys, xs = np.mgrid[: size.height, : size.width].astype(np.float32)
@@ -168,6 +168,25 @@ def _proved(network: OnnxNetwork, device: Device) -> Any:
 
 
 def session_for(path: Path, name: str, providers: Sequence[str]) -> Any:
+    """Load an ONNX file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        What messages call it.
+    providers
+        ONNX Runtime's names of where it may compute, best first.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+
+    Raises
+    ------
+    ModelError
+    """
     ort = runtime()
     options = ort.SessionOptions()
     # Its own log goes to the terminal from C++; whatever matters arrives as an exception.
@@ -193,6 +212,7 @@ def reason_of(error: Exception) -> str:
 
 
 def shape_words(shape: Sequence[int | str | None]) -> str:
+    """A shape in words for a person: 1×3×?×?."""
     return "×".join(str(side) if isinstance(side, int) else "?" for side in shape) or "a single number"
 
 
@@ -207,6 +227,26 @@ def trial_size(net: OnnxNet) -> Size:
 
 
 def ask(session: Any, outputs: Sequence[str], batch: Floats, name: str) -> list[Any]:
+    """Run a session.
+
+    Parameters
+    ----------
+    session
+        As `session_for` returns it.
+    outputs
+        Names of the outputs that are wanted.
+    batch
+        float32 1×C×H×W.
+    name
+        What messages call the file.
+
+    Raises
+    ------
+    OutOfMemory
+        An accelerator has no room.
+    ModelError
+        The CPU has no room, or the network cannot be run on this batch.
+    """
     feed = session.get_inputs()[0]
     try:
         answers: list[Any] = session.run(list(outputs), {feed.name: batch.astype(TYPES[feed.type], copy=False)})
@@ -224,6 +264,7 @@ def ask(session: Any, outputs: Sequence[str], batch: Floats, name: str) -> list[
 
 
 def is_map(answer: Any, size: Size) -> bool:
+    """Whether an output is one floating-point number for each pixel of a picture of this size."""
     shape = np.shape(answer)
     floating = isinstance(answer, np.ndarray) and np.issubdtype(answer.dtype, np.floating)
     return floating and len(shape) >= 2 and shape[-2:] == (size.height, size.width) and int(np.prod(shape[:-2])) == 1
@@ -239,6 +280,7 @@ def activated(answer: Floats, activation: Activation) -> Floats:
 
 
 def as_text(answer: Floats) -> str:
+    """Some places of an answer (float32 H×W in [0, 1]) as text, to be kept in a record."""
     rows = np.linspace(0, answer.shape[0] - 1, _PLACES).astype(int)
     columns = np.linspace(0, answer.shape[1] - 1, _PLACES).astype(int)
     levels = np.rint(answer[np.ix_(rows, columns)] * 65535).astype("<u2")

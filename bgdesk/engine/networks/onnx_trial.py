@@ -26,29 +26,41 @@ from bgdesk.engine.networks.onnx_net import (
     trial_size,
 )
 
-#: An answer that stays inside this is taken for opacity; one that leaves it, for logits.
-_LOWEST_OPACITY, _HIGHEST_OPACITY = -0.25, 1.25
+#: An answer that goes below this …
+_LOWEST_OPACITY = -0.25
+#: … or above this is taken for logits, any other for opacity.
+_HIGHEST_OPACITY = 1.25
 #: What a matting network that takes any size is given at once, if nobody says otherwise.
 _MATTING_TILE = Size(1024, 1024)
 
 
 @dataclass(frozen=True)
 class NetworkTrial:
-    """What a first run told. spec: complete, nothing left open. answer: the CPU's answer to the sample, as text.
+    """What a first run told."""
 
-    notes: what was found to be otherwise than the person or a preset said.
-    """
-
-    spec: NetworkSpec
-    answer: str
-    notes: tuple[str, ...]
+    spec: NetworkSpec  #: complete, nothing left open
+    answer: str  #: the CPU's answer to the sample, as text
+    notes: tuple[str, ...]  #: sentences for a person: what is otherwise than the person or a preset said
 
 
 def attempt(path: Path, name: str, wish: NetworkSpec, insist: bool, progress: Progress = silent) -> NetworkTrial:
-    """Run the network of the file `path` once on the CPU, and settle what `wish` leaves open.
+    """Run a network once on the CPU, and settle what its description leaves open.
 
-    name: what messages call the file. insist: the person has named the size, a file made for another one is refused;
-    else the file's own size is taken. Raises ModelError when it is no network of that kind or gives no finite map.
+    Parameters
+    ----------
+    path
+        The ONNX file, packed.
+    name
+        What messages call the file.
+    wish
+        What the person, or a preset, says about the network.
+    insist
+        The person has named the size: a file made for another size is refused. Else the file's own size is taken.
+
+    Raises
+    ------
+    ModelError
+        The file is not a network of that kind, or gives no finite map.
     """
     wish.check()
     session = session_for(path, name, [CPU])

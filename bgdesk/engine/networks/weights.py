@@ -46,11 +46,24 @@ class Weights:
 
 
 def convert(onnx: Path, net: str, target: Path, progress: Progress = silent) -> None:
-    """Write the convolution weights of the ONNX file `onnx` to the safetensors file `target`, for architecture `net`.
+    """Write the convolution weights of a published ONNX file to a safetensors file.
 
     Convolutions are matched in graph order (the modules are declared in that order) and every shape is checked. The
-    stored precision (fp16 or fp32) is kept. `target` is written in place: give a temporary path.
-    Raises ModelError when the file is no ONNX file, or is not this network.
+    stored precision (fp16 or fp32) is kept.
+
+    Parameters
+    ----------
+    onnx
+        The published file.
+    net
+        The architecture, a key of NETS.
+    target
+        The file to write; written in place: give a temporary path.
+
+    Raises
+    ------
+    ModelError
+        The file is not an ONNX file, or is not this network.
     """
     import onnx as onnx_format
     import torch
@@ -78,7 +91,7 @@ def convert(onnx: Path, net: str, target: Path, progress: Progress = silent) -> 
             shapes = f"has shape {array.shape} where {net} has {tuple(tensor.shape)}"
             raise ModelError(f"{onnx.name}: {name} {shapes}: it is another network. {again}")
         if array.dtype not in (np.float16, np.float32) or not np.isfinite(array).all():
-            raise ModelError(f"{onnx.name}: {name} holds values that are no finite fp16 or fp32 numbers. {again}")
+            raise ModelError(f"{onnx.name}: {name} holds values that are not finite fp16 or fp32 numbers. {again}")
         tensors[name] = np.ascontiguousarray(array)
     progress("convert", 0.7)
     save_file(tensors, target, metadata={"net": net})
@@ -86,7 +99,13 @@ def convert(onnx: Path, net: str, target: Path, progress: Progress = silent) -> 
 
 
 def load(weights: Weights) -> "nn.Module":
-    """The network with its weights, fp32, on the CPU, for inference. Raises ModelError if the file does not fit."""
+    """Build the network with its weights, in fp32, on the CPU, for inference.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be read, or does not belong to the architecture.
+    """
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file

@@ -21,7 +21,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
 def keep() -> None:
-    """Keep freed blocks for the next pass, in this process, from now on. What is held goes back to the system by `trim`."""
+    """Keep freed blocks for the next pass, in this process, from now on; `trim` gives them back to the system."""
     mallopt = _find("mallopt")
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, KEPT)
@@ -29,8 +29,10 @@ def keep() -> None:
 
 
 def settle(pixels: int) -> None:
-    """After a stage of a photo of so many pixels: what only a large one needs goes back. For a small one that would cost the next
-    pass all that `keep` gains."""
+    """Give freed memory back after a stage, if the photo has so many pixels that this is worth its cost.
+
+    For a small photo it would cost the next pass all that `keep` gains.
+    """
     if pixels > _LARGE:
         trim()
 

@@ -90,7 +90,9 @@ class SetupPage(QWidget):
         self._pause.timeout.connect(self._look)
         self.options.show_templates(self._templates())
         self.options.show_networks(services.networks())
-        first = SetupChoices(gate=services.standard_gate, quality=services.settings().matte.quality, matting=services.settings().matting)
+        first = SetupChoices(
+            gate=services.standard_gate, quality=services.settings().recipe.matte.quality, matting=services.settings().matting
+        )
         self.show_choices(remembered(services.settings().queue_setup, first))
         self.sources.changed.connect(self._changed)
         self.options.changed.connect(self._changed)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QApplication, QWidget
 
-from bgdesk.app.session.unsaved import Unsaved
+from bgdesk.app.session.exporter import End
 from bgdesk.app.system import paths
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.events import Event, Message, Severity
@@ -48,11 +48,10 @@ class QueueController:
         window: QWidget,
         tell: Callable[[Message], None],
         configure: Callable[[Settings], None],
-        unsaved: Unsaved,
         fix_bar: FixBar,
     ) -> None:
         self._services, self._session, self._main = services, services.session, window
-        self._tell, self._configure, self._unsaved, self._fix_bar = tell, configure, unsaved, fix_bar
+        self._tell, self._configure, self._fix_bar = tell, configure, fix_bar
         self._fixing: _Fixing | None = None
         self.open_queue = OpenQueue(paths.data_folder(), services.pools(), services.post)
         ask = services.ask
@@ -149,15 +148,15 @@ class QueueController:
 
     @property
     def can_put_back(self) -> bool:
-        current, document = self._session.current, self._session.document
+        current, work = self._session.current, self._session.work
         fixing = self._fixing
         return (
             fixing is not None
             and current is not None
             and current.path == fixing.source
-            and document is not None
-            and document.path == fixing.source
-            and document.has_alpha
+            and work is not None
+            and work.path == fixing.source
+            and work.has_alpha
         )
 
     def fix(self, id: int) -> None:
@@ -176,24 +175,31 @@ class QueueController:
         fixing, photo = self._fixing, self._session.current
         if fixing is None or photo is None or not self.can_put_back:
             return
-        self._unsaved.exporting(fixing.source, photo, self._session.document)
         key = photo.key
 
-        def then(cutout: Cutout, loaded: LoadedImage | None, release: Callable[[], None]) -> None:
+        def then(cutout: Cutout, loaded: LoadedImage | None, end: End) -> None:
+            if self.open_queue.queue is None:  # closed meanwhile
+                end(False)
+                return
+
             def work(queue: Queue) -> Path | None:
                 if queue.item(fixing.id) is None or loaded is None:  # taken out of the queue meanwhile
+                    self._services.post(lambda: end(False))
                     return None
-                job = queue.job(fixing.id)
-                written = write(cutout, loaded, job)
-                picture = thumbnail(cutout, job)
-                queue.fixed(fixing.id, written)
+                try:
+                    job = queue.job(fixing.id)
+                    written = write(cutout, loaded, job)
+                    picture = thumbnail(cutout, job)
+                    queue.fixed(fixing.id, written)
+                except Exception:
+                    self._services.post(lambda: end(False))
+                    raise
+                self._services.post(lambda: end(True))
                 return picture
 
             def done(picture: Path | None) -> None:
-                release()
                 if picture is not None:
                     self.window.progress.table.pictures.drop((picture, True))
-                self._unsaved.exported(fixing.source)
                 if not fixing.was_open and any(each.key == key for each in self._session.photos):
                     self._session.remove(key)
 
