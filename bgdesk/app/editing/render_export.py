@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from bgdesk.app import one_photo
 from bgdesk.app.editing.requests import ForegroundRequest, RematteRequest, join
 from bgdesk.app.editing.work import Snapshot
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineProtocol
-from bgdesk.core.finish import finished
 from bgdesk.core.formats import Format
 from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress, silent
@@ -54,7 +54,7 @@ def prepare(snapshot: Snapshot, recipe: ExportRecipe, engine: EngineProtocol | N
                     foreground[rect.slices] = coloured.foreground
     colours = source if foreground is None else foreground
     cutout = Cutout(source, solved, colours, labels, recipe=matte, notes=tuple(dict.fromkeys(notes)))
-    return finished(cutout, snapshot.recipe.edge)
+    return one_photo.finish(cutout, snapshot.recipe.edge, progress)
 
 
 def free_name(folder: Path, stem: str, recipe: ExportRecipe, taken: Callable[[Path], bool] = Path.exists) -> Path:
