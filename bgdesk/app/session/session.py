@@ -494,9 +494,9 @@ class Session:
         """
         entry = self._current
         if entry is not None and entry.path is not None:
-            return free_name(entry.path.parent, entry.path.stem, recipe)
+            return free_name(entry.path.parent, entry.path.name, recipe)
         last = Path(self._settings.export_folder) if self._settings.export_folder else Path.home()
-        return free_name(last if last.is_dir() else Path.home(), "photo" if entry is None else Path(entry.name).stem, recipe)
+        return free_name(last if last.is_dir() else Path.home(), "photo" if entry is None else entry.name, recipe)
 
     def close(self) -> None:
         """Cancel everything, stop the lanes, free the network. No event comes afterwards.
