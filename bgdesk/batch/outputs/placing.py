@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bgdesk.batch.model.values import Existing, Written
 from bgdesk.core.errors import Cause
+from bgdesk.files.names import numbered
 
 #: The folder, beside the outputs, of those that need review.
 REVIEW = "review"
@@ -163,12 +164,12 @@ def sha256_of(path: Path) -> str:
 
 
 def _numbered(target: Path, most: int | None) -> Iterator[Path]:
-    yield target
-    for number in itertools.count(2) if most is None else range(2, most):
-        path = target.with_name(f"{target.stem}-{number}{target.suffix}")
-        if most is not None and not os.path.lexists(path):
-            return
-        yield path
+    """`target`, target-2, target-3 …: without an end, or at most so many and as far as something is there."""
+    paths = numbered(target.parent, target.stem, target.suffix)
+    if most is None:
+        return paths
+    first, *rest = itertools.islice(paths, most - 1)
+    return itertools.chain([first], itertools.takewhile(os.path.lexists, rest))
 
 
 def _holds(path: Path, sha256: str) -> bool:

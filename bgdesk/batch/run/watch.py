@@ -20,6 +20,7 @@ from bgdesk.batch.planning.plan import LedgerLike, plan
 from bgdesk.batch.planning.scan import FAILED, Filters, Found, Order, Photo, absolute, find
 from bgdesk.core.errors import BgdeskError, UsageError
 from bgdesk.core.tasks import Cancelled, Progress, silent
+from bgdesk.files.names import free_name, stem
 
 #: Seconds between two looks.
 EVERY = 2.0
@@ -272,11 +273,8 @@ def _is_unfinished(path: Path) -> bool:
 
 def _place(folder: Path, photo: Path) -> Path:
     """Where the copy of a photo lies or may be put: its name, or the first of NAME-2, NAME-3 … that holds no other."""
-    number, place = 1, folder / photo.name
-    while os.path.lexists(place) and not _is_copy(place, photo):
-        number += 1
-        place = folder / f"{photo.stem}-{number}{photo.suffix}"
-    return place
+    name = stem(photo)
+    return free_name(folder, name, photo.name[len(name) :], lambda path: os.path.lexists(path) and not _is_copy(path, photo))
 
 
 def _shortened(name: str, most: int) -> str:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, TypeAlias
 
 from bgdesk.app import one_photo
+from bgdesk.app.networks.open_engine import devices_to_share
 from bgdesk.batch.model.values import BatchRecipe, Outcome, PhotoJob
 from bgdesk.batch.outputs.placing import sweep
 from bgdesk.batch.workers import photo_job
@@ -271,17 +272,9 @@ class PhotoWorker:
 
 def open_engine(recipe: BatchRecipe) -> ReadyEngines:
     """The engine of a recipe, warm. Raises ModelError, DeviceError."""
-    from bgdesk.engine.networks.device import choose, count, probe
-    from bgdesk.engine.pipeline import Pipeline
-
     engines = photo_job.open_engines(recipe)
-    engine = engines(recipe.model).engine
-    assert isinstance(engine, Pipeline)
-    status = engine.warm()
-    if status.instead_of or status.device.startswith("CPU"):
-        return ReadyEngines(engines)
-    kind = choose(probe(), recipe.device, recipe.precision).kind
-    return ReadyEngines(engines, kind, count(kind))
+    status = engines(recipe.model).engine.warm()
+    return ReadyEngines(engines, *devices_to_share(photo_job.choices_of(recipe)[0], status))
 
 
 def main(open: OpenEngine = open_engine) -> int:
