@@ -76,7 +76,7 @@ def use() -> None:
 def compile_for(level: str, known_by: str, calls: Path, folder: Path) -> None:
     """Compile what `calls` lists into folder/level. For a process of its own: numba compiles for one CPU in its life."""
     kernels.target(level)
-    kernels.shelf = kernels.Shelf(known_by, None, folder / level)
+    kernels.shelf = kernels.KernelShelf(known_by, None, folder / level)
     for module, name, signatures in pickle.loads(calls.read_bytes()):
         kernel = getattr(import_module(module), name)
         for signature in signatures:

@@ -86,10 +86,10 @@ def carried(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def find(monkeypatch: pytest.MonkeyPatch, carried: Path) -> Callable[..., kernels.Shelf | None]:
+def find(monkeypatch: pytest.MonkeyPatch, carried: Path) -> Callable[..., kernels.KernelShelf | None]:
     """find(features, cache): find_shelf on an x86-64 CPU with these features; `target` only notes what it is asked."""
 
-    def call(features: str, cache: str = "") -> kernels.Shelf | None:
+    def call(features: str, cache: str = "") -> kernels.KernelShelf | None:
         monkeypatch.setattr(kernels.platform, "machine", lambda: "x86_64")
         monkeypatch.setattr(kernels._codegen, "get_host_cpu_features", lambda: features)
         monkeypatch.setattr(kernels, "target", lambda level: None)
@@ -117,16 +117,16 @@ V3, V2 = "x86-64-v3", "x86-64-v2"
     ],
 )
 def test_the_shelf_is_the_best_that_this_cpu_can_run(
-    find: Callable[..., kernels.Shelf | None], carried: Path, tmp_path: Path, cpu: str, level: str | None
+    find: Callable[..., kernels.KernelShelf | None], carried: Path, tmp_path: Path, cpu: str, level: str | None
 ) -> None:
     own = tmp_path / "own"
-    assert find(cpu, str(own)) == kernels.Shelf("1.0 abc", carried / level if level else None, own / level if level else own)
-    assert find(cpu) == kernels.Shelf("1.0 abc", carried / level if level else None, None)
+    assert find(cpu, str(own)) == kernels.KernelShelf("1.0 abc", carried / level if level else None, own / level if level else own)
+    assert find(cpu) == kernels.KernelShelf("1.0 abc", carried / level if level else None, None)
 
 
-def test_a_level_that_is_not_there_is_passed_over(find: Callable[..., kernels.Shelf | None], carried: Path) -> None:
+def test_a_level_that_is_not_there_is_passed_over(find: Callable[..., kernels.KernelShelf | None], carried: Path) -> None:
     (carried / V3).rmdir()
-    assert find(features(V3, V2)) == kernels.Shelf("1.0 abc", carried / V2, None)
+    assert find(features(V3, V2)) == kernels.KernelShelf("1.0 abc", carried / V2, None)
     (carried / kernels.STAMP).unlink()
     assert find(features(V3, V2)) is None
 
@@ -138,7 +138,7 @@ from pathlib import Path
 import numpy as np
 from bgdesk.engine.runtime import kernels
 stamp, carried, own = sys.argv[1:]
-kernels.shelf = kernels.Shelf(stamp, Path(carried) if carried else None, Path(own) if own else None)
+kernels.shelf = kernels.KernelShelf(stamp, Path(carried) if carried else None, Path(own) if own else None)
 
 @kernels.kernel
 def double(x):

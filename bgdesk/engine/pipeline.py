@@ -1,14 +1,13 @@
-"""The engine's only door: the stages in order, timed, with every fall-back said aloud.
+"""The engine as its callers use it: the stages in order, timed.
 
 Nothing heavy is imported before the first stage that needs it.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,14 +19,8 @@ from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.core.results import Coloured, Confidence, Patch, Refined
 from bgdesk.core.tasks import Progress, silent
-
-if TYPE_CHECKING:
-    from bgdesk.engine.networks.device import Device, Run
-    from bgdesk.engine.networks.nets import Net
-    from bgdesk.engine.networks.onnx_net import OnnxNet, OnnxNetwork, Opened
-    from bgdesk.engine.networks.proof import Proven
-    from bgdesk.engine.networks.weights import Weights
-
+from bgdesk.engine.networks.network import MattingNet, Net, Network, Opened, Proven
+from bgdesk.engine.networks.resident import Resident
 
 #: A subject with a larger share of broad half-transparent areas is worth a look; hair and blurred edges stay far below.
 MOST_BROAD_SOFTNESS = 0.02
@@ -35,21 +28,21 @@ MOST_BROAD_SOFTNESS = 0.02
 _NO_BACKDROP = "No spill was found: the background is white, grey, or of several colours. If it tints the subject, name its colour."
 
 
-@dataclass(frozen=True, eq=False)
-class _Loaded:
-    weights: "Weights | OnnxNetwork"
-    net: "Net | OnnxNet"
-    device: "Device"
-    run: "Run"
-
-
 class Pipeline:
-    """Stages from pixels to a cutout. One call at a time; calls may come from different threads.
+    """Stages from pixels to a cutout: the EngineProtocol. One call at a time; calls may come from different threads.
 
-    weights: gives the verified weights, or raises ModelError; asked at the first `segment`.
-    device: auto, cpu, cuda, xpu or mps. precision: auto, fp32, bf16 or fp16.
-    matting: gives the network that works out whole bands in place of our solver, or None for our solver; asked like weights.
-    proven: remembers which devices gave the CPU's answer, so that it is not asked for again.
+    Parameters
+    ----------
+    weights
+        Gives the verified network that finds subjects, or raises ModelError; asked at the first `segment`.
+    device
+        auto, cpu, cuda, xpu or mps.
+    precision
+        auto, fp32, bf16 or fp16.
+    matting
+        Gives the network that works out whole bands in place of our solver, or None for our solver; asked for each photo.
+    proven
+        Remembers which devices gave the CPU's answer, so that the proof is not made again.
     """
 
     #: See EngineProtocol.
@@ -57,31 +50,28 @@ class Pipeline:
 
     def __init__(
         self,
-        weights: "Callable[[], Weights | OnnxNetwork]",
+        weights: Callable[[], Network[Net]],
         device: str = "auto",
         precision: str = "auto",
-        matting: "Callable[[], OnnxNetwork | None] | None" = None,
-        proven: "Proven | None" = None,
+        matting: Callable[[], Network[MattingNet] | None] = lambda: None,
+        proven: Proven | None = None,
     ) -> None:
         self._proven: Proven = set[str]() if proven is None else proven
-        self._instead_of = ""
-        self._weights = weights
-        self._matting = matting
-        self._matter: tuple[OnnxNetwork, Opened] | None = None
+        self._weights, self._matting = weights, matting
         self._device, self._precision = device, precision
-        self._loaded: _Loaded | None = None
-        self._notes: tuple[str, ...] = ()
-        self._closed = 0
-        self._lock = threading.Lock()
+        self._segmenter = Resident(weights, device, precision, self._proven)
+        self._matter: tuple[Network[MattingNet], Resident[MattingNet]] | None = None
 
     @property
     def status(self) -> EngineStatus:
-        loaded, matter, notes = self._loaded, self._matter, self._notes
-        device = loaded.device if loaded else matter[1].device if matter else None
-        if device is None:
+        """Device, precision and networks; the device is that of the network that finds subjects, if that is loaded."""
+        matter = self._matter
+        each = [self._segmenter.status] + ([matter[1].status] if matter else [])
+        notes = tuple(dict.fromkeys(note for status in each for note in status.notes))
+        loaded = [status for status in each if status.model is not None]
+        if not loaded:
             return EngineStatus(notes=notes)
-        ids = ([loaded.weights.id] if loaded else []) + ([matter[0].id] if matter else [])
-        return EngineStatus(device=device.name, precision=device.precision, model=" + ".join(ids), notes=notes, instead_of=self._instead_of)
+        return replace(loaded[0], model=" + ".join(str(status.model) for status in loaded), notes=notes)
 
     def reference(self) -> "Pipeline":
         """The same network on the CPU in fp32: what every other device's answer is measured against."""
@@ -89,9 +79,8 @@ class Pipeline:
 
     def close(self) -> None:
         """Let go of the networks, and of what was said of them; the next call that needs one asks for it again."""
-        self._closed += 1  # a load under way is for nothing: it may be of another network
-        self._loaded = self._matter = None
-        self._notes, self._instead_of = (), ""
+        self._segmenter.close()
+        self._matter = None
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
         """Load the network and compile the kernels ahead of the first photo. Raises ModelError, DeviceError, Cancelled."""
@@ -103,7 +92,7 @@ class Pipeline:
 
         self.foreground(sample, refine(sample, trimap, None).alpha, recipe=MatteRecipe(spill=(0, 177, 64)))
         progress("network", 0.5)
-        self._load()
+        self._segmenter.load()
         progress("network", 1.0)
         return self.status
 
@@ -113,7 +102,11 @@ class Pipeline:
 
         _check_pixels(pixels)
         progress("network", 0.0)
-        return self._ask(lambda loaded: segment(pixels, loaded.net, loaded.run, progress, quality))
+
+        def work(opened: Opened[Net]) -> Alpha:
+            return segment(pixels, opened.net, opened.run, progress, quality)
+
+        return self._segmenter.ask(work)
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
@@ -146,8 +139,10 @@ class Pipeline:
             foreground = coloured.foreground
             notes += coloured.notes
         allocator.settle(matte.size)
-        status, notes = self.status, self._notes + notes
-        return Cutout(pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, notes, recipe)
+        status = self.status
+        return Cutout(
+            pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, status.notes + notes, recipe
+        )
 
     def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Refined:
         """Alpha from a trimap (0, 128, 255), float32 H×W; exactly 0 and 1 where it is known. prior: a soft guess, H×W.
@@ -240,133 +235,35 @@ class Pipeline:
         from bgdesk.engine.networks.segment import mirrored
 
         seen = pixels[part.slices]
-        return self._ask(lambda loaded: mirrored(seen, loaded.net, loaded.run, lambda _, done: progress("confidence", done)))
 
-    def _ask(self, work: "Callable[[_Loaded], Alpha]") -> Alpha:
-        """`work` with the network; once more on the CPU where the device gives up."""
-        from bgdesk.engine.networks.device import OutOfMemory
+        def work(opened: Opened[Net]) -> Alpha:
+            return mirrored(seen, opened.net, opened.run, lambda _, done: progress("confidence", done))
 
-        loaded = self._load()
-        try:
-            return work(loaded)
-        except (OutOfMemory, RuntimeError) as error:
-            if loaded.device.kind == "cpu":
-                raise
-            return work(self._fall_back(loaded, error))
+        return self._segmenter.ask(work)
 
     def _refine(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> Refined:
         """Alpha of a whole photo: by the matting network that was chosen, else by our solver."""
-        network = self._matting() if self._matting is not None else None
+        network = self._matting()
         if network is None:
-            from bgdesk.engine.matting.refine import refine
-
-            solved = refine(pixels, trimap, prior, progress)
-            note = f"{solved.failed} of {solved.tiles} tiles of the edge could not be refined and are less precise."
-            return Refined(alpha=solved.alpha, converged=not solved.failed, notes=(note,) if solved.failed else ())
+            self._matter = None
+            return self._solve(pixels, trimap, prior, progress)
         from bgdesk.engine.matting.matting_net import matte
-        from bgdesk.engine.networks.device import OutOfMemory
-        from bgdesk.engine.networks.onnx_net import open_network
 
         matter = self._matter
         if matter is None or matter[0] != network:
-            matter = self._matter = network, open_network(network, self._device, self._precision)
-            self._note(*matter[1].notes)
-        opened = matter[1]
-        try:
-            return Refined(alpha=matte(pixels, trimap, opened.net, opened.run, progress))
-        except OutOfMemory:
-            self._note(f"{opened.device.name} ran out of memory; the CPU is used until the program is started again.")
-            self._matter = None  # frees the accelerator before the CPU takes over
-            opened = open_network(network, "cpu", self._precision)
-            self._matter = network, opened
-            return Refined(alpha=matte(pixels, trimap, opened.net, opened.run, progress))
+            matter = self._matter = network, Resident(lambda: network, self._device, self._precision, self._proven)
 
-    def _note(self, *notes: str) -> None:
-        self._notes += tuple(note for note in notes if note not in self._notes)
+        def work(opened: Opened[MattingNet]) -> Alpha:
+            return matte(pixels, trimap, opened.net, opened.run, progress)
 
-    def _load(self) -> _Loaded:
-        with self._lock:
-            loaded = self._loaded
-            while loaded is None:
-                closed = self._closed
-                weights = self._weights()
-                from bgdesk.engine.networks.onnx_net import OnnxNetwork
+        return Refined(alpha=matter[1].ask(work))
 
-                loaded = self._open(weights, self._device) if isinstance(weights, OnnxNetwork) else self._place(weights)
-                self._loaded = loaded
-                if closed != self._closed:  # another network may have been chosen meanwhile
-                    self._loaded = loaded = None
-            return loaded
+    def _solve(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> Refined:
+        from bgdesk.engine.matting.refine import refine
 
-    def _place(self, weights: "Weights") -> _Loaded:
-        """One of our own networks, by torch: on the device if it gives the CPU's answer."""
-        from bgdesk.engine.networks.device import OutOfMemory, choose, place, probe
-        from bgdesk.engine.networks.nets import NETS
-        from bgdesk.engine.networks.proof import Unproven
-        from bgdesk.engine.networks.weights import load
-
-        net = NETS[weights.net]
-        device = choose(probe(), self._device, self._precision, net.reduced)
-        if device.kind == "cpu":
-            return _Loaded(weights, net, device, place(load(weights), device))
-        try:
-            run = place(load(weights), device)
-            self._prove(weights, net, device, run)
-        except (OutOfMemory, Unproven, RuntimeError) as error:
-            return self._on_cpu(weights, device, error)
-        return _Loaded(weights, net, device, run)
-
-    def _prove(self, weights: "Weights", net: "Net", device: "Device", run: "Run") -> None:
-        from bgdesk.engine.networks.device import Device, place
-        from bgdesk.engine.networks.proof import key, prove
-        from bgdesk.engine.networks.weights import load
-
-        if key(weights, device) not in self._proven:
-            prove(net, run, lambda: place(load(weights), Device("cpu", "CPU", "fp32")))
-            self._proven.add(key(weights, device))
-
-    def _open(self, network: "OnnxNetwork", device: str) -> _Loaded:
-        """One that somebody brought, by ONNX Runtime."""
-        from bgdesk.engine.networks.onnx_net import open_network
-
-        opened = open_network(network, device, self._precision)
-        self._note(*opened.notes)
-        return _Loaded(network, opened.net, opened.device, opened.run)
-
-    def _fall_back(self, loaded: _Loaded, error: Exception) -> _Loaded:
-        with self._lock:
-            self._loaded = None  # frees the accelerator before the CPU takes over
-            closed = self._closed
-            cpu = self._on_cpu(loaded.weights, loaded.device, error)
-            if closed == self._closed:
-                self._loaded = cpu
-            return cpu
-
-    def _on_cpu(self, weights: "Weights | OnnxNetwork", device: "Device", error: Exception) -> _Loaded:
-        from bgdesk.engine.networks.device import choose, place, probe
-        from bgdesk.engine.networks.nets import NETS
-        from bgdesk.engine.networks.onnx_net import OnnxNetwork
-        from bgdesk.engine.networks.weights import load
-
-        self._note(_why_not(device, error))
-        self._instead_of = device.name
-        if isinstance(weights, OnnxNetwork):
-            return self._open(weights, "cpu")
-        net = NETS[weights.net]
-        cpu = choose(probe(), "cpu", "auto", net.reduced)
-        return _Loaded(weights, net, cpu, place(load(weights), cpu))
-
-
-def _why_not(device: "Device", error: Exception) -> str:
-    from bgdesk.engine.networks.device import OutOfMemory
-    from bgdesk.engine.networks.proof import Unproven
-
-    if isinstance(error, OutOfMemory):
-        return f"{device.name} ran out of memory; the CPU is used until the program is started again."
-    if isinstance(error, Unproven):
-        return f"{device.name} is not used: in {device.precision} its answer to a sample differs from the CPU's {error}. The CPU is used."
-    said = next(iter(str(error).splitlines()), "")[:200].rstrip(". ") or type(error).__name__
-    return f"{device.name} could not run the network ({said}); the CPU is used until the program is started again."
+        solved = refine(pixels, trimap, prior, progress)
+        note = f"{solved.failed} of {solved.tiles} tiles of the edge could not be refined and are less precise."
+        return Refined(alpha=solved.alpha, converged=not solved.failed, notes=(note,) if solved.failed else ())
 
 
 @contextmanager

@@ -18,10 +18,9 @@ from bgdesk.core.tasks import Cancelled, silent
 from bgdesk.core.trimap import from_matte
 from bgdesk.engine import confidence
 from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, OPEN, PASS, judge, measured, troubles
-from bgdesk.engine.networks import device as device_module
 from bgdesk.engine.networks import weights as weights_module
 from bgdesk.engine.networks.device import Device, Machine, OutOfMemory, Run
-from bgdesk.engine.networks.nets import NETS
+from bgdesk.engine.networks.nets.architectures import NETS
 from bgdesk.engine.networks.segment import mirrored
 from bgdesk.engine.networks.weights import Weights
 from bgdesk.engine.pipeline import Pipeline
@@ -353,8 +352,8 @@ def test_a_device_that_gives_up_at_the_second_look_is_replaced_by_the_cpu(monkey
 
         return run
 
-    monkeypatch.setattr(device_module, "probe", lambda: Machine(cuda="Fake card", mps=False, bf16=False))
-    monkeypatch.setattr(device_module, "place", place)
+    monkeypatch.setattr(weights_module, "probe", lambda: Machine(cuda="Fake GPU", mps=False, bf16=False))
+    monkeypatch.setattr(weights_module, "place", place)
     monkeypatch.setattr(weights_module, "load", lambda weights: object())
     pipeline = Pipeline(lambda: Weights("isnet-general", "isnet", Path("none"), ""))
     pixels = photo(disc())

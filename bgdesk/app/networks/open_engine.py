@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from bgdesk.app.networks.store import ModelStore, default_store
 from bgdesk.app.system.proven_devices import ProvenFile
+from bgdesk.app.system.settings import Settings
 from bgdesk.engine.networks.device import DEVICES, PRECISIONS
 from bgdesk.engine.pipeline import Pipeline
 
-__all__ = ["DEVICES", "PRECISIONS", "EngineChoice", "check_engine", "open_engine"]
+__all__ = ["DEVICES", "PRECISIONS", "EngineChoice", "check_engine", "choice_of", "open_engine"]
 
 if TYPE_CHECKING:
-    from bgdesk.engine.networks.onnx_net import OnnxNetwork
+    from bgdesk.engine.networks.network import MattingNet, Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,19 @@ class EngineChoice:
     matting: str | None = None  #: id of an installed network that works out edges; None for bgdesk's own solver
     device: str = "auto"  #: auto, cpu, cuda, xpu or mps
     precision: str = "auto"  #: auto, fp32, bf16 or fp16
+
+
+def choice_of(settings: Settings, store: ModelStore) -> EngineChoice:
+    """What the settings ask for. A network that is not installed any more gives way to the default one, or to bgdesk's own solver."""
+    there: dict[str, str] = {}
+    if settings.model or settings.matting:  # asked before every photo: quick where nobody has chosen one
+        there = {each.entry.id: each.kind for each in store.statuses() if each.installed}
+    return EngineChoice(
+        model=settings.model if there.get(settings.model) == "segment" else None,
+        matting=settings.matting if there.get(settings.matting) == "matte" else None,
+        device=settings.device,
+        precision=settings.precision,
+    )
 
 
 def open_engine(
@@ -65,7 +79,7 @@ def open_engine(
         check_engine(choice, store)
     now = current or (lambda: choice)
 
-    def matting() -> "OnnxNetwork | None":
+    def matting() -> "Network[MattingNet] | None":
         id = now().matting
         return None if id is None else store.matting(id)
 
@@ -95,16 +109,12 @@ def check_engine(choice: EngineChoice, store: ModelStore | None = None, *, netwo
     DeviceError
         This machine lacks the device or the precision.
     """
-    from bgdesk.engine.networks.weights import Weights
-
     store, used = store or default_store(), list[str]()
     if network:
         found = store.weights(choice.model)
         used.append(found.id)
-        if isinstance(found, Weights) and (choice.device, choice.precision) != ("auto", "auto"):
-            from bgdesk.engine.networks.device import choose, probe
-
-            choose(probe(), choice.device, choice.precision)
+        if (choice.device, choice.precision) != ("auto", "auto"):
+            found.devices(choice.device, choice.precision)
     if choice.matting is not None:
         used.append(store.matting(choice.matting).id)
     entries = map(store.entry, used)

@@ -1,7 +1,7 @@
 """Spill: a coloured backdrop lights the subject's rim, where it is opaque too. Its cast is taken off again.
 
 Written for this program. In the plane of chroma (Cb, Cr of Rec. 709, so that luma stays as it is) a pixel p of the rim is
-told as p = a·r + s·k with a, s ≥ 0: r is the subject's own chroma near there, from deeper inside where no spill reaches,
+told as p = a·r + s·k with a, s ≥ 0: r is the subject's own chroma near there, from deeper inside where there is no spill,
 and k the backdrop's hue. What s·k explains goes. Colours that differ from r by brightness or saturation alone keep
 theirs, neutral ones next to a neutral inside too; and what is as strongly coloured as half the backdrop itself is no
 reflection of it, but the subject.
@@ -24,7 +24,7 @@ from bgdesk.engine.runtime.kernels import kernel
 from bgdesk.engine.runtime.parallel import each
 
 #: How far inside the edge spill is looked for, as a part of the photo's longer side; it fades over the inner half.
-_REACH = 0.02
+_DEPTH = 0.02
 #: Side of the grid that the subject's own chroma is gathered on, at most.
 _GRID = 1024
 #: Costs of a ≠ 1 and of s ≠ 0: they decide where r and k are hardly told apart, in favour of leaving colours alone.
@@ -61,8 +61,8 @@ def backdrop_of(pixels: Pixels, alpha: Alpha) -> Colour | None:
     pixels: the photo, H×W×3 uint8 or uint16. alpha: float32 H×W.
     """
     factor, colours, opacity = _grid(pixels, alpha)
-    reach = max(3, round(3 * _REACH * max(alpha.shape) / factor))
-    near = cv2.dilate((opacity > CLEAR).astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+    around = max(3, round(3 * _DEPTH * max(alpha.shape) / factor))
+    near = cv2.dilate((opacity > CLEAR).astype(np.uint8), np.ones((2 * around + 1, 2 * around + 1), np.uint8)) > 0
     # Not the cells right beside the subject: there its shadow and what alpha missed would be counted in.
     close = cv2.dilate((opacity > CLEAR).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     sure = colours[near & ~close]
@@ -116,10 +116,10 @@ def _guide(foreground: Pixels, alpha: Alpha) -> tuple[int, Plane]:
     depth = cv2.distanceTransform(opaque, cv2.DIST_L2, cv2.DIST_MASK_5)
     if opaque.all():  # no edge at all
         return factor, np.zeros((*opaque.shape, 3), np.float32)
-    reach = max(2.0, _REACH * max(alpha.shape) / factor)
-    inside = depth >= min(reach, 0.8 * float(depth.max()))
+    deepest = max(2.0, _DEPTH * max(alpha.shape) / factor)
+    inside = depth >= min(deepest, 0.8 * float(depth.max()))
     inside &= opaque > 0
-    taking_part = np.clip(2 * (1 - depth / np.float32(reach)), 0, 1)
+    taking_part = np.clip(2 * (1 - depth / np.float32(deepest)), 0, 1)
     seen = cv2.dilate((opacity > CLEAR).astype(np.uint8), np.ones((5, 5), np.uint8))
     taking_part *= seen
     return factor, np.concatenate([taking_part[..., None], _spread(chroma, inside.astype(np.float32))], axis=-1).astype(np.float32)

@@ -1,6 +1,6 @@
-"""Which device computes, in which precision, and the one seam through which a network runs on it.
+"""Which device computes, in which precision, and the one function that places a torch network on it.
 
-Everything that knows about CUDA, XPU, MPS or CPU features is in this file and in card.py.
+Everything that knows about CUDA, XPU, MPS or CPU features is in this file and in backends.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from bgdesk.core.errors import DeviceError
 if TYPE_CHECKING:
     from torch import nn
 
-    from bgdesk.engine.networks.backends import Card
+    from bgdesk.engine.networks.backends import Backend
 
 DEVICES = ("auto", "cpu", "cuda", "xpu", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
@@ -38,21 +38,21 @@ class OutOfMemory(Exception):
 
 @dataclass(frozen=True)
 class Machine:
-    """What this machine offers. cuda, xpu: the card's name or None. bf16: the CPU has native bf16 matrix instructions."""
+    """What this machine offers."""
 
-    cuda: str | None
-    mps: bool
-    bf16: bool
-    xpu: str | None = None
+    cuda: str | None  #: name of the GPU, or None
+    mps: bool  #: Metal is there
+    bf16: bool  #: the CPU has native bf16 matrix instructions
+    xpu: str | None = None  #: name of the GPU, or None
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where and how a network runs. kind: torch's device name. name: for a status bar. precision: fp32, bf16 or fp16."""
+    """Where and how a network runs."""
 
-    kind: str
-    name: str
-    precision: str
+    kind: str  #: torch's name for it, or directml
+    name: str  #: for a status bar
+    precision: str  #: fp32, bf16 or fp16
 
 
 def probe() -> Machine:
@@ -106,27 +106,27 @@ def choose(machine: Machine, device: str = "auto", precision: str = "auto", redu
     return Device(device, name, precision)
 
 
-def place(module: "nn.Module", device: Device, card: "Card | None" = None) -> Run:
+def place(module: "nn.Module", device: Device, backend: "Backend | None" = None) -> Run:
     """Put `module` on `device` and return the function that runs it there.
 
-    card: how copies get there and back; for tests. Raises OutOfMemory.
+    backend: taken in place of the device's own; for tests. Raises OutOfMemory.
     """
     import torch
 
-    from bgdesk.engine.networks.backends import card_for
+    from bgdesk.engine.networks.backends import backend_for
 
     precision = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[device.precision]
-    card = card or card_for(device.kind)
+    backend = backend or backend_for(device.kind)
     with _out_of_memory_named():
-        placed = card.place(module, precision)
+        placed = backend.place(module, precision)
     recorded: dict[tuple[int, ...], Callable[[torch.Tensor], torch.Tensor]] = {}
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with _out_of_memory_named(), torch.inference_mode():
-            x = card.put(batch, precision)
+            x = backend.put(batch, precision)
             if batch.shape not in recorded:
-                recorded[batch.shape] = card.record(placed, x)
-            return card.get(recorded[batch.shape](x))
+                recorded[batch.shape] = backend.record(placed, x)
+            return backend.get(recorded[batch.shape](x))
 
     return run
 

@@ -8,8 +8,8 @@ from bgdesk.core.recipe import Quality
 from bgdesk.core.resample import by_area, cubic, linear
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.networks.device import Run
-from bgdesk.engine.networks.nets import Net, stretch
-from bgdesk.engine.networks.onnx_net import OnnxNet
+from bgdesk.engine.networks.nets.architectures import stretch
+from bgdesk.engine.networks.network import Net
 
 #: What FAST gives the network, relative to its own size.
 _FAST = 0.75
@@ -19,7 +19,7 @@ _SECOND = 384
 _SURE = np.float32(1e-3)
 
 
-def segment(pixels: Pixels, net: Net | OnnxNet, run: Run, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
+def segment(pixels: Pixels, net: Net, run: Run, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
     """The matte of `pixels` (H×W×3 uint8 or uint16), float32 H×W in [0, 1].
 
     quality: FAST gives the network a smaller photo; BEST joins the photo's matte and that of its mirror image.
@@ -37,7 +37,7 @@ def segment(pixels: Pixels, net: Net | OnnxNet, run: Run, progress: Progress = s
     return matte
 
 
-def mirrored(pixels: Pixels, net: Net | OnnxNet, run: Run, progress: Progress = silent) -> Alpha:
+def mirrored(pixels: Pixels, net: Net, run: Run, progress: Progress = silent) -> Alpha:
     """The network's answer about a small mirror image of `pixels`, turned back: float32 in [0, 1] at the size it was given.
 
     A network of a fixed size is given that size.
@@ -48,7 +48,7 @@ def mirrored(pixels: Pixels, net: Net | OnnxNet, run: Run, progress: Progress = 
     return np.clip(_ask(pixels[::step, ::step][:, ::-1], size, net, run, progress, 0.0)[:, ::-1], 0, 1)
 
 
-def _ask(pixels: Pixels, size: Size, net: Net | OnnxNet, run: Run, progress: Progress, done: float) -> Alpha:
+def _ask(pixels: Pixels, size: Size, net: Net, run: Run, progress: Progress, done: float) -> Alpha:
     """The network's answer at its own size."""
     progress("network", done)
     small = by_area(pixels, size) if pixels.shape[0] * pixels.shape[1] > size.area else linear(pixels, size)

@@ -9,7 +9,10 @@ import numpy as np
 
 from bgdesk.core.errors import ModelError
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.networks.nets import NETS
+from bgdesk.engine.networks.device import Device, choose, place, probe
+from bgdesk.engine.networks.nets.architectures import NETS, Architecture
+from bgdesk.engine.networks.network import Opened, Proven
+from bgdesk.engine.networks.proof import Unproven, key, prove
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,15 +20,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Weights:
-    """A verified file of weights.
+    """A verified file of weights for one of bgdesk's own architectures: a Network that torch runs."""
 
-    id: catalogue id. net: key of nets.NETS. path: a safetensors file. sha256: of that file, checked by who made this.
-    """
+    id: str  #: catalogue id
+    net: str  #: key of NETS
+    path: Path  #: a safetensors file
+    sha256: str  #: of that file, checked by whoever made this
 
-    id: str
-    net: str
-    path: Path
-    sha256: str
+    def devices(self, device: str, precision: str) -> tuple[Device, ...]:
+        """See Network.devices."""
+        machine, reduced = probe(), NETS[self.net].reduced
+        best = choose(machine, device, precision, reduced)
+        return (best,) if best.kind == "cpu" else (best, choose(machine, "cpu", "auto", reduced))
+
+    def open(self, device: Device, proven: Proven) -> Opened[Architecture]:
+        """See Network.open."""
+        net, run = NETS[self.net], place(load(self), device)
+        if device.kind != "cpu" and key(self.sha256, device) not in proven:
+            try:
+                prove(net, run, lambda: place(load(self), Device("cpu", "CPU", "fp32")))
+            except Unproven as error:
+                raise Unproven(f"in {device.precision} {error}") from None
+            proven.add(key(self.sha256, device))
+        return Opened(net=net, device=device, run=run)
 
 
 def convert(onnx: Path, net: str, target: Path, progress: Progress = silent) -> None:

@@ -42,7 +42,7 @@ _X86 = {
 
 
 @dataclass(frozen=True)
-class Shelf:
+class KernelShelf:
     """Kernels made ahead. stamp: the sources they were made from.
 
     carried: those for this CPU, only read (None: there are none). own: where others are kept once compiled (None: nowhere).
@@ -60,7 +60,7 @@ def levels(system: str, machine: str) -> Mapping[str, tuple[str, ...]]:
     return {"apple-m1" if system == "Darwin" else "generic": ()}
 
 
-def find_shelf(carried: Path, cache: str) -> Shelf | None:
+def find_shelf(carried: Path, cache: str) -> KernelShelf | None:
     """The shelf at `carried` for this CPU, for which numba then compiles; None without one. cache: a folder, "" for none."""
     try:
         stamp = (carried / STAMP).read_text(encoding="utf-8")
@@ -70,8 +70,8 @@ def find_shelf(carried: Path, cache: str) -> Shelf | None:
     for level, needed in levels(platform.system(), platform.machine()).items():
         if (carried / level).is_dir() and features.issuperset(f"+{name}" for name in needed):
             target(level)
-            return Shelf(stamp, carried / level, Path(cache) / level if cache else None)
-    return Shelf(stamp, None, Path(cache) if cache else None)
+            return KernelShelf(stamp, carried / level, Path(cache) / level if cache else None)
+    return KernelShelf(stamp, None, Path(cache) if cache else None)
 
 
 def target(level: str) -> None:
@@ -112,7 +112,7 @@ class _ShelfCache:
     is ever found. A disk that fails costs time, never a photo.
     """
 
-    def __init__(self, function: Callable[..., Any], kept: Shelf) -> None:
+    def __init__(self, function: Callable[..., Any], kept: KernelShelf) -> None:
         self._name = f"{function.__module__}.{function.__name__}"
         self._kept = kept
 

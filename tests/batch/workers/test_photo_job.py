@@ -12,11 +12,14 @@ from PIL import Image
 from bgdesk.batch.model.values import BatchRecipe, Fallback, Variant, Written
 from bgdesk.batch.workers import photo_job
 from bgdesk.cli import cut
+from bgdesk.core.arrays import Pixels
+from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError, SaveError
 from bgdesk.core.formats import Format
-from bgdesk.core.recipe import MatteRecipe, Quality
+from bgdesk.core.recipe import EdgeRecipe, MatteRecipe, Quality
+from bgdesk.core.results import Confidence
 from bgdesk.core.stages import Stage
-from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
+from bgdesk.core.tasks import Cancelled, CancelToken, Progress, cancellable, silent
 from bgdesk.files.load import load
 from tests.batch.workers.workers import FakeEngine, engines_of, job_for, photo_at
 
@@ -106,6 +109,24 @@ def test_nobody_sees_the_colours_of_an_opacity(photo: Path, tmp_path: Path) -> N
     recipe = BatchRecipe(matte=MatteRecipe(spill="auto"), variants=(Variant(alpha_only=True),))
     photo_job.do(job_for(photo, tmp_path, recipe=recipe), engines_of(engine))
     assert engine.recipes == [MatteRecipe(decontaminate=False)]
+
+
+def test_the_edge_is_finished_after_confidence_was_judged(photo: Path, tmp_path: Path) -> None:
+    class Judge(FakeEngine):
+        judged: Cutout | None = None
+
+        def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
+            self.judged = cutout
+            return super().confidence(pixels, cutout, progress)
+
+    engine = Judge(0.9)
+    recipe = BatchRecipe(gate=0.5, edge=EdgeRecipe(shift=4), variants=(Variant(), Variant(name="mask", alpha_only=True)))
+    job = job_for(photo, tmp_path, recipe=recipe)
+    outcome = photo_job.do(job, engines_of(engine))
+    assert engine.judged is not None
+    assert not engine.judged.alpha[50, 102]
+    assert pixels_of(job.staged[0])[50, 102, 3] == pixels_of(job.staged[1])[50, 102] == 255
+    assert list(outcome.timings) == ["load", "network", "alpha", "confidence", "finish", "save"]
 
 
 @pytest.mark.parametrize(

@@ -290,7 +290,7 @@ def test_nothing_to_resume(bench: Bench, capsys: pytest.CaptureFixture[str]) -> 
         (["--resume", "--gate", "0.5"], "--gate and --resume cannot be combined"),
         (["a.jpg", "-o", "out", "--jobs", "0"], "--jobs is 1 or more"),
         (["a.jpg", "-o", "out", "--address", "x:1"], "add --engine ray"),
-        (["a.jpg", "-o", "out", "--gate", "2"], "The gate is a number from 0 to 1"),
+        (["a.jpg", "-o", "out", "--gate", "2"], "Gate is a number from 0 to 1, not 2"),
         (["a.jpg", "-o", "out", "--template", "nope"], "There is no template called 'nope'"),
         (["a.jpg", "-o", "out", "--pattern", "{what}"], "unknown {what}"),
         (["--status", "nope"], "no queue called 'nope'"),

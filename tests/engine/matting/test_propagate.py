@@ -8,7 +8,7 @@ from bgdesk.core.engine import Reach
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.tasks import Cancelled
 from bgdesk.core.trimap import Label
-from bgdesk.engine.matting.propagate import FLOW, extended
+from bgdesk.engine.matting.propagate import MARGIN, propagate
 from bgdesk.engine.networks.weights import Weights
 from bgdesk.engine.pipeline import Pipeline
 
@@ -83,7 +83,7 @@ def test_what_a_hand_has_fixed_stays() -> None:
     fixed[120:150, 270:290] = True  # painted as background before
     roi = Rect(190, 126, 230, 144)
     trimap[roi.slices] = 255
-    rect, labels = extended(pixels, trimap, alpha, roi, fixed)
+    rect, labels = propagate(pixels, trimap, alpha, roi, fixed)
     trimap[rect.slices] = labels
     assert (trimap[120:150, 270:290] == 0).all()
     assert (trimap[124:146, 170:260] == 255).all()
@@ -108,8 +108,8 @@ def test_nothing_farther_than_the_margin_is_read_or_changed() -> None:
     alpha[100:300], trimap[100:300] = 1, 255  # one endless bar
     roi = Rect(1480, 180, 1520, 220)
     trimap[roi.slices] = 0
-    rect, _ = extended(pixels, trimap, alpha, roi)
-    assert roi.grow(FLOW).contains(rect)
+    rect, _ = propagate(pixels, trimap, alpha, roi)
+    assert roi.grow(MARGIN).contains(rect)
     crop = roi.grow(Pipeline.MARGIN).clip(Size(3000, 400))
     whole = Pipeline(no_weights).rematte(pixels, trimap, alpha, roi)
     moved = roi.shift(-crop.left, -crop.top)

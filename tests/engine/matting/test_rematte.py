@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.trimap import Label, from_matte
-from bgdesk.engine.matting.propagate import FLOW
+from bgdesk.engine.matting import propagate
 from bgdesk.engine.matting.refine import refine
 from bgdesk.engine.matting.rematte import MARGIN, SAMPLED, solve
 from bgdesk.engine.pipeline import Pipeline
@@ -50,4 +50,4 @@ def test_a_crop_gives_the_same_answer_bit_for_bit(x: int, y: int, width: int, he
 
 
 def test_the_margin_that_callers_see_is_the_one_that_is_used() -> None:
-    assert Pipeline.MARGIN == FLOW + SAMPLED
+    assert Pipeline.MARGIN == propagate.MARGIN + SAMPLED

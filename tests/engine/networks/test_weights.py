@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file, save_file
 
 from bgdesk.core.errors import ModelError
-from bgdesk.engine.networks.nets import NETS
+from bgdesk.engine.networks.nets.architectures import NETS
 from bgdesk.engine.networks.weights import Weights, convert, load
 
 
