@@ -48,8 +48,10 @@ def is_staged(path: Path) -> bool:
 
 
 def sweep(staged: Sequence[Path]) -> None:
-    """Remove these staged files, whole and half-written ones, and nothing under any other name. Never raises: a staged file that
-    cannot be removed is in nobody's way."""
+    """Remove these staged files, whole and half-written ones, and nothing under any other name.
+
+    Never raises: a staged file that cannot be removed does no harm.
+    """
     tails: dict[Path, set[str]] = {}
     for path in filter(is_staged, staged):
         with suppress(OSError):
@@ -89,7 +91,7 @@ def place(written: Written, target: Path, may_replace: MayReplace) -> Path:
 
 
 def _claim(staged: Path, path: Path) -> bool:
-    """Give the staged file this name if nobody has it; False if somebody was quicker."""
+    """Give the staged file this name if it is free; False if it was taken meanwhile."""
     try:
         os.link(staged, path)
     except FileExistsError:
@@ -115,7 +117,7 @@ def _claim(staged: Path, path: Path) -> bool:
 
 
 def _mark(staged: Path) -> bytes:
-    """What a reserved name holds until the output comes, so that whoever finds it after a kill knows whose it is."""
+    """The content of a reserved file until the output comes: after a kill, it tells for which output it was reserved."""
     return b"reserved for " + os.fsencode(staged.name)
 
 
@@ -180,7 +182,7 @@ def _holds(path: Path, sha256: str) -> bool:
 
 
 def same(one: Path, other: Path) -> bool:
-    """Whether these are one file, under whatever names."""
+    """Whether these are names of one file."""
     try:
         return os.path.samefile(one, other)
     except OSError:

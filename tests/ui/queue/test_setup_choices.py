@@ -78,7 +78,7 @@ def test_the_plan_says_what_collides(folder: Path, tmp_path: Path) -> None:
     ("choices", "words"),
     [
         (SetupChoices(), "There are no photos yet"),
-        (SetupChoices(sources=(Path("/p"),), newer="yesterday"), "is no date"),
+        (SetupChoices(sources=(Path("/p"),), newer="yesterday"), "is not a date"),
         (SetupChoices(sources=(Path("/p"),), pattern="{nam}"), "unknown {nam}"),
         (SetupChoices(sources=(Path("/p"),), pattern="../{name}"), "leave it out"),
     ],
