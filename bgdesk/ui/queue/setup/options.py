@@ -22,7 +22,8 @@ from bgdesk.app.networks.model_files import ModelStatus
 from bgdesk.batch.model.values import Existing, Variant
 from bgdesk.batch.planning.naming import TOKENS
 from bgdesk.batch.planning.templates import Template
-from bgdesk.core.recipe import Format, Quality
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import Quality
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import Check, Combo, NumberSlider, hint_label, named, role
 from bgdesk.ui.kit.icons import Icons
