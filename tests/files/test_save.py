@@ -58,6 +58,10 @@ def test_the_recipe_decides_and_then_the_suffix(tmp_path: Path, name: str, recip
     assert names(tmp_path) == [name]
 
 
+def test_every_format_has_a_writer() -> None:
+    assert set(save._WRITERS) == set(Format)
+
+
 @pytest.mark.parametrize(("name", "what"), [("a.jpg", "'.jpg' files"), ("a", "files without a suffix"), ("a.png.bak", "'.bak' files")])
 def test_unknown_suffix(tmp_path: Path, name: str, what: str) -> None:
     assert refusal(tmp_path / name) == f"bgdesk does not write {what}. Choose a name that ends in .png or .psd."

@@ -19,11 +19,11 @@ from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.onnx_presets import Description
 from bgdesk.app.session.cutting import MODEL_OFFERS, Cutter
 from bgdesk.app.session.exporter import End, Exporter
-from bgdesk.app.session.photos import Busy, Photo, PhotoState
+from bgdesk.app.session.photos import Photo, PhotoState
 from bgdesk.app.session.strip import Entry, Found, Strip, tell
 from bgdesk.app.system import paths
 from bgdesk.app.system.settings import Settings
-from bgdesk.app.work.activity import Activity
+from bgdesk.app.work.activity import Activity, Busy
 from bgdesk.app.work.events import (
     AlphaChanged,
     EngineChanged,

@@ -77,7 +77,7 @@ class Variant:
     def __post_init__(self) -> None:
         facts = self.format.facts
         if self.alpha_only and (not facts.opacity_alone or self.background is not None):
-            able = " or ".join(each.facts.title for each in Format if each.facts.opacity_alone)
+            able = Format.titles_with_opacity_alone()
             raise UsageError(f"The variant {self.name!r} asks for the opacity alone: that is a {able} without a background.")
         if facts.layers and (self.size is not None or self.background is not None):
             raise UsageError(f"The variant {self.name!r} asks for a {facts.title}: it holds the whole photo, without size or background.")
