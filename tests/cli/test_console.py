@@ -1,10 +1,10 @@
 """What stderr shows on a terminal, and elsewhere."""
 
 import io
+import time
 
 import pytest
 
-from bgdesk.cli import console
 from bgdesk.cli.console import Console
 
 
@@ -45,7 +45,7 @@ def test_the_long_preparation_is_said_once_even_where_nobody_looks() -> None:
 
 def test_progress_is_replaced_by_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     screen = Screen()
     it = Console(screen)
     progress = it.progress("a very long name.jpg")

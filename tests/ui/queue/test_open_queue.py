@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot
 
-from bgdesk.app.session.photos import Busy
+from bgdesk.app.work.activity import Busy
 from bgdesk.app.work.events import BusyChanged
 from bgdesk.batch.model import words as queue_words
 from bgdesk.batch.model.values import BatchRecipe, Existing, Planned, QueueKind, State, Summary

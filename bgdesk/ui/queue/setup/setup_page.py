@@ -21,6 +21,7 @@ from bgdesk.batch.planning.plan import Plan
 from bgdesk.batch.planning.scan import Order
 from bgdesk.batch.planning.templates import Template, templates, variants_of
 from bgdesk.core.errors import UsageError
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import Icons
@@ -271,7 +272,7 @@ class SetupPage(QWidget):
                 self._show_looking(False)
 
         def moved(stage: str, fraction: float) -> None:
-            self._bar.setRange(0, 0 if stage == "scan" else 1000)
+            self._bar.setRange(0, 0 if stage == Stage.SCAN else 1000)
             self._bar.setValue(round(1000 * fraction))
 
         self._show_looking(True)

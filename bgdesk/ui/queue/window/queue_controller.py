@@ -18,6 +18,7 @@ from bgdesk.batch.run.queue import Phase, Queue, QueueInfo
 from bgdesk.batch.workers.photo_job import thumbnail, write
 from bgdesk.core.cutout import Cutout
 from bgdesk.engine.confidence import PASS
+from bgdesk.files.find import SUFFIXES
 from bgdesk.files.load import LoadedImage
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.system import show_outside
@@ -56,7 +57,7 @@ class QueueController:
         self.open_queue = OpenQueue(paths.data_folder(), services.pools(), services.post)
         ask = services.ask
         setup = SetupServices(
-            ask_files=lambda: ask.photos(self.window, _suffixes()),
+            ask_files=lambda: ask.photos(self.window, SUFFIXES),
             ask_folder=lambda title: ask.folder(self.window, title),
             networks=services.store.statuses,
             settings=lambda: self._session.settings,
@@ -262,9 +263,3 @@ def unfinished(home: Path) -> list[QueueInfo]:
         for info in queues(home)
         if info.kind is QueueKind.BATCH and not info.locked and any(info.counts.get(s, 0) for s in info.counts if s.open)
     ]
-
-
-def _suffixes() -> tuple[str, ...]:
-    from bgdesk.files.load import SUFFIXES
-
-    return SUFFIXES
