@@ -5,12 +5,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from bgdesk.app.work.jobs import Post
 from bgdesk.batch.model.values import BatchRecipe, Decision, Item, Job, Outcome, State, Summary, Written
 from bgdesk.batch.run.queue import ItemsChanged, Phase, PhaseChanged
 
@@ -44,9 +46,16 @@ def reviewable(folder: Path, id: int, colour: tuple[int, int, int], side: int = 
 
 
 class FakeQueue:
-    """batch.queue.Queue, as far as the window uses it. `calls` says what it was told."""
+    """batch.queue.Queue, as far as the window uses it. `calls` says what it was told; events go over `post`, as the real ones."""
 
-    def __init__(self, items: Sequence[Item], recipe: BatchRecipe | None = None, folder: Path = Path("/queues/one")) -> None:
+    def __init__(
+        self,
+        items: Sequence[Item],
+        recipe: BatchRecipe | None = None,
+        folder: Path = Path("/queues/one"),
+        post: Post = lambda call: call(),
+    ) -> None:
+        self._post = post
         self._items = {each.id: each for each in items}
         self.recipe = recipe or BatchRecipe(gate=0.8)
         self.folder, self.id, self.title, self.output = folder, folder.name, "Shoes", Path("/photos/cutouts")
@@ -73,7 +82,7 @@ class FakeQueue:
 
     def tell(self, event: Any) -> None:
         for listener in list(self._listeners):
-            listener(event)
+            self._post(partial(listener, event))
 
     def put(self, *items: Item) -> None:
         """These are so now."""

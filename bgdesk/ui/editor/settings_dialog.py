@@ -1,4 +1,4 @@
-"""Settings: theme, what computes, and the strength of the overlay. Every change is taken at once; there is nothing to apply."""
+"""The settings: theme, device, precision, and the strength of the tint."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +15,7 @@ _PRECISIONS = (("auto", "Best for the device"), ("fp32", "32 bit, exact"), ("bf1
 
 
 class SettingsDialog(QDialog):
-    """`changed` gets the whole new settings with every choice."""
+    """Shows the settings. Every choice takes effect at once: `changed` gets all settings anew."""
 
     def __init__(self, parent: QWidget, settings: Settings, changed: Callable[[Settings], None]) -> None:
         super().__init__(parent)
@@ -27,7 +27,7 @@ class SettingsDialog(QDialog):
         form.addRow("Theme", self._combo("settings.theme", "Theme", _THEMES, "theme"))
         form.addRow("Device", self._combo("settings.device", "Device", _DEVICES, "device"))
         form.addRow("Precision", self._combo("settings.precision", "Precision", _PRECISIONS, "precision"))
-        form.addRow("", hint_label("Device and precision are used from the next start on."))
+        form.addRow("", hint_label("Device and precision change at the next start."))
         self._strength = NumberSlider("settings.overlay", "Tint strength", 0, 100, STANDARD_STRENGTH, "%")
         self._strength.set_value(round(settings.overlay * 100))
         self._strength.changed.connect(lambda value: self._take("overlay", value / 100))

@@ -238,7 +238,7 @@ def test_a_picture_that_fails_is_logged_and_the_next_is_loaded(bridge: Bridge, q
         (Summary({}), Phase.IDLE, []),
         (Summary({State.QUEUED: 10}), Phase.RUNNING, ["Starting"]),
         (Summary({State.QUEUED: 10, State.DONE: 1}, 2.0, 300.0), Phase.RUNNING, ["2.0 photos a second", "5 minutes left"]),
-        (Summary({State.QUEUED: 1, State.RUNNING: 1}), Phase.PAUSED, ["Pausing: the photos in hand are being finished"]),
+        (Summary({State.QUEUED: 1, State.RUNNING: 1}), Phase.PAUSED, ["Pausing after the photos that are being done"]),
         (Summary({State.QUEUED: 1}), Phase.PAUSED, ["Paused"]),
         (Summary({State.QUEUED: 1, State.FAILED: 2}), Phase.IDLE, ["Stopped. 1 photo left", "2 failed"]),
         (Summary({State.DONE: 5, State.REVIEW: 3}), Phase.IDLE, ["Finished", "3 to review"]),
@@ -257,7 +257,7 @@ def test_words() -> None:
     ]  # fmt: skip
     assert words.share(0.7999) == "79 %"  # what is under the gate never reads as being on it
     assert words.share(0.29) == "29 %"
-    assert words.short_stage("confidence") == "Looking it over"
+    assert words.short_stage("confidence") == "Checking"
 
 
 def test_what_is_said_of_queues(tmp_path: Path) -> None:

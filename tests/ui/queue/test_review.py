@@ -192,7 +192,8 @@ class Table:
 
     def __init__(self, qtbot: QtBot, bridge: Bridge, folder: Path) -> None:
         self.qtbot = qtbot
-        self.queue = FakeQueue([reviewable(folder, id, colour) for id, colour in ((1, RED), (2, GREEN), (3, BLUE), (4, GREY))])
+        items = [reviewable(folder, id, colour) for id, colour in ((1, RED), (2, GREEN), (3, BLUE), (4, GREY))]
+        self.queue = FakeQueue(items, post=bridge.post)
         self.queue.put(item(8, State.DONE), item(9, State.QUEUED))
         self.room = OpenQueue(folder, Brake().pool, bridge.post)
         self.room.adopt(self.queue, self.queue.items(), self.queue.summary())  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Which of the photos that wait for a look is looked at, and what was said of the others."""
+"""The order of the photos in review, and the decisions about them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,34 +8,34 @@ from bgdesk.batch.model.values import Decision
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a person said of the item `id`."""
+    """A person's decision about the item `id`."""
 
     id: int
     decision: Decision
 
 
 class Deck:
-    """Photos in order, by item id. Those that come later stand at the end; those decided stay in it, and are passed over.
+    """The photos in review by item id, with a current one. New photos are added at the end; decided ones are skipped.
 
-    The latest decision is held back until the next one, so that it can be taken back: nothing has been moved yet.
+    The latest decision is held back until the next one, so that it can be undone before any file moves.
     """
 
     def __init__(self) -> None:
         self._ids: list[int] = []
-        self._done: dict[int, Decision | None] = {}  # None: not by us, and not waiting any more
+        self._done: dict[int, Decision | None] = {}  # None: decided elsewhere
         self._at = 0
         self._held: Judgement | None = None
 
     def bring(self, waiting: Collection[int]) -> None:
-        """The items that wait for a look now, in order."""
+        """Take over the items that are in review now, in order."""
         standing = set(waiting)
         known = set(self._ids)
         for id in self._ids:
             if id not in self._done and id not in standing:
-                self._done[id] = None  # decided elsewhere, or taken out of the queue
+                self._done[id] = None  # decided elsewhere, or removed from the queue
         for id in waiting:
             if id in self._done and not (self._held and self._held.id == id) and self._done[id] is None:
-                del self._done[id]  # it waits again
+                del self._done[id]  # in review again
         self._ids += [id for id in waiting if id not in known]
         if self.current is None:
             self._go_on(self._at)
@@ -48,17 +48,17 @@ class Deck:
 
     @property
     def position(self) -> tuple[int, int]:
-        """The current one's number, from 1, and how many there are."""
+        """The number of the current photo, from 1, and how many there are."""
         return self._at + 1, len(self._ids)
 
     @property
     def left(self) -> int:
-        """How many nobody has said anything of."""
+        """How many have no decision yet."""
         return len(self._ids) - len(self._done)
 
     @property
     def decisions(self) -> dict[int, Decision]:
-        """What was said here, by item id; the one held back is among it."""
+        """The decisions made here, by item id, with the one that is held back."""
         return {id: decision for id, decision in self._done.items() if decision is not None}
 
     @property
@@ -66,12 +66,12 @@ class Deck:
         return self._held
 
     def ahead(self, count: int) -> list[int]:
-        """The next ones that would be looked at."""
+        """The next photos without a decision."""
         order = self._ids[self._at + 1 :] + self._ids[: self._at]
         return [id for id in order if id not in self._done][:count]
 
     def step(self, direction: int) -> None:
-        """To the next (+1) or previous (-1) one without a decision, round and round."""
+        """Go to the next (+1) or previous (-1) photo without a decision; after the last comes the first."""
         size = len(self._ids)
         for distance in range(1, size + 1):
             at = (self._at + direction * distance) % size
@@ -80,7 +80,7 @@ class Deck:
                 return
 
     def decide(self, decision: Decision) -> Judgement | None:
-        """Say it of the current one, and go on to the next. What was held back before comes back: it is to be carried out now."""
+        """Decide about the current photo and go to the next. Returns the decision held back before, to be carried out now."""
         id = self.current
         if id is None:
             return None
@@ -90,18 +90,18 @@ class Deck:
         return due
 
     def settle(self) -> Judgement | None:
-        """What is held back, to be carried out now: it cannot be taken back any more."""
+        """Return the decision held back, to be carried out now; it can no longer be undone."""
         due, self._held = self._held, None
         return due
 
     def fixed(self, id: int) -> None:
-        """Another picture took its place."""
+        """The item got another cut-out: it is decided."""
         self._done[id] = Decision.FIXED
         if id == (self._ids[self._at] if self._at < len(self._ids) else None):
             self._go_on(self._at + 1)
 
     def undo(self) -> bool:
-        """Take the latest decision back, and look at its photo again. False if there is none."""
+        """Undo the decision held back and return to its photo. False if there is none."""
         if self._held is None:
             return False
         del self._done[self._held.id]

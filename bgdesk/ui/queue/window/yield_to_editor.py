@@ -1,4 +1,4 @@
-"""Editing goes on while a queue runs: what a person does there comes first."""
+"""Pauses the queue's work while a person works in the editor."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,12 @@ from bgdesk.app.work.events import Event
 
 #: Time after the last interactive work until the queue goes on, in milliseconds: strokes come in groups.
 REST_MS = 1000
-#: Work that a person waits for, and that the queue does not slow down.
+#: Stages that the queue does not slow down.
 _ELSEWHERE = frozenset({"download", "wait"})
 
 
 class YieldToEditor(QObject):
-    """Strokes overtake the queue: it is held while a person paints or waits for the editor, and for a moment after."""
+    """Holds the queue while the person paints or waits for the editor, and for a moment after. hold(held): holds or releases it."""
 
     def __init__(self, session: Session, hold: Callable[[bool], None], rest_ms: int = REST_MS) -> None:
         super().__init__()
