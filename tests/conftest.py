@@ -17,6 +17,8 @@ from hypothesis import settings
 # Before anything imports Qt: no test may need, or open a window on, the screen of whoever runs it.
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests load ONNX Runtime by themselves
+# Tests, and the processes that they start, use the kernels that `packaging/dev.py test` has compiled, whatever home they are given.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parent.parent / ".cache" / "kernels"))
 
 # No deadline: the time that one example takes says more about the machine's other work than about the code.
 # In CI the examples are the same in every run, so that a red one can be repeated.

@@ -10,15 +10,17 @@ from typing import Protocol
 
 from bgdesk.cli import engine_options, json_record
 from bgdesk.cli.console import Console
-from bgdesk.cli.targets import Task, find_photos, plan
+from bgdesk.cli.targets import Task, plan
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineStatus
 from bgdesk.core.errors import BgdeskError, SaveError, UsageError
-from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe, Quality
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe, MatteRecipe, Quality
 from bgdesk.core.results import Coloured, Refined
 from bgdesk.core.tasks import Cancelled, Progress, silent
-from bgdesk.files.load import SUFFIXES, load, load_trimap
+from bgdesk.files.find import find
+from bgdesk.files.load import load, load_trimap
 from bgdesk.files.save import save
 
 log = logging.getLogger(__name__)
@@ -74,8 +76,8 @@ def run(
     args: argparse.Namespace, open_pipeline: Callable[[str | None, str, str, bool, str | None], Cutter] = engine_options.open_pipeline
 ) -> int:
     format = Format(args.format) if args.format else None
-    inputs = find_photos(args.inputs, SUFFIXES)
-    tasks = plan(inputs, args.output, format)
+    found = find(map(Path, args.inputs))
+    tasks = plan(args.inputs, found, args.output, format)
     _check_combinations(args, tasks)
     console = Console()
     failures = 0
@@ -87,10 +89,8 @@ def run(
         if args.json:
             print(json_record.failed(source, error), flush=True)
 
-    for folder in inputs.empty:
-        fail(folder, f"{folder} holds no photo that bgdesk can read. Name a folder with {', '.join(SUFFIXES)} files.")
-    for folder, reason in inputs.closed:
-        fail(folder, f"{folder} could not be opened: {reason}. Check its permissions and the disk.")
+    for folder, error in found.problems:
+        fail(folder, error)
     if not tasks:
         return 1
     _make_folders(tasks)

@@ -13,14 +13,15 @@ from bgdesk.app.networks.store import ModelStore, default_store
 from bgdesk.app.system import paths
 from bgdesk.cli import engine_options, qtlibs
 from bgdesk.cli.console import Console
-from bgdesk.cli.main import has_display
+from bgdesk.cli.display import has_display
 from bgdesk.cli.models import remedy
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.errors import BgdeskError
 from bgdesk.core.tasks import Progress
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.engine.self_test import Comparison, compare_with_cpu, versions
-from bgdesk.files.load import SUFFIXES, load
+from bgdesk.files.find import has_photo_suffix
+from bgdesk.files.load import load
 
 Compare: TypeAlias = Callable[[Pipeline, Pixels, Progress], Comparison]
 
@@ -119,4 +120,4 @@ def _engine(open_pipeline: Callable[[], Pipeline], compare: Compare, console: Co
 
 
 def _sample(folder: Path) -> Path | None:
-    return next((file for file in sorted(folder.glob("*")) if file.suffix.lower() in SUFFIXES), None)
+    return next((file for file in sorted(folder.glob("*")) if has_photo_suffix(file.name)), None)

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import psutil
+
 from bgdesk.core.cutout import Cutout
 
 
@@ -32,49 +34,19 @@ def failed(source: Path, error: str) -> str:
     return json.dumps({"source": str(source), "error": error})
 
 
-if sys.platform == "win32":
-    import ctypes
-    from ctypes import wintypes
-
-    class _MemoryCounters(ctypes.Structure):
-        _fields_ = (
-            ("cb", wintypes.DWORD),
-            ("page_fault_count", wintypes.DWORD),
-            ("peak_working_set_size", ctypes.c_size_t),
-            ("working_set_size", ctypes.c_size_t),
-            ("quota_peak_paged_pool_usage", ctypes.c_size_t),
-            ("quota_paged_pool_usage", ctypes.c_size_t),
-            ("quota_peak_non_paged_pool_usage", ctypes.c_size_t),
-            ("quota_non_paged_pool_usage", ctypes.c_size_t),
-            ("pagefile_usage", ctypes.c_size_t),
-            ("peak_pagefile_usage", ctypes.c_size_t),
-        )
-
-    def _peak_bytes() -> int:
-        counters = _MemoryCounters(cb=ctypes.sizeof(_MemoryCounters))
-        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-        kernel.GetCurrentProcess.restype = wintypes.HANDLE
-        kernel.K32GetProcessMemoryInfo.argtypes = (wintypes.HANDLE, ctypes.POINTER(_MemoryCounters), wintypes.DWORD)
-        if not kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb):
-            raise ctypes.WinError(ctypes.get_last_error())
-        return int(counters.peak_working_set_size)
-
-elif sys.platform == "linux":
-
-    def _peak_bytes() -> int:
-        # getrusage would count what the parent process had in memory when it started this one.
+def _peak_bytes() -> int:
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    if sys.platform == "linux":
+        # psutil does not tell the peak there, and getrusage would count what the parent process had in memory when it started us.
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
         raise OSError("the kernel does not tell the peak memory of a process")
+    import resource
 
-else:
-
-    def _peak_bytes() -> int:
-        import resource
-
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def peak_memory_mb() -> float | None:

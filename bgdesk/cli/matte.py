@@ -8,7 +8,8 @@ from bgdesk.cli import engine_options, json_record
 from bgdesk.cli.console import Console
 from bgdesk.cli.cut import Clock, Cutter, from_trimap
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe, MatteRecipe
 from bgdesk.files.load import load, load_trimap
 from bgdesk.files.save import save
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
+from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap, check_pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineStatus, Reach
 from bgdesk.core.errors import MattingError
@@ -19,6 +19,7 @@ from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.core.results import Coloured, Confidence, Patch, Refined
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.engine import prepare
 from bgdesk.engine.networks.network import MattingNet, Net, Network, Opened, Proven
 from bgdesk.engine.networks.resident import Resident
 
@@ -86,23 +87,20 @@ class Pipeline:
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
         """See EngineProtocol.warm."""
-        # Noise: on anything plainer the solver is done before its kernels are asked for.
-        sample = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
-        trimap = np.zeros((48, 48), np.uint8)
-        trimap[:, 16:32], trimap[:, 32:] = 128, 255
-        from bgdesk.engine.matting.refine import refine
-
-        self.foreground(sample, refine(sample, trimap, None).alpha, recipe=MatteRecipe(spill=(0, 177, 64)))
-        progress("network", 0.5)
-        self._segmenter.load()
-        progress("network", 1.0)
+        prepare.begin()
+        try:
+            progress("network", 0.5)
+            self._segmenter.load()
+            progress("network", 1.0)
+        finally:
+            prepare.wait(progress)
         return self.status
 
     def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
         """See EngineProtocol.segment."""
         from bgdesk.engine.networks.segment import segment
 
-        _check_pixels(pixels)
+        check_pixels(pixels)
         progress("network", 0.0)
 
         def work(opened: Opened[Net]) -> Alpha:
@@ -112,15 +110,18 @@ class Pipeline:
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         """See EngineProtocol.auto."""
+        timings: dict[str, float] = {}
+        notes: tuple[str, ...] = ()
+        with _timed(timings, "network"):
+            # Importing torch keeps the interpreter busy; the network's pass does not, and the kernels load beside it.
+            self._segmenter.load()
+            prepare.begin()
+            matte = self.segment(pixels, progress, recipe.quality)
         from bgdesk.core.trimap import from_matte
         from bgdesk.engine.matting.refine import broad_softness
         from bgdesk.engine.matting.tiles import pinned
         from bgdesk.engine.runtime import allocator
 
-        timings: dict[str, float] = {}
-        notes: tuple[str, ...] = ()
-        with _timed(timings, "network"):
-            matte = self.segment(pixels, progress, recipe.quality)
         with _timed(timings, "trimap"):
             progress("trimap", 0.0)
             trimap = from_matte(matte)
@@ -148,7 +149,7 @@ class Pipeline:
 
     def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Refined:
         """See EngineProtocol.matte."""
-        _check_pixels(pixels)
+        check_pixels(pixels)
         _check_like(pixels, trimap, "trimap")
         _check_trimap(trimap)
         if not (trimap != 128).any():
@@ -171,9 +172,7 @@ class Pipeline:
         again: bool | None = None,
     ) -> Patch:
         """See EngineProtocol.rematte."""
-        from bgdesk.engine.matting.rematte import rematte
-
-        _check_pixels(pixels)
+        check_pixels(pixels)
         _check_like(pixels, labels, "trimap")
         _check_like(pixels, alpha, "alpha")
         if labels.dtype != np.uint8:
@@ -183,14 +182,18 @@ class Pipeline:
         inside = roi.intersect(Rect.of_shape(labels.shape))
         if inside.empty:
             raise MattingError(f"The region {tuple(roi)} lies outside the photo ({labels.shape[1]}×{labels.shape[0]}).")
+        prepare.wait(progress)
+        from bgdesk.engine.matting.rematte import rematte
+
         return rematte(pixels, labels, np.asarray(alpha, np.float32), inside, progress, reach=reach, fixed=fixed, again=again)
 
     def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
         """See EngineProtocol.foreground."""
+        check_pixels(pixels)
+        _check_like(pixels, alpha, "alpha")
+        prepare.wait(progress)
         from bgdesk.engine.colours.foreground import foreground
 
-        _check_pixels(pixels)
-        _check_like(pixels, alpha, "alpha")
         alpha = np.ascontiguousarray(alpha, np.float32)
         colours = foreground(pixels, alpha, progress, recipe.amount)
         if recipe.spill is None:
@@ -207,7 +210,7 @@ class Pipeline:
         """See EngineProtocol.confidence."""
         from bgdesk.engine.confidence import judge
 
-        _check_pixels(pixels)
+        check_pixels(pixels)
         _check_like(pixels, cutout.alpha, "cutout")
         progress("confidence", 0.0)
         found = judge(pixels, cutout, lambda part: self.mirrored(pixels, part, progress))
@@ -260,6 +263,7 @@ class Pipeline:
         return Refined(alpha=matter[1].ask(work))
 
     def _solve(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> Refined:
+        prepare.wait(progress)
         from bgdesk.engine.matting.refine import refine
 
         solved = refine(pixels, trimap, prior, progress)
@@ -272,13 +276,6 @@ def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     timings[stage] = time.perf_counter() - start
-
-
-def _check_pixels(pixels: Pixels) -> None:
-    if not isinstance(pixels, np.ndarray):
-        raise MattingError(f"Pixels must be an array, and this is a {type(pixels).__name__}. Of a loaded photo, give its .pixels.")
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16) or 0 in pixels.shape:
-        raise MattingError(f"Pixels must be height × width × 3, uint8 or uint16; these are {pixels.shape} {pixels.dtype}.")
 
 
 def _check_like(pixels: Pixels, other: Alpha | Trimap | Mask, name: str) -> None:

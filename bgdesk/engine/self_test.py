@@ -13,7 +13,7 @@ from bgdesk.engine.pipeline import Pipeline
 
 #: Packages whose versions a report tells; a frozen build carries pip's metadata of them.
 PACKAGES = (
-    "torch", "numpy", "opencv-python-headless", "pillow", "pillow-heif", "psd-tools", "PySide6-Essentials", "numba",
+    "torch", "numpy", "opencv-python-headless", "pillow", "pi-heif", "psd-tools", "PySide6-Essentials", "numba",
     "safetensors", "onnx", "onnxruntime", "platformdirs",
 )  # fmt: skip
 

@@ -20,6 +20,7 @@ from bgdesk.core import trimap as trimaps
 from bgdesk.core.arrays import Trimap, to_uint8
 from bgdesk.core.errors import LoadError
 from bgdesk.core.geometry import Size
+from bgdesk.files.find import SUFFIXES
 from bgdesk.files.metadata import LoadedImage
 from bgdesk.files.readers import pillow_read
 from bgdesk.files.readers.cut_short import ends_early
@@ -28,12 +29,6 @@ from bgdesk.files.readers.orient import upright
 from bgdesk.files.readers.sniff import HEAD, Kind, Stranger, sniff
 
 __all__ = ["SUFFIXES", "LoadedImage", "load", "load_trimap", "measure", "preview"]
-
-#: Suffixes offered in file dialogs and taken from folders. Other files still open if their content is known.
-SUFFIXES: tuple[str, ...] = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif", ".hif", ".avif", ".psd", ".psb",
-    ".gif", ".bmp", ".jp2", ".j2k", ".jpx", ".mpo", ".tga", ".ppm", ".pgm", ".qoi",
-)  # fmt: skip
 
 _EARLY = re.compile(r"truncated|unexpected end|end of file|\beof\b|broken data stream|not enough (image )?data|premature", re.IGNORECASE)
 

@@ -20,11 +20,11 @@ from bgdesk.app.work.events import Message, Severity
 from bgdesk.app.work.jobs import Jobs, Lane
 from bgdesk.core.errors import BgdeskError
 from bgdesk.engine.pipeline import Pipeline
-from bgdesk.ui.editor.commands import Rooms
 from bgdesk.ui.editor.main_window import MainWindow
 from bgdesk.ui.kit.bridge import Bridge
 from bgdesk.ui.kit.file_dialogs import Ask
 from bgdesk.ui.kit.icons import application_icon
+from bgdesk.ui.services import Services
 
 if TYPE_CHECKING:
     from bgdesk.batch.run.queue import MakePool
@@ -47,7 +47,17 @@ def build(store: ModelStore, bridge: Bridge, ask: Ask) -> MainWindow:
     jobs = Jobs(bridge.post)
     jobs.submit(Lane.IO, lambda _progress: _import_decoders())
     session = Session(pipeline, store, settings, jobs, bridge.post)
-    return MainWindow(Rooms(session, store, jobs, ask, pipeline.close, settings_file.save, bridge.post, _pools))
+    services = Services(
+        session=session,
+        store=store,
+        jobs=jobs,
+        ask=ask,
+        renew_engine=pipeline.close,
+        remember=settings_file.save,
+        post=bridge.post,
+        pools=_pools,
+    )
+    return MainWindow(services)
 
 
 def _pools() -> "MakePool":
@@ -104,8 +114,8 @@ def run(paths: Sequence[Path] = ()) -> int:
 
     QTimer.singleShot(0, begin)  # once the window is on the screen
     status = qt.exec()
-    if window.commands.desk is not None:
-        window.commands.desk.room.join()
+    if window.commands.queue_controller is not None:
+        window.commands.queue_controller.open_queue.join()
     bridge.close()
     return status
 

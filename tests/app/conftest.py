@@ -18,7 +18,7 @@ from bgdesk.app.work.events import Event, Message
 from bgdesk.app.work.jobs import Job, Jobs, Lane
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineStatus, Reach
-from bgdesk.core.errors import LoadError, SaveError
+from bgdesk.core.errors import Cause, LoadError, SaveError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe, MatteRecipe
 from bgdesk.core.results import Coloured, Patch
@@ -187,6 +187,7 @@ class FakeFiles:
         self.gate: threading.Event | None = None
         self.save_gate: threading.Event | None = None
         self.failure: Exception | None = None
+        self.there: set[Path] = set()
         self.save_failure: Exception | None = None
         self.threads: set[str] = set()
 
@@ -217,6 +218,7 @@ class FakeFiles:
         metadata: LoadedImage | None,
         protect: Collection[Path],
         progress: Progress,
+        replace: bool,
     ) -> Path:
         progress("save", 0.1)
         while self.save_gate is not None and not self.save_gate.wait(0.002):
@@ -225,6 +227,8 @@ class FakeFiles:
             raise self.save_failure
         if path in protect:
             raise SaveError(f"{path.name} is the source. Choose another name.")
+        if path in self.there and not replace:
+            raise SaveError(f"{path.name} could not be saved: a file of that name is there.", Cause.EXISTS)
         self.saved[path] = (cutout, recipe, metadata, tuple(protect))
         return path
 
@@ -337,9 +341,9 @@ class Desk:
     @property
     def state(self) -> tuple[bytes, bytes]:
         """Trimap and alpha, to compare bit for bit."""
-        document = self.session.document
-        assert document is not None
-        return document.trimap.tobytes(), document.alpha.tobytes()
+        work = self.session.work
+        assert work is not None
+        return work.labels.tobytes(), work.solved.tobytes()
 
 
 @pytest.fixture

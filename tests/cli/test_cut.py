@@ -282,10 +282,10 @@ def test_a_folder_that_cannot_be_opened_fails_alone(
     photo("a.png")
     Path("locked").mkdir()
 
-    def refused(folder: Path) -> list[Path]:
+    def refused(folder: Path) -> object:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "iterdir", refused)
+    monkeypatch.setattr("bgdesk.files.find.os.scandir", refused)
     assert run_cut(fake_engine, "locked", "a.png", "-o", "out") == 1
     assert Path("out/a.png").is_file()
     assert "locked could not be opened: Permission denied." in capsys.readouterr().err

@@ -16,7 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from bgdesk.app.editing.document import Document
+from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.catalog import CatalogEntry, Source
 from bgdesk.app.networks.store import ModelStatus, ModelStore
 from bgdesk.app.session.session import Session
@@ -34,10 +34,10 @@ from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.ui.canvas.render import LABEL_COLOURS
-from bgdesk.ui.editor.commands import Rooms
 from bgdesk.ui.editor.main_window import MainWindow
 from bgdesk.ui.kit.bridge import Bridge
-from bgdesk.ui.kit.file_dialogs import Ask, Closing
+from bgdesk.ui.kit.file_dialogs import Ask, Closing, ExportTarget
+from bgdesk.ui.services import Services
 from tests.ui.fakes import Brake
 
 #: Photos of these tests: a bright disc on a dark ground.
@@ -197,6 +197,7 @@ class Answers(Ask):
     close: Closing = Closing.CANCEL
     chosen: Path | None = None
     leave: bool = True
+    may_replace: bool = True
     asked: list[str] = field(default_factory=list)
 
     def photos(self, parent: QWidget, suffixes: tuple[str, ...]) -> list[Path]:
@@ -207,9 +208,13 @@ class Answers(Ask):
         self.asked.append("network")
         return self.network
 
-    def export_target(self, parent: QWidget, suggestion: Path, format: Format) -> tuple[Path, Format] | None:
+    def export_target(self, parent: QWidget, suggestion: Path, format: Format) -> ExportTarget | None:
         self.asked.append(f"export {suggestion.name} {format.value}")
-        return None if self.target is None else (self.target, Format(self.target.suffix[1:]))
+        return None if self.target is None else ExportTarget(self.target, Format(self.target.suffix[1:]), self.target.exists())
+
+    def replace(self, parent: QWidget, path: Path) -> bool:
+        self.asked.append(f"replace {path.name}")
+        return self.may_replace
 
     def colour(self, parent: QWidget, title: str, current: str) -> str | None:
         self.asked.append(f"colour {current}")
@@ -254,10 +259,17 @@ class Desk:
         jobs = Jobs(self.bridge.post)
         self.files = Files()
         self.session = Session(self.engine, self.store, settings, jobs, self.bridge.post, self.files)
-        rooms = Rooms(
-            self.session, self.store, jobs, self.ask, self.engine.close, self.remembered.append, self.bridge.post, lambda: self.pools
+        services = Services(
+            session=self.session,
+            store=self.store,
+            jobs=jobs,
+            ask=self.ask,
+            renew_engine=self.engine.close,
+            remember=self.remembered.append,
+            post=self.bridge.post,
+            pools=lambda: self.pools,
         )
-        self.window = MainWindow(rooms)
+        self.window = MainWindow(services)
         self.window.show()
         qtbot.waitExposed(self.window)
         self.closed = False
@@ -270,17 +282,17 @@ class Desk:
         self.files.gate.set()
         self.ask.close = Closing.DISCARD
         self.window.close()
-        if self.window.commands.desk is not None:
-            self.window.commands.desk.room.join()
+        if self.window.commands.queue_controller is not None:
+            self.window.commands.queue_controller.open_queue.join()
         self.bridge.close()
         self.window.deleteLater()
         QApplication.processEvents()
 
     @property
-    def document(self) -> Document:
-        document = self.session.document
-        assert document is not None
-        return document
+    def work(self) -> Work:
+        work = self.session.work
+        assert work is not None
+        return work
 
     def until(self, condition: Callable[[], bool]) -> None:
         self.qtbot.waitUntil(condition, timeout=10_000)
@@ -296,7 +308,7 @@ class Desk:
     def open(self, path: Path) -> None:
         """Drop one photo and wait for its cut-out."""
         self.drop(path)
-        self.until(lambda: self.session.document is not None and self.document.path == path and self.document.has_alpha)
+        self.until(lambda: self.session.work is not None and self.work.path == path and self.work.has_alpha)
         self.settle()
 
     def settle(self) -> None:

@@ -15,7 +15,7 @@ from PIL import Image, ImageCms, ImageOps
 from bgdesk.core.errors import LoadError
 from bgdesk.core.geometry import Size
 from bgdesk.core.trimap import Label
-from bgdesk.files.load import SUFFIXES, load, load_trimap, preview
+from bgdesk.files.load import load, load_trimap, preview
 from bgdesk.files.readers.orient import upright
 from tests.files import pictures
 
@@ -384,11 +384,6 @@ def test_preview_obeys_profile_and_cmyk(tmp_path: Path) -> None:
     image = Image.frombytes("CMYK", RGB.size, cmyk(PHOTO).tobytes())
     small = preview(pictures.write(tmp_path / "b.jpg", pictures.encoded(image, "JPEG", quality=95)), 20)
     assert np.abs(small.astype(int) - cv2.resize(PHOTO, (20, 15), interpolation=cv2.INTER_AREA)).mean() < 4
-
-
-def test_suffixes_are_lower_case_and_unique() -> None:
-    assert len(set(SUFFIXES)) == len(SUFFIXES)
-    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in SUFFIXES)
 
 
 def test_importing_is_light() -> None:

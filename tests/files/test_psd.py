@@ -18,6 +18,7 @@ from psd_tools.psd import PSD
 from bgdesk.core.arrays import quantise
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import SaveError
+from bgdesk.core.formats import Format
 from bgdesk.files import atomic, colour
 from bgdesk.files.load import load
 from bgdesk.files.save import save
@@ -188,7 +189,7 @@ def test_without_metadata(tmp_path: Path) -> None:
 
 
 def test_limits_of_the_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wide = pictures.cutout(psd.MAX_SIDE + 1, 2)
+    wide = pictures.cutout(Format.PSD.facts.largest_side + 1, 2)
     with pytest.raises(SaveError, match=r"^a\.psd could not be saved: a PSD has at most 30000 pixels a side, .*30001 × 2\. Export PNG"):
         save(wide, tmp_path / "a.psd")
     monkeypatch.setattr(psd, "MAX_BYTES", 5000)

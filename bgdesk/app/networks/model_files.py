@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bgdesk.app.networks.catalog import CatalogEntry
 from bgdesk.app.networks.download import sha256_of
-from bgdesk.app.system.filelock import locked
+from bgdesk.app.system.locks import locked
 from bgdesk.core.errors import ModelError
 from bgdesk.core.network import NetworkKind
 from bgdesk.core.tasks import Progress, silent

@@ -16,7 +16,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Work:
+class ActiveJob:
     """One job under way. `visible`: the person waits for it."""
 
     def __init__(self, activity: Activity, lane: Lane, stage: str, visible: bool) -> None:
@@ -56,7 +56,7 @@ class Activity:
     def __init__(self, jobs: Jobs, emit: Callable[[Event], None]) -> None:
         self._jobs = jobs
         self._emit = emit
-        self._works: list[Work] = []
+        self._works: list[ActiveJob] = []
 
     def submit(
         self,
@@ -72,7 +72,7 @@ class Activity:
         visible: bool = True,
         preemptible: bool = False,
         quiet: bool = False,
-    ) -> Work:
+    ) -> ActiveJob:
         """Jobs.submit, with its place in `busy`.
 
         doing: "saving photo.png", for the sentence about a failure that nobody foresaw.
@@ -80,7 +80,7 @@ class Activity:
         quiet: a foreseen failure is told only if the person waits for the work by then.
         on_cancelled(by_person): by_person if it was `cancel` here that stopped it.
         """
-        entry = Work(self, lane, stage, visible)
+        entry = ActiveJob(self, lane, stage, visible)
         self._works.append(entry)
 
         def progressed(stage: str, fraction: float) -> None:
@@ -118,13 +118,13 @@ class Activity:
             self._emit(BusyChanged())
         return entry
 
-    def _end(self, entry: Work) -> None:
+    def _end(self, entry: ActiveJob) -> None:
         self._works.remove(entry)
         if entry.visible:
             self._emit(BusyChanged())
 
     def promote(self, lane: Lane, job: Job[Any]) -> None:
-        """See Work.promote."""
+        """See ActiveJob.promote."""
         self._jobs.promote(lane, job)
         self._emit(BusyChanged())
 
@@ -133,7 +133,7 @@ class Activity:
         self._jobs.preempt(Lane.COMPUTE)
 
     @property
-    def _shown(self) -> Work | None:
+    def _shown(self) -> ActiveJob | None:
         """The oldest work that runs; before any runs, the oldest that waits. What has been cancelled is only ending."""
         waited = [work for work in self._works if work.visible and not work.cancelled]
         running = [work for work in waited if work.started]

@@ -43,6 +43,7 @@ class FilesLike(Protocol):
         metadata: LoadedImage | None,
         protect: Collection[Path],
         progress: Progress,
+        replace: bool,
     ) -> Path: ...
 
 
@@ -73,7 +74,8 @@ class DiskFiles:
         metadata: LoadedImage | None,
         protect: Collection[Path],
         progress: Progress,
+        replace: bool,
     ) -> Path:
         from bgdesk.files.save import save
 
-        return save(cutout, path, recipe, metadata=metadata, protect=protect, progress=progress)
+        return save(cutout, path, recipe, metadata=metadata, protect=protect, progress=progress, replace=replace)

@@ -1,7 +1,7 @@
-"""Putting complete outputs in their places: each rename may have happened or not, and doing it again does nothing twice.
+"""Putting complete outputs in their places: each rename may have happened or not, and doing all of it again does nothing twice.
 
-A process may be killed between any two lines of this. What it leaves is found by the staged names, which nobody else uses,
-and by the outputs' hashes.
+A process may be killed between any two lines here. What it leaves is found by the staged names, which nobody else uses, and by
+the outputs' hashes.
 """
 
 import errno
@@ -16,11 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from bgdesk.batch.model.values import Existing, Written
+from bgdesk.core.errors import Cause
 
-#: The folder, beside the outputs, of those that wait for a person's look.
+#: The folder, beside the outputs, of those that need review.
 REVIEW = "review"
-#: How SaveErrors begin, and what files.save says of a full disk.
-_SAVING = ("could not be saved", "could not be read back", "disk is full")
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
 #: A disk with less room than this, in bytes, is full: the next photo would not fit, whatever its size.
 _ROOM = 16e6
@@ -48,8 +47,8 @@ def is_staged(path: Path) -> bool:
 
 
 def sweep(staged: Sequence[Path]) -> None:
-    """Remove these staged files, whole and half-written ones, and nothing under any other name. Never raises: what cannot be
-    removed is in nobody's way."""
+    """Remove these staged files, whole and half-written ones, and nothing under any other name. Never raises: a staged file that
+    cannot be removed is in nobody's way."""
     tails: dict[Path, set[str]] = {}
     for path in filter(is_staged, staged):
         with suppress(OSError):
@@ -127,23 +126,23 @@ def _is_reserved(path: Path, staged: Path) -> bool:
         return False
 
 
-def hold(written: Sequence[Written]) -> list[Written]:
-    """Put outputs that a person should look at into the review folder; staged says where each waits."""
-    return [replace(one, staged=place(one, held(one.target), lambda path: False)) for one in written]
+def put_in_review(written: Sequence[Written]) -> list[Written]:
+    """Move outputs that need review into the review folder; their `staged` says where each is. Raises OSError."""
+    return [replace(one, staged=place(one, in_review(one.target), lambda path: False)) for one in written]
 
 
-def held(target: Path) -> Path:
-    """Where an output waits for a person's look."""
+def in_review(target: Path) -> Path:
+    """Where an output is while it is in review."""
     return target.parent / REVIEW / target.name
 
 
 def discard(written: Sequence[Written]) -> None:
-    """Remove held outputs that are still what the worker wrote; one that somebody has changed stays. Raises OSError."""
+    """Remove outputs in review that are still what the worker wrote; one that somebody has changed stays. Raises OSError."""
     for one in written:
         if one.staged != one.target and _holds(one.staged, one.sha256):
             one.staged.unlink(missing_ok=True)
         if one.staged.parent.name == REVIEW:
-            with suppress(OSError):  # others wait in it
+            with suppress(OSError):  # there are others in it
                 one.staged.parent.rmdir()
 
 
@@ -199,17 +198,15 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-def trouble(folder: Path, error: str) -> str:
-    """What is wrong with the place that outputs go to, as a sentence; "" if it is well, and the photo itself is to blame.
+def trouble(folder: Path, cause: Cause) -> str:
+    """What is wrong with the folder that an output could not be saved in, as a sentence; "" if the output itself is to blame.
 
-    A worker tells of a failure in words only. Those of a full disk are believed: by now its half of a file is gone, and there
-    may be room again. Any other failure to save is looked into by writing something there.
+    That the disk was full is believed: by now the worker has removed its half of a file, and there may be room again. Any other
+    cause is checked by writing something there: the folder may be well again, and other photos can be saved in it.
     """
-    if not any(words in error for words in _SAVING):
-        return ""
     full = f"The disk that {folder} is on is full. Make room there, then resume."
     with suppress(OSError):
-        if "disk is full" in error or shutil.disk_usage(folder).free < _ROOM:
+        if cause is Cause.DISK_FULL or shutil.disk_usage(folder).free < _ROOM:
             return full
     try:
         with tempfile.TemporaryFile(dir=folder) as file:

@@ -17,6 +17,7 @@ from PIL import Image
 from bgdesk.app.system import paths
 from bgdesk.batch.model import words
 from bgdesk.batch.model.values import Decision, Item, State, Summary
+from bgdesk.core.stages import Stage
 from bgdesk.files.atomic import staged
 
 #: Up to so many items all have their picture in the page; of more, those in review and failed, and a sample of the others.
@@ -136,7 +137,7 @@ def _percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
 
-def _stages(items: Sequence[Item]) -> tuple[str, ...]:
+def _stages(items: Sequence[Item]) -> tuple[Stage, ...]:
     return tuple(dict.fromkeys(stage for item in items if item.outcome for stage in item.outcome.timings))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from bgdesk.batch.model.values import BatchRecipe, Variant
 from bgdesk.batch.planning.scan import Photo, absolute, photo_at
 from bgdesk.core.errors import UsageError
+from bgdesk.files.names import stem
 
 #: What may stand in braces, and what each means; in the order in which a dialog offers them.
 TOKENS: Mapping[str, str] = {
@@ -45,7 +46,7 @@ class Pattern:
         """
         path = absolute(photo.path)
         values = {
-            "name": path.stem,
+            "name": stem(path),
             "variant": variant.name,
             "folder": path.parent.name,
             "subfolder": _below(photo.root, path.parent),
@@ -120,7 +121,7 @@ def beside(photo: Photo, output: Path, name: str, real: Callable[[Path], str] = 
     real: the real path of a folder, for callers that keep those they know.
     """
     target, own = absolute(output / name), absolute(photo.path)
-    same = target.name.casefold() == own.stem.casefold() and real(target.parent) == real(own.parent)
+    same = target.name.casefold() == stem(own).casefold() and real(target.parent) == real(own.parent)
     return name + "_cutout" if same else name
 
 

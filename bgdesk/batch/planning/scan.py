@@ -2,7 +2,6 @@
 
 import fnmatch
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,13 +11,12 @@ from typing import NamedTuple, TypeAlias
 
 from bgdesk.core.errors import UsageError
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.files.load import SUFFIXES
+from bgdesk.files.find import CHECK, Listed, listed, natural, natural_key, no_photo, not_opened, printable
 
 #: Folders in an output folder where the queue keeps what waits for a look, and the watch folder what failed.
 REVIEW, FAILED = "review", "failed"
 
 _EVERY = 500  # entries between two looks at the cancel token
-_DIGITS = re.compile(r"(\d+)")
 
 
 class Photo(NamedTuple):
@@ -89,12 +87,6 @@ def moment(text: str) -> datetime:
         raise UsageError(f"{text!r} is no date. Write it like 2026-03-01, or 2026-03-01 14:30.") from None
 
 
-def natural(name: str) -> tuple[str | int, ...]:
-    """A key that sorts names as people count: "photo2" before "photo10", case aside."""
-    parts = _DIGITS.split(name.casefold())
-    return tuple(int(part) if index % 2 else part for index, part in enumerate(parts))
-
-
 def find(
     sources: Sequence[Path],
     *,
@@ -107,7 +99,7 @@ def find(
     """The photos that `sources` stand for.
 
     A file is taken as named, whatever its suffix. A folder stands for the photos in it, with `recursive` also below it:
-    known suffixes (files.load.SUFFIXES), hidden files and folders left out, links followed but no folder entered twice.
+    known suffixes (files.find.SUFFIXES), hidden files and folders left out, links followed but no folder entered twice.
     output: where the cutouts go; inside a source it is left out, and where it is a source itself, so are the folders that
     the queue makes in it. Nothing that goes wrong with one source keeps the others from being found: see `Found.problems`.
     progress hears stage "scan" without a fraction (always 0.0) and may raise Cancelled.
@@ -175,43 +167,35 @@ class _Scan:
                 continue
             self._entered.add(real)
             try:
-                with os.scandir(folder) as entries:
-                    for number, entry in enumerate(entries):
-                        if number % _EVERY == 0:
-                            self._progress("scan", 0.0)
-                        if entry.name.startswith("."):
-                            continue
-                        link = entry.is_symlink()
-                        place = os.path.realpath(entry.path) if link else os.path.join(real, entry.name)
-                        # Where a link leads nowhere or in a ring, entry.is_dir and entry.is_file may raise.
-                        if os.path.isdir(entry.path) if link else entry.is_dir():
-                            if not self._own(entry.name, place, top):
-                                deeper = True
-                                pending += [(entry.path, place)] * self._recursive
-                        elif entry.name.lower().endswith(SUFFIXES) and (os.path.isfile(entry.path) if link else entry.is_file()):
-                            suitable += 1
-                            photos += self._entry(entry, place, source)
+                for each in listed(folder, real, lambda: self._progress("scan", 0.0)):
+                    if not each.is_folder:
+                        suitable += 1
+                        photos += self._entry(each, source)
+                    elif not self._own(each.entry.name, each.real, top):
+                        deeper = True
+                        pending += [(each.entry.path, each.real)] * self._recursive
             except OSError as error:
-                self._problems.append((Path(folder), f"{_shown(folder)} could not be opened: {error.strerror}. {_CHECK}"))
+                self._problems.append((Path(folder), not_opened(Path(folder), error)))
         if not suitable and not known and len(self._problems) == troubles:
-            advice = "Take its subfolders in as well" if deeper and not self._recursive else f"Name one with {', '.join(SUFFIXES)} files"
-            self._problems.append((source, f"{_shown(source)} holds no photo that bgdesk can read. {advice}, or choose another folder."))
+            subfolders = deeper and not self._recursive
+            self._problems.append((source, no_photo(source, "Take its subfolders in as well") if subfolders else no_photo(source)))
         return photos
 
     def _own(self, name: str, real: str, top: str) -> bool:
         """Whether a folder met on the way holds what the queue makes rather than what it is given."""
         return real == self._output or (top == self._output and name in (REVIEW, FAILED))
 
-    def _entry(self, entry: "os.DirEntry[str]", real: str, source: Path) -> list[Photo]:
+    def _entry(self, each: Listed, source: Path) -> list[Photo]:
+        entry = each.entry
         try:
             status = entry.stat()
         except FileNotFoundError:  # gone since the folder was read
             return []
         except OSError as error:
-            return self._problem(Path(entry.path), f"{error.strerror}. {_CHECK}")
+            return self._problem(Path(entry.path), f"{error.strerror}. {CHECK}")
         if not self._filters.takes(entry.name, status.st_size, status.st_mtime_ns):
             return []
-        return self._once(Photo(Path(entry.path), status.st_size, status.st_mtime_ns, source), real)
+        return self._once(Photo(Path(entry.path), status.st_size, status.st_mtime_ns, source), each.real)
 
     def _once(self, photo: Photo, real: str) -> list[Photo]:
         if real in self._met:
@@ -224,16 +208,8 @@ class _Scan:
         return [photo]
 
     def _problem(self, path: Path, why: str) -> list[Photo]:
-        self._problems.append((path, f"{_shown(path.name or path)} could not be read: {why}"))
+        self._problems.append((path, f"{printable(path.name or path)} could not be read: {why}"))
         return []
-
-
-_CHECK = "Check its permissions and the disk."
-
-
-def _shown(path: str | Path) -> str:
-    """Fit to be printed, whatever bytes the name is made of."""
-    return os.fsencode(path).decode(errors="replace")
 
 
 def _by_name(photos: Sequence[Photo]) -> list[Photo]:
@@ -241,8 +217,7 @@ def _by_name(photos: Sequence[Photo]) -> list[Photo]:
     folders = {folder: tuple(map(natural, folder.parts)) for folder in {photo.path.parent for photo in photos}}
 
     def key(photo: Photo) -> tuple[object, ...]:
-        # The stem by itself: "shoe.jpg" comes before "shoe-2.jpg".
-        return folders[photo.path.parent], natural(photo.path.stem), photo.path.suffix, photo.path.name
+        return folders[photo.path.parent], natural_key(photo.path.name)
 
     return sorted(photos, key=key)
 

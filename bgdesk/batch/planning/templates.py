@@ -14,10 +14,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from bgdesk.app.system import paths
+from bgdesk.app.system import codec, paths
 from bgdesk.batch.model.values import BatchRecipe, Fallback, Variant
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format, MatteRecipe, Quality
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import MatteRecipe, Quality, colour_of
 from bgdesk.engine.confidence import PASS
 
 log = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def read(file: Path, own: bool = False) -> Template:
             raise UsageError(f"{', '.join(unknown)} is not known. A template has title, description and variants.")
         recipe = _recipe(values)
     except UsageError as error:
-        raise UsageError(f"The template {file} has a mistake: {_inner(error)}") from error
+        raise UsageError(f"The template {file} has a mistake: {error}") from error
     return Template(file.stem, title, description, recipe.variants, file, own)
 
 
@@ -120,7 +121,7 @@ def load_recipe(file: Path) -> BatchRecipe:
     try:
         recipe = _recipe(values)
     except UsageError as error:
-        raise UsageError(f"The recipe {file} has a mistake: {_inner(error)}") from error
+        raise UsageError(f"The recipe {file} has a mistake: {error}") from error
     return replace(recipe, gate=recipe.gate or None)
 
 
@@ -154,10 +155,6 @@ def _read_values(file: Path, what: str) -> Mapping[str, Any]:
     return values
 
 
-def _inner(error: UsageError) -> str:
-    return str(error).removeprefix("This is no recipe: ")
-
-
 _TEXT, _NUMBER, _WHOLE = ((str,), "text in quotes"), ((int, float), "a number"), ((int,), "a whole number")
 _SWITCH = ((bool,), "true or false")
 _COLOUR, _CHOICE = ((str, list), 'a colour like "#ffffff"'), ((str,), "one of")
@@ -184,7 +181,18 @@ def _recipe(values: Mapping[str, Any]) -> BatchRecipe:
         for each in inner if isinstance(inner, list) else [inner]:
             if each is not None:
                 _check(f"[[{name}]]" if isinstance(inner, list) else f"[{name}]", each, kind)
-    return BatchRecipe.from_mapping(values)
+    return codec.convert(_with_colours(values), BatchRecipe)
+
+
+def _with_colours(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A file names the colours of backgrounds as text."""
+    variants = values.get("variants", ())
+
+    def of(variant: Mapping[str, Any]) -> dict[str, Any]:
+        background = variant.get("background")
+        return {**variant, "background": colour_of(background)} if isinstance(background, str) else dict(variant)
+
+    return {**values, "variants": list(map(of, variants))} if variants else dict(values)
 
 
 def _check(what: str, values: Any, kind: type) -> None:

@@ -15,15 +15,16 @@ from typing import Protocol, TypeAlias
 import cv2
 
 from bgdesk.app.networks.download import sha256_of
-from bgdesk.batch.model.values import BatchRecipe, Fallback, Job, Outcome, Variant, Written
+from bgdesk.batch.model.values import BatchRecipe, Fallback, Outcome, PhotoJob, Variant, Written
 from bgdesk.batch.outputs.placing import sweep
 from bgdesk.core.arrays import Pixels, to_uint8
 from bgdesk.core.composite import checkered, rendered, resized
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.errors import BgdeskError, SaveError
+from bgdesk.core.errors import BgdeskError, Cause, SaveError
 from bgdesk.core.geometry import Size
 from bgdesk.core.recipe import ExportRecipe, MatteRecipe
 from bgdesk.core.results import Confidence
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.confidence import judge
 from bgdesk.files.load import LoadedImage
@@ -60,7 +61,7 @@ Engines: TypeAlias = Callable[[str | None], Opened]
 class Loaded:
     """A photo that has been read. sha256: of its file. seconds: what reading took."""
 
-    job: Job
+    job: PhotoJob
     photo: LoadedImage
     sha256: str
     seconds: float
@@ -70,18 +71,18 @@ class Loaded:
 class Computed:
     """A photo that has been cut out, and everything of its outcome but the files."""
 
-    job: Job
+    job: PhotoJob
     photo: LoadedImage
     cutout: Cutout
     outcome: Outcome
 
 
-def do(job: Job, engines: Engines, progress: Progress = silent) -> Outcome:
+def do(job: PhotoJob, engines: Engines, progress: Progress = silent) -> Outcome:
     """Everything for one photo. Raises BgdeskError, Cancelled, MemoryError; no output is left under any name then."""
     return finish(compute(load(job, progress), engines, progress), progress)
 
 
-def load(job: Job, progress: Progress = silent) -> Loaded:
+def load(job: PhotoJob, progress: Progress = silent) -> Loaded:
     """Read the photo. Raises LoadError, Cancelled."""
     progress("load", 0.0)
     begun = time.perf_counter()
@@ -109,22 +110,32 @@ def compute(loaded: Loaded, engines: Engines, progress: Progress = silent) -> Co
     if again is not None and recipe.gate is not None and tried.confidence < recipe.gate:
         second = _try(engines(again.model or recipe.model), photo, replace(matte, quality=again.quality), recipe, progress)
         before, after = tried.confidence, second.confidence
-        what = f"{again.quality.value}" + (f" with {again.model}" if again.model else "")
+        what = f"{again.quality.value} quality" + (f" with {again.model}" if again.model else "")
         spent = _sum(tried.timings, second.timings)
         if after > before:
             tried = second
-            said = f"A second try, {what}, was surer and was kept: {after:.2f} in place of {before:.2f}."
+            said = f"A second attempt ({what}) was more confident and was used: {after:.2f} instead of {before:.2f}."
         else:
-            said = f"A second try, {what}, was no surer: {after:.2f}, and {before:.2f} before. The first was kept."
+            said = f"A second attempt ({what}) was not more confident: {after:.2f}, and {before:.2f} before. The first was used."
         tried, notes = replace(tried, timings=spent), (*tried.cutout.notes, said)
     cutout = tried.cutout
     # The network's matte has done its work: on a large photo it is a quarter of what waits to be written.
     lean = replace(cutout, matte=None, notes=notes)
     size = photo.size
     outcome = Outcome(
-        (), size.width, size.height, {"load": loaded.seconds, **tried.timings}, tried.confidence, tried.reasons, notes,
-        cutout.device, cutout.precision, cutout.model or "", tried.sha256, loaded.sha256,
-    )  # fmt: skip
+        written=(),
+        width=size.width,
+        height=size.height,
+        timings={Stage.LOAD: loaded.seconds, **tried.timings},
+        confidence=tried.confidence,
+        reasons=tried.reasons,
+        notes=notes,
+        device=cutout.device,
+        precision=cutout.precision,
+        model=cutout.model or "",
+        model_sha256=tried.sha256,
+        source_sha256=loaded.sha256,
+    )
     return Computed(job, photo, lean, outcome)
 
 
@@ -133,11 +144,11 @@ def finish(computed: Computed, progress: Progress = silent) -> Outcome:
     begun = time.perf_counter()
     written = write(computed.cutout, computed.photo, computed.job, progress)
     picture = thumbnail(computed.cutout, computed.job)
-    timings = {**computed.outcome.timings, "save": time.perf_counter() - begun}
+    timings = {**computed.outcome.timings, Stage.SAVE: time.perf_counter() - begun}
     return replace(computed.outcome, written=written, thumbnail=picture, timings=timings)
 
 
-def write(cutout: Cutout, photo: LoadedImage, job: Job, progress: Progress = silent) -> tuple[Written, ...]:
+def write(cutout: Cutout, photo: LoadedImage, job: PhotoJob, progress: Progress = silent) -> tuple[Written, ...]:
     """Every variant of the job's recipe, complete, checked and hashed under its staged name; targets are left alone.
 
     cutout: may have been edited since it was computed. Folders are made. Raises SaveError, Cancelled, MemoryError; nothing
@@ -154,7 +165,7 @@ def write(cutout: Cutout, photo: LoadedImage, job: Job, progress: Progress = sil
     return tuple(written)
 
 
-def thumbnail(cutout: Cutout, job: Job) -> Path | None:
+def thumbnail(cutout: Cutout, job: PhotoJob) -> Path | None:
     """A small picture of the result on a light checkerboard, in the queue's folder; None if it could not be written."""
     height, width = cutout.alpha.shape
     size = Size(width, height).fit(THUMBNAIL)
@@ -229,7 +240,7 @@ class _Try:
     """One cut-out of a photo and how sure it is."""
 
     cutout: Cutout
-    timings: Mapping[str, float]
+    timings: Mapping[Stage, float]
     sha256: str
     confidence: float
     reasons: tuple[str, ...]
@@ -244,7 +255,7 @@ def _try(opened: Opened, photo: LoadedImage, matte: MatteRecipe, recipe: BatchRe
         found = judge(photo.pixels, cutout)
     else:
         found = opened.engine.confidence(photo.pixels, cutout, progress)
-    timings = {**cutout.timings, "confidence": time.perf_counter() - begun}
+    timings = {**{Stage(stage): spent for stage, spent in cutout.timings.items()}, Stage.CONFIDENCE: time.perf_counter() - begun}
     return _Try(cutout, timings, opened.sha256, found.value, found.reasons)
 
 
@@ -256,7 +267,7 @@ def _fallback(recipe: BatchRecipe) -> Fallback | None:
     return other
 
 
-def _sum(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+def _sum(first: Mapping[Stage, float], second: Mapping[Stage, float]) -> dict[Stage, float]:
     return {stage: first.get(stage, 0.0) + second.get(stage, 0.0) for stage in {**first, **second}}
 
 
@@ -267,16 +278,17 @@ def _write(cutout: Cutout, photo: LoadedImage, variant: Variant, output: Written
         staged.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         where = f"the folder {staged.parent} could not be made ({error.strerror})"
-        raise SaveError(f"{target.name} could not be saved: {where}. Choose another folder.") from error
+        raise SaveError(f"{target.name} could not be saved: {where}. Choose another folder.", Cause.of(error)) from error
     picture = rendered(cutout, variant.background, variant.size, variant.margin)
     recipe = ExportRecipe(variant.format, variant.alpha_only)
     try:
         save(picture, staged, recipe, metadata=photo, protect=[photo.path], progress=progress)
         return replace(output, sha256=sha256_of(staged))
     except SaveError as error:  # it names the staged file, which nobody has ever seen
-        raise SaveError(str(error).replace(staged.name, target.name)) from error
+        raise SaveError(str(error).replace(staged.name, target.name), error.cause) from error
     except OSError as error:
-        raise SaveError(f"{target.name} could not be read back: {error.strerror}. Check the disk, and try again.") from error
+        said = f"{target.name} could not be read back: {error.strerror}. Check the disk, and try again."
+        raise SaveError(said, Cause.of(error)) from error
 
 
 def _share(progress: Progress, done: int, count: int) -> Progress:

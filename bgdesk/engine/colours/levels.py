@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Pixels
-from bgdesk.engine.runtime.kernels import kernel
+from bgdesk.engine.runtime.kernels import b1, f4, f8, i8, kernel, read, u1, u2
 
 #: Weight of the smoothness between neighbours everywhere.
 EPSILON = 1e-3
@@ -26,7 +26,7 @@ Level = NDArray[np.float32]
 Colours = NDArray[np.float32]
 
 
-@kernel
+@kernel(*((read(pixel[:, :, :]), read(f4[:, :]), f8, i8, i8, i8, f4[:, :, ::1]) for pixel in (u1, u2)))
 def gather(pixels: Pixels, alpha: Alpha, top: float, factor: int, first: int, last: int, level: Level) -> None:
     """Rows first to last (exclusive) of the level whose cells are factor×factor pixels."""
     height, width = alpha.shape
@@ -59,7 +59,7 @@ def gather(pixels: Pixels, alpha: Alpha, top: float, factor: int, first: int, la
             level[y, x, 7] = c2 * scale
 
 
-@kernel
+@kernel((f4[:, :, ::1],))
 def halve(level: Level) -> Level:
     """The next coarser level."""
     height, width, planes = level.shape
@@ -74,7 +74,7 @@ def halve(level: Level) -> Level:
     return half
 
 
-@kernel
+@kernel((read(f4[:, :, :]), i8, i8))
 def lift(small: Colours, height: int, width: int) -> Colours:
     """Twice the size, bilinear with sample points at cell centres, cut to height×width."""
     large = np.empty((height, width, small.shape[2]), np.float32)
@@ -91,7 +91,7 @@ def lift(small: Colours, height: int, width: int) -> Colours:
     return large
 
 
-@kernel
+@kernel((f4[:, :, ::1], f4[:, :, ::1]))
 def pin(level: Level, colours: Colours) -> None:
     """Where one side alone is seen, the source is that side."""
     for y in range(level.shape[0]):
@@ -104,7 +104,7 @@ def pin(level: Level, colours: Colours) -> None:
                     colours[y, x, 3 + c] = level[y, x, 5 + c]
 
 
-@kernel
+@kernel((f4[:, :, ::1], f4[:, :, ::1], i8, b1))
 def relax(level: Level, colours: Colours, sweeps: int, everywhere: bool) -> None:
     """Gauss-Seidel sweeps over the cells that are neither opaque nor clear (or over all), in place.
 
@@ -155,7 +155,7 @@ def relax(level: Level, colours: Colours, sweeps: int, everywhere: bool) -> None
                 colours[y, x, 5] = min(one, max(zero, (ff * b2 - fb * f2) * gain))
 
 
-@kernel
+@kernel(*((read(pixel[:, :, :]), read(f4[:, :]), read(f4[:, :, :]), f8, f8, pixel[:, :, :]) for pixel in (u1, u2)))
 def write(pixels: Pixels, alpha: Alpha, colours: Colours, top: float, strength: float, answer: Pixels) -> None:
     """F into `answer`, mixed with the source as `strength` says; the source itself where it is opaque."""
     scale, share = np.float32(top), np.float32(strength)

@@ -20,7 +20,7 @@ from bgdesk.core.recipe import Colour
 from bgdesk.core.resample import by_area, linear
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.colours.levels import CLEAR, OPAQUE
-from bgdesk.engine.runtime.kernels import kernel
+from bgdesk.engine.runtime.kernels import f4, f8, kernel, read, u1, u2
 from bgdesk.engine.runtime.parallel import each
 
 #: How far inside the edge spill is looked for, as a share of the photo's longer side; it fades over the inner half.
@@ -170,7 +170,7 @@ def _spread(values: Plane, weight: Plane) -> Plane:
     return field
 
 
-@kernel
+@kernel(*((pixel[:, :, :], read(f4[:, :]), read(f4[:, :, :]), f8, f8, f8, f8) for pixel in (u1, u2)))
 def _remove(foreground: Pixels, alpha: Alpha, guide: Plane, blue: float, red: float, strength: float, top: float) -> None:
     """One tile. guide: how much each pixel takes part, r's Cb and Cr; (blue, red): k, a unit vector; strength: the backdrop's chroma."""
     for y in range(alpha.shape[0]):

@@ -24,7 +24,7 @@ from bgdesk.core.arrays import Alpha, Mask
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.matting.solver import solve
 from bgdesk.engine.matting.spans import PAD, Floats, Ints, System, find_spans, spread
-from bgdesk.engine.runtime.kernels import kernel
+from bgdesk.engine.runtime.kernels import b1, f4, f8, i4, i8, kernel, read
 
 _RADIUS = 2  # two pixels of one 3×3 window are at most two apart: each is coupled with its 5×5 neighbourhood
 _MANY = 25
@@ -33,7 +33,7 @@ _CHUNK = 128
 _ROWS = 64
 
 
-@kernel
+@kernel((read(f4[:, :, ::1]), i8, i8, i8, i8, f8, f4[:, ::1], f8[::1]))
 def _windows(image: Floats, nine: int, y: int, left: int, right: int, epsilon: float, whitened: Floats, wide: NDArray[np.float64]) -> None:
     """The whitened colours of the windows centred in row y, columns left to right - 1.
 
@@ -81,7 +81,7 @@ def _windows(image: Floats, nine: int, y: int, left: int, right: int, epsilon: f
             w[t + 2 * _CHUNK] = (b[t] - m[t + 2 * _CHUNK] - c[t + 2 * _CHUNK] * w0 - c[t + 4 * _CHUNK] * w1) * c[t + 5 * _CHUNK]
 
 
-@kernel
+@kernel((read(f4[:, :, ::1]), b1[:, ::1], f8, i8, i8, i8, f4[:, :, ::1], i4[::1], i4[::1], f4[::1]))
 def _assemble(
     image: Floats,
     touched: Mask,
@@ -144,7 +144,7 @@ def _assemble(
             span += 1
 
 
-@kernel
+@kernel((f4[::1], i4[::1], i4[::1], i8, f4[::1], f4[::1], f4[::1], f4[::1], f4[::1]))
 def _pin(
     out: Floats, starts: Ints, firsts: Ints, width: int, unknown: Floats, alpha: Floats, pull: Floats, goal: Floats, right: Floats
 ) -> float:

@@ -14,10 +14,10 @@ import numpy as np
 
 from bgdesk.core.arrays import Mask
 from bgdesk.engine.matting.spans import PAD, Floats, Ints, System, find_spans
-from bgdesk.engine.runtime.kernels import kernel
+from bgdesk.engine.runtime.kernels import f4, f8, i4, i8, kernel
 
 
-@kernel
+@kernel((f4[::1], i8, i4[::1], f4[::1], f4[::1]))
 def _damping(coefficients: Floats, radius: int, firsts: Ints, damped: Floats, inverse: Floats) -> None:
     """The smoother's diagonal: large enough for Jacobi along a row to converge (half the row's sum of magnitudes)."""
     side = 2 * radius + 1
@@ -35,7 +35,7 @@ def _damping(coefficients: Floats, radius: int, firsts: Ints, damped: Floats, in
             inverse[first + t] = np.float32(1) / middle if middle > 0 else np.float32(0)
 
 
-@kernel
+@kernel((f4[::1], i8, i4[::1], i4[::1], i8, f4[::1], f4[::1], f4[::1], f4[::1], f4[::1], i4[::1], f4[::1]))
 def _descend(
     coefficients: Floats,
     radius: int,
@@ -95,7 +95,7 @@ def _descend(
             coarse[parent + odd + pairs] += sums[length - 1]
 
 
-@kernel
+@kernel((f4[::1], i8, i4[::1], i4[::1], i8, f4[::1], f4[::1], f4[::1], f4[::1]))
 def _ascend(
     coefficients: Floats,
     radius: int,
@@ -127,7 +127,7 @@ def _ascend(
             grid[start + t] += sums[t] * inverse[first + t]
 
 
-@kernel
+@kernel((i4[::1], i4[::1], i4[::1], i4[::1], i4[::1], f4[::1], f4[::1], f8, f4[::1]))
 def _prolong(
     starts: Ints,
     firsts: Ints,
@@ -153,7 +153,7 @@ def _prolong(
                 grid[start + skip + 2 * t] += packed[parent + (odd & (1 - half)) + t]
 
 
-@kernel
+@kernel((f4[::1], i8, i4[::1], i4[::1], i8, i4[::1], i4[::1], i8, i4[::1], f4[::1]))
 def _aggregate(
     coefficients: Floats,
     radius: int,

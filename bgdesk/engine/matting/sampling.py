@@ -26,7 +26,7 @@ from bgdesk.core.geometry import Size
 from bgdesk.core.resample import by_area
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
-from bgdesk.engine.runtime.kernels import kernel
+from bgdesk.engine.runtime.kernels import f4, i4, i8, kernel, read, u1
 
 #: Rays from each pixel.
 _RAYS = 4
@@ -49,7 +49,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 
-@kernel
+@kernel((read(f4[:, :, ::1]), read(u1[:, ::1]), i4[::1], i4[::1], i8, i8, i8, f4[:, ::1], f4[:, ::1], f4[::1]))
 def _gather(
     image: Floats, labels: Trimap, ys: Ints, xs: Ints, longest: int, first: int, last: int, f: Floats, b: Floats, found: Floats
 ) -> None:
@@ -121,7 +121,7 @@ def _gather(
                         b[i, k] = image[by[n], bx[n], k]
 
 
-@kernel
+@kernel((read(f4[:, :, ::1]), i4[:, ::1], i8, i4[::1], i4[::1], i8, i8, f4[:, ::1], f4[:, ::1], f4[::1], f4[::1], f4[::1]))
 def _choose(
     image: Floats,
     index: Ints,

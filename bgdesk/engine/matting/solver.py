@@ -11,10 +11,10 @@ from bgdesk.core.arrays import Mask
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.matting.multigrid import VCycle
 from bgdesk.engine.matting.spans import Floats, Ints, System
-from bgdesk.engine.runtime.kernels import kernel
+from bgdesk.engine.runtime.kernels import f4, f8, i4, i8, kernel
 
 
-@kernel
+@kernel((f4[::1], i8, i4[::1], i4[::1], i8, f4[::1], f4[::1]))
 def _multiply(coefficients: Floats, radius: int, starts: Ints, firsts: Ints, width: int, grid: Floats, out: Floats) -> float:
     """out = A·x for x held on the grid; returns xᵀA·x."""
     side = 2 * radius + 1
@@ -37,7 +37,7 @@ def _multiply(coefficients: Floats, radius: int, starts: Ints, firsts: Ints, wid
     return total
 
 
-@kernel
+@kernel((f8, f4[::1], f4[::1], f4[::1], f4[::1]))
 def _step(size: float, direction: Floats, product: Floats, x: Floats, residual: Floats) -> float:
     """x += size·direction, residual -= size·product; the residual's squared length."""
     total = 0.0
@@ -48,7 +48,7 @@ def _step(size: float, direction: Floats, product: Floats, x: Floats, residual: 
     return total
 
 
-@kernel
+@kernel((i4[::1], i4[::1], f4[::1], f4[::1]))
 def _scalar(starts: Ints, firsts: Ints, grid: Floats, packed: Floats) -> float:
     """The scalar product of a grid with a packed vector."""
     total = 0.0
@@ -59,7 +59,7 @@ def _scalar(starts: Ints, firsts: Ints, grid: Floats, packed: Floats) -> float:
     return total
 
 
-@kernel
+@kernel((i4[::1], i4[::1], f4[::1], f8, f4[::1], f4[::1]))
 def _turn(starts: Ints, firsts: Ints, fresh: Floats, share: float, direction: Floats, grid: Floats) -> None:
     """direction = fresh + share·direction, packed and on a grid."""
     for span in range(starts.shape[0]):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Mask
-from bgdesk.engine.runtime.kernels import kernel
+from bgdesk.engine.runtime.kernels import b1, f4, i4, kernel, read
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -34,7 +34,7 @@ class Spans:
         return int(self.firsts[-1])
 
 
-@kernel
+@kernel((read(b1[:, ::1]), i4[::1], i4[::1]))
 def _find_spans(mask: Mask, starts: Ints, firsts: Ints) -> int:
     """Fill starts and firsts; the number of spans."""
     height, width = mask.shape
@@ -60,7 +60,7 @@ def find_spans(mask: Mask) -> Spans:
     height, width = mask.shape
     most = height * ((width + 2) // 3)
     starts, firsts = np.empty(most, np.int32), np.empty(most + 1, np.int32)
-    spans = _find_spans(mask, starts, firsts)
+    spans = _find_spans(np.ascontiguousarray(mask), starts, firsts)
     return Spans(starts[:spans].copy(), firsts[: spans + 1].copy(), (height + 2 * PAD, width + 2 * PAD))
 
 
@@ -74,7 +74,7 @@ class System:
     radius: int  #: of the neighbourhood: 2 or 1
 
 
-@kernel
+@kernel((i4[::1], i4[::1], f4[::1], f4[::1]))
 def _spread(starts: Ints, firsts: Ints, packed: Floats, grid: Floats) -> None:
     for span in range(starts.shape[0]):
         first, start = firsts[span], starts[span]

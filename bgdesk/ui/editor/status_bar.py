@@ -20,8 +20,10 @@ _FIELDS: tuple[tuple[str, str], ...] = (
 
 
 class StatusBar(QFrame):
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    """Shows facts about the engine and the photo; `progress`, while work runs, stands between the two."""
+
+    def __init__(self, progress: QWidget) -> None:
+        super().__init__()
         self.setObjectName("status_bar")
         self.setFixedHeight(STATUS_HEIGHT)
         self._labels: dict[str, QLabel] = {}
@@ -34,6 +36,7 @@ class StatusBar(QFrame):
             self._labels[name] = label
             if name == "size":
                 row.addStretch(1)
+                row.addWidget(progress)
             row.addWidget(label)
 
     def text(self, name: str) -> str:

@@ -1,17 +1,42 @@
-"""Everything the window asks a person in a dialog of its own: one door, so that tests can answer."""
+"""Every question that the windows ask in a dialog, in one class, so that tests can answer in its place."""
 
+import os
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QColorDialog, QFileDialog, QMessageBox, QWidget
 
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
+from bgdesk.files.names import named
 
-_FILTERS = {Format.PNG: "PNG, straight alpha (*.png)", Format.PSD: "Photoshop, layers and mask (*.psd)"}
+
+@dataclass(frozen=True)
+class ExportTarget:
+    """Where a cut-out is to be written."""
+
+    path: Path
+    format: Format
+    #: The person agreed that the file of that name goes.
+    replace: bool
+
+
+def export_name(chosen: Path, format: Format) -> tuple[Path, Format]:
+    """The file that is meant by a typed name, and its format: the one its suffix stands for, else `format`, whose suffix is added.
+
+    Examples
+    --------
+    >>> export_name(Path("shoe v1.2"), Format.PNG)[0].name
+    'shoe v1.2.png'
+    """
+    written = Format.of_path(chosen) or format
+    return named(chosen, written), written
 
 
 class Closing(Enum):
+    """What is to become of changes that were not exported."""
+
     EXPORT = "export"
     DISCARD = "discard"
     CANCEL = "cancel"
@@ -34,31 +59,54 @@ class Ask:
         name = QFileDialog.getExistingDirectory(parent, title)
         return Path(name) if name else None
 
-    def export_target(self, parent: QWidget, suggestion: Path, format: Format) -> tuple[Path, Format] | None:
-        """Where to save, and as what. A file that is there already is asked about once, by the dialog itself."""
+    def export_target(self, parent: QWidget, suggestion: Path, format: Format) -> ExportTarget | None:
+        """Where to save, and as what; None if the person thought better of it. A file that is there is asked about exactly once."""
+        while True:
+            chosen = self._export_dialog(parent, suggestion, format)
+            if chosen is None:
+                return None
+            path, written = export_name(*chosen)
+            if not os.path.lexists(path):
+                return ExportTarget(path, written, replace=False)
+            # A dialog asks about the name that it gives back. To that name a suffix may have been added here.
+            if path == chosen[0] or self.replace(parent, path):
+                return ExportTarget(path, written, replace=True)
+            suggestion, format = path, written
+
+    def _export_dialog(self, parent: QWidget, suggestion: Path, format: Format) -> tuple[Path, Format] | None:
+        """The name as the person gave it, and the format of the chosen filter."""
         order = [format, *(other for other in Format if other is not format)]
-        dialog = QFileDialog(parent, "Export", str(suggestion.parent), ";;".join(_FILTERS[f] for f in order))
+        dialog = QFileDialog(parent, "Export", str(suggestion.parent), ";;".join(each.filter_text for each in order))
         dialog.setObjectName("dialog.export")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setFileMode(QFileDialog.FileMode.AnyFile)
-        dialog.setDefaultSuffix(format.value)  # added before the dialog asks about replacing a file
+        # No default suffix: Qt adds it to what a system's own dialog gives back, after that dialog has looked for the file.
         dialog.selectFile(suggestion.name)
+        by_filter = {each.filter_text: each for each in Format}
 
         def follow(chosen: str) -> None:
-            suffix = next(f.value for f, text in _FILTERS.items() if text == chosen)
-            dialog.setDefaultSuffix(suffix)
             name = Path(dialog.selectedFiles()[0]).name if dialog.selectedFiles() else suggestion.name
-            dialog.selectFile(str(Path(name).with_suffix("." + suffix)))
+            dialog.selectFile(named(Path(name), by_filter[chosen]).name)
 
         dialog.filterSelected.connect(follow)
         if not dialog.exec() or not dialog.selectedFiles():
             return None
-        path = Path(dialog.selectedFiles()[0])
-        by_suffix = next((f for f in Format if f.suffix == path.suffix.lower()), None)
-        if by_suffix is not None:
-            return path, by_suffix
-        by_filter = next((f for f, text in _FILTERS.items() if text == dialog.selectedNameFilter()), format)
-        return path.with_name(path.name + by_filter.suffix), by_filter
+        return Path(dialog.selectedFiles()[0]), by_filter.get(dialog.selectedNameFilter(), format)
+
+    def replace(self, parent: QWidget, path: Path) -> bool:
+        """Whether the file that has this name may go."""
+        box = QMessageBox(parent)
+        box.setObjectName("dialog.replace")
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setWindowTitle("Export")
+        box.setText(f"{path.name} is there already. Replace it?")
+        box.setInformativeText(f"It is in {path.parent}. What it holds now is lost.")
+        replace = box.addButton("Replace", QMessageBox.ButtonRole.DestructiveRole)
+        keep = box.addButton("Keep it", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+        box.setEscapeButton(keep)
+        box.exec()
+        return box.clickedButton() is replace
 
     def colour(self, parent: QWidget, title: str, current: str) -> str | None:
         """A colour as #rrggbb."""

@@ -7,15 +7,13 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QImage
 
-from bgdesk.ui.canvas.pyramid import Bytes
-
 
 def paths(mime: QMimeData) -> list[Path]:
     """The local files and folders in it, in order, each once."""
     return list(dict.fromkeys(Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()))
 
 
-def picture(mime: QMimeData) -> Bytes | None:
+def picture(mime: QMimeData) -> NDArray[np.uint8] | None:
     """The picture in it as H×W×3 uint8, or None. Transparent pixels show the colour that is stored under them."""
     if not mime.hasImage():
         return None
@@ -23,7 +21,7 @@ def picture(mime: QMimeData) -> Bytes | None:
     return pixels(image) if isinstance(image, QImage) and not image.isNull() else None
 
 
-def pixels(image: QImage) -> Bytes:
+def pixels(image: QImage) -> NDArray[np.uint8]:
     """A QImage as H×W×3 uint8 of its own memory."""
     # Via 32 bits with unmultiplied alpha: a pasted cut-out keeps its colours, and rows need no padding.
     plain = image.convertToFormat(QImage.Format.Format_RGBA8888)

@@ -224,9 +224,9 @@ QSpinBox, QDoubleSpinBox, QLineEdit, QComboBox {
   background: $field; color: $text; border: 1px solid $edge; border-radius: 4px; min-height: 26px; max-height: 26px; padding: 0 6px;
   selection-background-color: $accent; selection-color: $on_accent; }
 QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus, QComboBox:focus { border: 1px solid $accent; }
-QSpinBox:disabled, QComboBox:disabled { color: $disabled; }
-QSpinBox QLineEdit { border: none; padding: 0 8px; min-height: 0; background: transparent; }
-QSpinBox { padding-right: 10px; }
+QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { color: $disabled; }
+QSpinBox QLineEdit, QDoubleSpinBox QLineEdit { border: none; padding: 0 8px; min-height: 0; background: transparent; }
+QSpinBox, QDoubleSpinBox { padding-right: 10px; }
 QSpinBox::up-button, QSpinBox::down-button { width: 0; height: 0; border: none; }
 QComboBox::drop-down { border: none; width: 24px; }
 QComboBox QAbstractItemView { background: $panel; color: $text; border: 1px solid $edge; selection-background-color: $accent;
@@ -268,8 +268,11 @@ QSplitter::handle { background: $line; }
 #status_bar QLabel { color: $hint; }
 
 QFrame[objectName="message.bar"] { background: $raised; border: none; border-bottom: 1px solid $line; }
-QFrame[objectName="progress.line"] { background: $panel; border-bottom: 1px solid $line; }
-QFrame[objectName="progress.line"] QLabel { color: $hint; }
+#stage { background: $surround; }
+#status_bar QLabel[objectName="progress.stage"] { color: $text; }
+#status_bar QToolButton { color: $text; border: 1px solid $edge; padding: 0 8px; }
+#stage QProgressBar { background: transparent; border-radius: 0; max-height: 3px; min-height: 3px; }
+#stage QProgressBar::chunk { border-radius: 0; }
 
 #empty { background: $surround; }
 #empty_target { background: $panel; border: 2px dashed $edge; border-radius: 8px; }

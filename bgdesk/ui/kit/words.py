@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bgdesk.core.geometry import Size
+from bgdesk.core.recipe import Quality
 
 if TYPE_CHECKING:
     from bgdesk.batch.model.values import State
@@ -51,6 +52,13 @@ _STATES: Mapping[str, str] = {
     "skipped": "Skipped",
     "failed": "Failed",
 }
+
+#: How carefully a photo is cut out, as choices.
+QUALITIES: tuple[tuple[str, Quality], ...] = (
+    ("Fast: a smaller photo", Quality.FAST),
+    ("Balanced", Quality.BALANCED),
+    ("Best: twice the time", Quality.BEST),
+)
 
 #: Timings worth a place in the status bar, in this order.
 _SHOWN: tuple[tuple[str, str], ...] = (("network", "network"), ("alpha", "alpha"), ("foreground", "colours"), ("rematte", "stroke"))

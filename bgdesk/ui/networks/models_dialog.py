@@ -29,20 +29,12 @@ from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.file_dialogs import Ask
 from bgdesk.ui.networks.own_network_dialog import OwnNetworkDialog
+from bgdesk.ui.services import NetworkStore
 
 T = TypeVar("T")
 
 #: The list of networks is at most this high before it scrolls.
 _TALLEST = 420
-
-
-class Networks(Protocol):
-    """The part of app.networks.store.ModelStore that the window uses."""
-
-    def statuses(self) -> list[ModelStatus]: ...
-    def default_id(self) -> str | None: ...
-    def verify(self) -> list[ModelStatus]: ...
-    def remove(self, id: str) -> None: ...
 
 
 class Installer(Protocol):
@@ -57,7 +49,7 @@ class Installer(Protocol):
 
 
 @dataclass(frozen=True)
-class Choice:
+class NetworkChoice:
     """Which networks are used. chosen: ids of the one that finds subjects and of the one that works out edges, "" for none named."""
 
     chosen: Callable[[], tuple[str, str]]
@@ -69,7 +61,14 @@ class ModelsDialog(QDialog):
     """`removed` is called after a network was taken away. Installing goes through the session; the rest over the IO lane."""
 
     def __init__(
-        self, parent: QWidget, store: Networks, session: Installer, jobs: Jobs, ask: Ask, removed: Callable[[], None], choice: Choice
+        self,
+        parent: QWidget,
+        store: NetworkStore,
+        session: Installer,
+        jobs: Jobs,
+        ask: Ask,
+        removed: Callable[[], None],
+        choice: NetworkChoice,
     ) -> None:
         super().__init__(parent)
         named(self, "dialog.models", "Networks")

@@ -10,7 +10,8 @@ from bgdesk.batch.model.values import BatchRecipe, Existing, Item, Outcome, Plan
 from bgdesk.batch.planning.estimate import SAMPLE, Pace, estimate, free_bytes
 from bgdesk.batch.planning.plan import Collision, Plan, plan
 from bgdesk.batch.planning.scan import find
-from bgdesk.core.recipe import Format, MatteRecipe, Quality
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
 
 

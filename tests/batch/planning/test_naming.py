@@ -11,7 +11,7 @@ from bgdesk.batch.model.values import BatchRecipe, Variant
 from bgdesk.batch.planning.naming import LONGEST, beside, default, example, parse
 from bgdesk.batch.planning.scan import Photo
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
 
 ONE = BatchRecipe()
 TWO = BatchRecipe(variants=(Variant("web", size=1200), Variant("full", Format.PSD)))

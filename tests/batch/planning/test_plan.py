@@ -12,7 +12,8 @@ from bgdesk.batch.model.values import BatchRecipe, Existing, State, Variant
 from bgdesk.batch.planning.plan import UP_TO_DATE, Plan, plan
 from bgdesk.batch.planning.scan import Found, Photo, find
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format, MatteRecipe
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
 
 RECIPE = BatchRecipe()

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from bgdesk.batch.model.values import BatchRecipe, Fallback, Variant
 from bgdesk.batch.planning.templates import load_recipe, own_folder, template, templates, variants_of
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format, MatteRecipe, Quality
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.engine.confidence import PASS
 
 

@@ -12,7 +12,8 @@ from bgdesk.batch.model.values import BatchRecipe, Fallback, Variant, Written
 from bgdesk.batch.workers import photo_job
 from bgdesk.cli import cut
 from bgdesk.core.errors import LoadError, MattingError, SaveError
-from bgdesk.core.recipe import Format, MatteRecipe, Quality
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
 from bgdesk.files.load import load
 from tests.batch.workers.workers import FakeEngine, engines_of, job_for, photo_at

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bgdesk.app.system.filelock import locked
+from bgdesk.app.system.locks import locked
 from bgdesk.batch.model.values import BatchRecipe, Outcome
 from bgdesk.batch.workers import worker as worker_module
 from bgdesk.batch.workers.memory import BASE

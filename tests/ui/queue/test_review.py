@@ -22,12 +22,12 @@ from bgdesk.files.save import save
 from bgdesk.ui.kit.bridge import Bridge
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.theme import DARK
+from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.review import review_page
-from bgdesk.ui.queue.review.deck import Deck, Said
+from bgdesk.ui.queue.review.deck import Deck, Judgement
 from bgdesk.ui.queue.review.review_loader import LONGEST, Wanted, best, read, read_cutout, wanted
 from bgdesk.ui.queue.review.review_page import ReviewPage
 from bgdesk.ui.queue.review.review_view import Ground
-from bgdesk.ui.queue.window.open_queue import QueueRoom
 from tests.ui.fakes import Brake, FakeQueue, cutout, item, reviewable
 
 ACCEPTED, REJECTED = Decision.ACCEPTED, Decision.REJECTED
@@ -43,14 +43,14 @@ def test_decisions_go_on_to_the_next_and_lag_one_behind() -> None:
     assert (deck.current, deck.position, deck.ahead(2)) == (5, (1, 3), [6, 7])
     assert deck.decide(ACCEPTED) is None  # held back
     assert (deck.current, deck.position) == (6, (2, 3))
-    assert deck.decide(REJECTED) == Said(5, ACCEPTED)
+    assert deck.decide(REJECTED) == Judgement(5, ACCEPTED)
     assert deck.undo()
     assert (deck.current, deck.held) == (6, None)
     assert not deck.undo()  # only the last one
     assert deck.decide(ACCEPTED) is None
-    assert deck.decide(ACCEPTED) == Said(6, ACCEPTED)
+    assert deck.decide(ACCEPTED) == Judgement(6, ACCEPTED)
     assert deck.current is None
-    assert deck.settle() == Said(7, ACCEPTED)
+    assert deck.settle() == Judgement(7, ACCEPTED)
     assert deck.settle() is None
     assert deck.decisions == {5: ACCEPTED, 6: ACCEPTED, 7: ACCEPTED}
 
@@ -194,7 +194,7 @@ class Table:
         self.qtbot = qtbot
         self.queue = FakeQueue([reviewable(folder, id, colour) for id, colour in ((1, RED), (2, GREEN), (3, BLUE), (4, GREY))])
         self.queue.put(item(8, State.DONE), item(9, State.QUEUED))
-        self.room = QueueRoom(folder, Brake().pool, bridge.post)
+        self.room = OpenQueue(folder, Brake().pool, bridge.post)
         self.room.adopt(self.queue, self.queue.items(), self.queue.summary())  # type: ignore[arg-type]
         self.page = ReviewPage(self.room, bridge.post)
         self.page.tint(Icons(DARK))
@@ -230,7 +230,7 @@ def table(qtbot: QtBot, tmp_path: Path) -> Iterator[Table]:
     bridge = Bridge()
     table = Table(qtbot, bridge, tmp_path)
     yield table
-    table.page.close_shelves()
+    table.page.close_caches()
     table.room.join()
     bridge.close()
     table.page.deleteLater()
@@ -261,7 +261,7 @@ def test_the_keys_judge(table: Table, qtbot: QtBot) -> None:
 def test_the_next_photo_is_there_before_the_key(table: Table, qtbot: QtBot) -> None:
     ahead = [table.room.item(id) for id in (1, 2, 3)]
     keys = [wanted(each, table.queue.recipe) for each in ahead if each is not None]
-    qtbot.waitUntil(lambda: all(key in table.page.shelf for key in keys if key is not None))
+    qtbot.waitUntil(lambda: all(key in table.page.pictures for key in keys if key is not None))
     table.press(Qt.Key.Key_Right)
     assert table.page.canvas.picture is not None  # at once, without a turn of the event loop
     assert table.colour() == GREEN
@@ -333,11 +333,11 @@ def test_a_cutout_that_is_gone_says_so_and_can_still_be_judged(table: Table, qtb
     first = table.room.item(2)
     assert first is not None
     assert first.outcome is not None
-    qtbot.waitUntil(lambda: len(table.page.shelf._kept) == 3)
+    qtbot.waitUntil(lambda: len(table.page.pictures._kept) == 3)
     first.outcome.written[0].staged.unlink()
     key = wanted(first, table.queue.recipe)
     assert key is not None
-    table.page.shelf.drop(key)
+    table.page.pictures.drop(key)
     table.press(Qt.Key.Key_Right)
     qtbot.waitUntil(lambda: table.page.canvas.picture is not None)
     assert table.page.canvas.picture is not None

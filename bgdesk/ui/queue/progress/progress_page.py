@@ -25,10 +25,10 @@ from bgdesk.batch.run.queue import Phase
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
-from bgdesk.ui.queue.progress.cells import tabular
+from bgdesk.ui.kit.paint import tabular
+from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.progress.table import QueueTable
 from bgdesk.ui.queue.progress.table_model import Column, ItemsModel
-from bgdesk.ui.queue.window.open_queue import QueueRoom
 
 #: The states that go together in one chip, with its words; None is all of them.
 CHIPS: tuple[tuple[str, str, frozenset[State] | None], ...] = (
@@ -44,7 +44,7 @@ CHIPS: tuple[tuple[str, str, frozenset[State] | None], ...] = (
 
 
 class ProgressPage(QWidget):
-    """Follows the room's queue. open_wanted(path): in the editor. show_wanted(path): in its folder. report_wanted: make and open it."""
+    """Follows the open queue. open_wanted(path): in the editor. show_wanted(path): in its folder. report_wanted: make and open it."""
 
     open_wanted = Signal(object)
     show_wanted = Signal(object)
@@ -52,11 +52,11 @@ class ProgressPage(QWidget):
     review_wanted = Signal()
     summarised = Signal(object)  # Summary
 
-    def __init__(self, room: QueueRoom, post: Post) -> None:
+    def __init__(self, open_queue: OpenQueue, post: Post) -> None:
         super().__init__()
         named(self, "queue.page", "Progress")
         role(self, "page")
-        self._room = room
+        self._open_queue = open_queue
         self._icons: Icons | None = None
         self.model = ItemsModel()
         self.table = QueueTable(self.model, post)
@@ -66,10 +66,10 @@ class ProgressPage(QWidget):
         layout.addWidget(self._head())
         layout.addWidget(self.table, 1)
         layout.addWidget(self._foot())
-        room.changed.connect(self.reload)
-        room.refreshed.connect(self.follow)
-        room.progressed.connect(self.model.progress)
-        room.phase_changed.connect(self.show_figures)
+        open_queue.changed.connect(self.reload)
+        open_queue.refreshed.connect(self.follow)
+        open_queue.progressed.connect(self.model.progress)
+        open_queue.phase_changed.connect(self.show_figures)
         self.table.opened.connect(self._open)
         self.table.removed.connect(self.remove)
         self.table.chosen.connect(self._show_possible)
@@ -89,7 +89,7 @@ class ProgressPage(QWidget):
         self.go = self._push("queue.go", "Start", self._go, "Begin, or go on")
         role(self.go, "main")
         self.stop = self._push(
-            "queue.stop", "Stop", lambda: self._room.do(lambda queue: queue.stop()), "Finish the photos in hand, then end"
+            "queue.stop", "Stop", lambda: self._open_queue.do(lambda queue: queue.stop()), "Finish the photos in hand, then end"
         )
         self._review = self._push("queue.review", "Review", self.review_wanted.emit, "Look at what the machine doubted")
         role(self._review, "main")
@@ -176,7 +176,7 @@ class ProgressPage(QWidget):
         """Another queue is open, or none."""
         self.filter.clear()
         self.chips["all"].setChecked(True)
-        queue = self._room.queue
+        queue = self._open_queue.queue
         self.table.set_gate(None if queue is None else queue.recipe.gate)
         self._sift()
         self.follow(None)
@@ -185,13 +185,13 @@ class ProgressPage(QWidget):
     def follow(self, ids: tuple[int, ...] | None) -> None:
         """These items have changed; None: all."""
         if ids is None:
-            self.model.set_items(self._room.items.values())
+            self.model.set_items(self._open_queue.items.values())
         else:
-            self.model.update([item for id in ids if (item := self._room.item(id)) is not None])
+            self.model.update([item for id in ids if (item := self._open_queue.item(id)) is not None])
         self.show_figures()
 
     def show_figures(self) -> None:
-        summary, phase = self._room.summary, self._room.phase
+        summary, phase = self._open_queue.summary, self._open_queue.phase
         total = summary.total
         self._done.setText(f"{summary.finished:,} of {count(total, 'photo')}" if total else "No photos")
         self._figures.setText(" · ".join(figures(summary, phase)))
@@ -207,7 +207,7 @@ class ProgressPage(QWidget):
         self.summarised.emit(summary)
 
     def _show_possible(self) -> None:
-        queue, phase = self._room.queue, self._room.phase
+        queue, phase = self._open_queue.queue, self._open_queue.phase
         counts = self.model.counts()
         waiting = counts[State.QUEUED] > 0
         going = phase is Phase.RUNNING
@@ -233,40 +233,40 @@ class ProgressPage(QWidget):
     # What a person does.
 
     def _go(self) -> None:
-        phase = self._room.phase
+        phase = self._open_queue.phase
         if phase is Phase.RUNNING:
-            self._room.do(lambda queue: queue.pause())
+            self._open_queue.do(lambda queue: queue.pause())
         elif phase is Phase.PAUSED:
-            self._room.do(lambda queue: queue.resume())
+            self._open_queue.do(lambda queue: queue.resume())
         else:
-            self._room.do(lambda queue: queue.start())
+            self._open_queue.do(lambda queue: queue.start())
 
     def _sift(self) -> None:
         states = next(states for id, _, states in CHIPS if self.chips[id].isChecked())
-        self.model.set_sieve(self.filter.text(), states)
+        self.model.set_row_filter(self.filter.text(), states)
 
     def retry(self) -> None:
         """All that failed; the queue goes on with them if it stands still."""
         self._again(None)
 
     def _again(self, ids: list[int] | None) -> None:
-        self._room.do(lambda queue: queue.retry(ids))
-        if self._room.phase is Phase.IDLE:
-            self._room.do(lambda queue: queue.start())
+        self._open_queue.do(lambda queue: queue.retry(ids))
+        if self._open_queue.phase is Phase.IDLE:
+            self._open_queue.do(lambda queue: queue.start())
 
     def remove(self) -> None:
         ids = self.table.selected
         if ids:
-            self._room.do(lambda queue: queue.remove(ids))
+            self._open_queue.do(lambda queue: queue.remove(ids))
 
     def move_selected(self, first: bool) -> None:
         """The selected ones before all others that wait, or behind them."""
         ids = [id for id in self.table.selected if (item := self.model.item(id)) is not None and item.state is State.QUEUED]
         if not ids:
             return
-        waiting = [item for item in self._room.items.values() if item.state is State.QUEUED and item.id not in ids]
+        waiting = [item for item in self._open_queue.items.values() if item.state is State.QUEUED and item.id not in ids]
         before = min(waiting, key=lambda item: (item.position, item.id)).id if first and waiting else None
-        self._room.do(lambda queue: queue.move(ids, before))
+        self._open_queue.do(lambda queue: queue.move(ids, before))
 
     def open(self) -> None:
         for id in self.table.selected[:1]:

@@ -7,8 +7,8 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 from bgdesk.app.work.jobs import Post
 from bgdesk.ui.kit.controls import named
 from bgdesk.ui.kit.icons import Icons
-from bgdesk.ui.kit.loader import Shelf
-from bgdesk.ui.queue.progress.cells import ROW_HEIGHT, WIDTHS, Cells, Source, picture_of, read_picture
+from bgdesk.ui.kit.picture_cache import PictureCache
+from bgdesk.ui.queue.progress.cells import ROW_HEIGHT, WIDTHS, CellDelegate, Source, picture_of, read_picture
 from bgdesk.ui.queue.progress.table_model import ITEM, Column, ItemsModel
 
 #: Pictures that are kept: a few screens of rows.
@@ -27,9 +27,9 @@ class QueueTable(QTableView):
         super().__init__()
         named(self, "queue_table", "Photos of the queue")
         self.items = model
-        self.shelf: Shelf[Source, QImage] = Shelf("thumbnails", read_picture, self._arrived, post, _KEPT)
+        self.pictures: PictureCache[Source, QImage] = PictureCache("thumbnails", read_picture, self._arrived, post, _KEPT)
         self.setModel(model)
-        self._delegate = Cells(self.shelf, model)
+        self._delegate = CellDelegate(self.pictures, model)
         self.setItemDelegate(self._delegate)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -102,7 +102,7 @@ class QueueTable(QTableView):
 
     def _want_pictures(self) -> None:
         items = [self.items.item(id) for id in self.visible_ids()]
-        self.shelf.want(picture_of(item) for item in items if item is not None)
+        self.pictures.want(picture_of(item) for item in items if item is not None)
 
     def _arrived(self, _source: Source) -> None:
         self.viewport().update(QRect(0, 0, self.columnWidth(Column.PICTURE), self.viewport().height()))

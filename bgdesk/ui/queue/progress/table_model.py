@@ -9,7 +9,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
 from bgdesk.batch.model.values import Item, State
-from bgdesk.batch.planning.scan import natural
+from bgdesk.files.find import natural
 from bgdesk.ui.kit import words
 
 Index = QModelIndex | QPersistentModelIndex
@@ -44,7 +44,7 @@ _ORDER: Mapping[State, int] = {state: number for number, state in enumerate(Stat
 
 
 @dataclass(frozen=True)
-class Sieve:
+class RowFilter:
     """Which items are shown. text: must occur in the name or the reason, case aside. states: None for all."""
 
     text: str = ""
@@ -66,7 +66,7 @@ class ItemsModel(QAbstractTableModel):
         self._names: dict[int, tuple[str | int, ...]] = {}  # what names are sorted by, once it has been asked for
         self._shown: list[int] = []  # ids
         self._rows: dict[int, int] = {}  # id -> row
-        self._sieve = Sieve()
+        self._row_filter = RowFilter()
         self._order: Column | None = None
         self._descending = False
 
@@ -128,10 +128,10 @@ class ItemsModel(QAbstractTableModel):
 
     # Which rows, in which order.
 
-    def set_sieve(self, text: str, states: Iterable[State] | None) -> None:
-        sieve = Sieve(text.strip().casefold(), None if states is None else frozenset(states))
-        if sieve != self._sieve:
-            self._sieve = sieve
+    def set_row_filter(self, text: str, states: Iterable[State] | None) -> None:
+        row_filter = RowFilter(text.strip().casefold(), None if states is None else frozenset(states))
+        if row_filter != self._row_filter:
+            self._row_filter = row_filter
             self.beginResetModel()
             self._lay_out()
             self.endResetModel()
@@ -143,17 +143,17 @@ class ItemsModel(QAbstractTableModel):
         self._resort()
 
     def _lay_out(self) -> None:
-        if self._sieve == Sieve():
+        if self._row_filter == RowFilter():
             ids = list(self._items)
         else:
-            ids = [id for id, item in self._items.items() if self._sieve.takes(item)]
+            ids = [id for id, item in self._items.items() if self._row_filter.takes(item)]
         self._shown = self._sorted(ids)
         self._rows = {id: row for row, id in enumerate(self._shown)}
 
     def _refilter(self, ids: Sequence[int]) -> None:
-        """Let those of `ids` go and come that the sieve says."""
-        leaving = sorted((self._rows[id] for id in ids if id in self._rows and not self._sieve.takes(self._items[id])), reverse=True)
-        coming = [id for id in ids if id not in self._rows and self._sieve.takes(self._items[id])]
+        """Let those of `ids` go and come that the row_filter says."""
+        leaving = sorted((self._rows[id] for id in ids if id in self._rows and not self._row_filter.takes(self._items[id])), reverse=True)
+        coming = [id for id in ids if id not in self._rows and self._row_filter.takes(self._items[id])]
         if not leaving and not coming:
             return
         if len(leaving) + len(coming) > _MANY:

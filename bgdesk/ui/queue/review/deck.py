@@ -7,7 +7,7 @@ from bgdesk.batch.model.values import Decision
 
 
 @dataclass(frozen=True)
-class Said:
+class Judgement:
     """What a person said of the item `id`."""
 
     id: int
@@ -24,7 +24,7 @@ class Deck:
         self._ids: list[int] = []
         self._done: dict[int, Decision | None] = {}  # None: not by us, and not waiting any more
         self._at = 0
-        self._held: Said | None = None
+        self._held: Judgement | None = None
 
     def bring(self, waiting: Collection[int]) -> None:
         """The items that wait for a look now, in order."""
@@ -62,7 +62,7 @@ class Deck:
         return {id: decision for id, decision in self._done.items() if decision is not None}
 
     @property
-    def held(self) -> Said | None:
+    def held(self) -> Judgement | None:
         return self._held
 
     def ahead(self, count: int) -> list[int]:
@@ -79,17 +79,17 @@ class Deck:
                 self._at = at
                 return
 
-    def decide(self, decision: Decision) -> Said | None:
+    def decide(self, decision: Decision) -> Judgement | None:
         """Say it of the current one, and go on to the next. What was held back before comes back: it is to be carried out now."""
         id = self.current
         if id is None:
             return None
-        due, self._held = self._held, Said(id, decision)
+        due, self._held = self._held, Judgement(id, decision)
         self._done[id] = decision
         self._go_on(self._at + 1)
         return due
 
-    def settle(self) -> Said | None:
+    def settle(self) -> Judgement | None:
         """What is held back, to be carried out now: it cannot be taken back any more."""
         due, self._held = self._held, None
         return due

@@ -66,7 +66,7 @@ def read(key: Wanted) -> Picture:
     size = cutout.size()
     if key.whole:
         return Picture(cutout, None, size)
-    from bgdesk.files.load import preview  # decoders: here, on the shelf's thread
+    from bgdesk.files.load import preview  # decoders: here, on the cache's thread
 
     try:
         pixels = preview(key.source, LONGEST)

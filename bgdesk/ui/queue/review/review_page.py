@@ -13,11 +13,11 @@ from bgdesk.batch.model.values import Decision, Item, State
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
-from bgdesk.ui.kit.loader import Shelf
-from bgdesk.ui.queue.review.deck import Deck, Said
+from bgdesk.ui.kit.picture_cache import PictureCache
+from bgdesk.ui.queue.open_queue import OpenQueue
+from bgdesk.ui.queue.review.deck import Deck, Judgement
 from bgdesk.ui.queue.review.review_loader import LONGEST, Picture, Wanted, read, wanted
 from bgdesk.ui.queue.review.review_view import Ground, ReviewCanvas
-from bgdesk.ui.queue.window.open_queue import QueueRoom
 
 #: How many photos after the current one are read before their turn.
 AHEAD = 2
@@ -40,15 +40,15 @@ class ReviewPage(QWidget):
     fix_wanted = Signal(int)
     judged = Signal()
 
-    def __init__(self, room: QueueRoom, post: Post) -> None:
+    def __init__(self, open_queue: OpenQueue, post: Post) -> None:
         super().__init__()
         named(self, "review.page", "Review")
         role(self, "page")
-        self._room = room
+        self._open_queue = open_queue
         self._icons: Icons | None = None
         self.deck = Deck()
-        self.shelf: Shelf[Wanted, Picture] = Shelf("review", read, self._arrived, post, AHEAD + 3)
-        self._whole: Shelf[Wanted, Picture] = Shelf("review-whole", read, self._arrived_whole, post, 1)
+        self.pictures: PictureCache[Wanted, Picture] = PictureCache("review", read, self._arrived, post, AHEAD + 3)
+        self._whole: PictureCache[Wanted, Picture] = PictureCache("review-whole", read, self._arrived_whole, post, 1)
         self.canvas = ReviewCanvas()
         self.canvas.whole_wanted.connect(self._want_whole)
         layout = QVBoxLayout(self)
@@ -188,7 +188,7 @@ class ReviewPage(QWidget):
     def follow(self) -> None:
         """The queue has moved on: more may wait."""
         before = self.deck.current
-        self.deck.bring([item.id for item in self._room.items.values() if item.state is State.REVIEW])
+        self.deck.bring([item.id for item in self._open_queue.items.values() if item.state is State.REVIEW])
         if self.deck.current != before or before is None:
             self.show_current()
         else:
@@ -207,8 +207,8 @@ class ReviewPage(QWidget):
         self.deck.fixed(id)
         self.show_current()
 
-    def close_shelves(self) -> None:
-        self.shelf.close()
+    def close_caches(self) -> None:
+        self.pictures.close()
         self._whole.close()
 
     # What a person does.
@@ -240,13 +240,13 @@ class ReviewPage(QWidget):
         self._ground_buttons[ground].setChecked(True)
         self.canvas.set_ground(ground)
 
-    def _carry_out(self, said: Said | None) -> None:
+    def _carry_out(self, said: Judgement | None) -> None:
         if said is None:
             return
         if said.decision is Decision.ACCEPTED:
-            self._room.do(lambda queue: queue.accept(said.id))
+            self._open_queue.do(lambda queue: queue.accept(said.id))
         else:
-            self._room.do(lambda queue: queue.reject(said.id))
+            self._open_queue.do(lambda queue: queue.reject(said.id))
 
     # What is shown.
 
@@ -254,8 +254,8 @@ class ReviewPage(QWidget):
         key, item = self._key(), self._item()
         if key is None:
             self.canvas.show_picture(None, self._nothing() if item is None else f"{item.name} has no cutout to look at.")
-        elif key in self.shelf:
-            self.canvas.show_picture(self.shelf.get(key))
+        elif key in self.pictures:
+            self.canvas.show_picture(self.pictures.get(key))
         else:
             self.canvas.show_picture(None, "Reading…")
         self._show_figures()
@@ -268,23 +268,23 @@ class ReviewPage(QWidget):
 
     def _item(self) -> Item | None:
         id = self.deck.current
-        return None if id is None else self._room.item(id)
+        return None if id is None else self._open_queue.item(id)
 
     def _key(self) -> Wanted | None:
-        queue, item = self._room.queue, self._item()
+        queue, item = self._open_queue.queue, self._item()
         return None if queue is None or item is None else wanted(item, queue.recipe)
 
     def _prefetch(self) -> None:
-        queue = self._room.queue
+        queue = self._open_queue.queue
         if queue is None:
             return
         ids = [self.deck.current, *self.deck.ahead(AHEAD)]
-        items = [item for id in ids if id is not None and (item := self._room.item(id)) is not None]
-        self.shelf.want(key for item in items if (key := wanted(item, queue.recipe)) is not None)
+        items = [item for id in ids if id is not None and (item := self._open_queue.item(id)) is not None]
+        self.pictures.want(key for item in items if (key := wanted(item, queue.recipe)) is not None)
 
     def _arrived(self, key: Wanted) -> None:
         if key == self._key():
-            self.canvas.show_picture(self.shelf.get(key))
+            self.canvas.show_picture(self.pictures.get(key))
 
     def _want_whole(self) -> None:
         key, picture = self._key(), self.canvas.picture
@@ -327,8 +327,8 @@ class ReviewPage(QWidget):
 
     def _acceptance(self) -> str:
         """Of all that were looked at in this queue, here and before."""
-        counted = Counter(self._room.summary.decisions)
+        counted = Counter(self._open_queue.summary.decisions)
         for id, decision in self.deck.decisions.items():  # what the queue has not been told yet, or not carried out
-            item = self._room.item(id)
+            item = self._open_queue.item(id)
             counted[decision] += item is not None and item.decision is None
         return ", ".join(f"{counted[decision]:,} {decision.value}" for decision in Decision if counted[decision])

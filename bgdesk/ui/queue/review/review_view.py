@@ -7,7 +7,7 @@ from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from bgdesk.ui.kit.controls import named
-from bgdesk.ui.queue.progress.cells import checker
+from bgdesk.ui.kit.paint import checker
 from bgdesk.ui.queue.review.review_loader import Picture
 
 #: Room around a photo that is fitted into the view, in logical pixels.
@@ -118,13 +118,16 @@ class ReviewCanvas(QWidget):
 
     def _fitted(self, pane: QRect) -> QRectF:
         beside = self._ground is Ground.BESIDE
-        room = pane.adjusted(_GAP if beside else _MARGIN, _MARGIN, -(_GAP if beside else _MARGIN), -_MARGIN)
+        open_queue = pane.adjusted(_GAP if beside else _MARGIN, _MARGIN, -(_GAP if beside else _MARGIN), -_MARGIN)
         size = self._size().toSizeF()
-        fitted = size.scaled(room.size().toSizeF(), Qt.AspectRatioMode.KeepAspectRatio)
+        fitted = size.scaled(open_queue.size().toSizeF(), Qt.AspectRatioMode.KeepAspectRatio)
         if fitted.width() > size.width():  # a small photo is not blown up
             fitted = size
         return QRectF(
-            room.center().x() + 0.5 - fitted.width() / 2, room.center().y() + 0.5 - fitted.height() / 2, fitted.width(), fitted.height()
+            open_queue.center().x() + 0.5 - fitted.width() / 2,
+            open_queue.center().y() + 0.5 - fitted.height() / 2,
+            fitted.width(),
+            fitted.height(),
         )
 
     def _placed(self, pane: QRect) -> QRectF:

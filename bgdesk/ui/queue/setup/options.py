@@ -23,11 +23,10 @@ from bgdesk.batch.model.values import Existing, Variant
 from bgdesk.batch.planning.naming import TOKENS
 from bgdesk.batch.planning.templates import Template
 from bgdesk.core.recipe import Format, Quality
-from bgdesk.ui.editor.inspector import QUALITIES
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import Check, Combo, NumberSlider, hint_label, named, role
 from bgdesk.ui.kit.icons import Icons
-from bgdesk.ui.queue.setup.wish import BEST, Wish
+from bgdesk.ui.queue.setup.choices import BEST, SetupChoices
 
 _EXISTING = (
     ("Skip what is up to date", Existing.SKIP),
@@ -38,7 +37,7 @@ _EXISTING = (
 _CAPTION = 104
 
 
-class Options(QScrollArea):
+class OptionsPanel(QScrollArea):
     """`changed`: something here is different. folder: ask a person for one."""
 
     changed = Signal()
@@ -64,7 +63,7 @@ class Options(QScrollArea):
         self._templates.setVerticalSpacing(0)
         self.makes = hint_label()
         named(self.makes, "setup.makes", "What is made of each photo")
-        self.quality = self._combo("setup.quality", "Quality", [(text, quality.value) for text, quality in QUALITIES])
+        self.quality = self._combo("setup.quality", "Quality", [(text, quality.value) for text, quality in words.QUALITIES])
         self.model = self._combo("setup.model", "Network", [])
         self.matting = self._combo("setup.matting", "Edges", [])
         made = _form()
@@ -177,32 +176,32 @@ class Options(QScrollArea):
 
     # In and out.
 
-    def show_wish(self, wish: Wish) -> None:
+    def show_choices(self, choices: SetupChoices) -> None:
         """Show these choices, telling nobody."""
         blocked = [QSignalBlocker(widget) for widget in (self, self.pattern, *self.templates.values())]
         for id, box in self.templates.items():
-            box.setChecked(id in wish.templates)
+            box.setChecked(id in choices.templates)
         if not any(box.isChecked() for box in self.templates.values()) and self.templates:
             next(iter(self.templates.values())).setChecked(True)  # theirs is gone
         self._toggled()
         for combo, value in (
-            (self.quality, wish.quality.value),
-            (self.model, wish.model),
-            (self.matting, wish.matting),
-            (self.existing, wish.existing.value),
-            (self.fallback, wish.fallback),
+            (self.quality, choices.quality.value),
+            (self.model, choices.model),
+            (self.matting, choices.matting),
+            (self.existing, choices.existing.value),
+            (self.fallback, choices.fallback),
         ):
             combo.setCurrentIndex(max(0, combo.findData(value)))
-        self.pattern.setText(wish.pattern)
-        self.gate.set_value(0 if wish.gate is None else round(wish.gate * 100))
-        self.set_output(wish.output)
+        self.pattern.setText(choices.pattern)
+        self.gate.set_value(0 if choices.gate is None else round(choices.gate * 100))
+        self.set_output(choices.output)
         self._show_gate()
         del blocked
 
-    def take(self, wish: Wish) -> Wish:
-        """`wish` with what is chosen here."""
+    def take(self, choices: SetupChoices) -> SetupChoices:
+        """`choices` with what is chosen here."""
         return replace(
-            wish,
+            choices,
             templates=tuple(id for id, box in self.templates.items() if box.isChecked()),
             quality=Quality(self.quality.currentData()),
             model=self.model.currentData() or "",

@@ -28,7 +28,7 @@ _ORDERS = (("By name", Order.NAME), ("Oldest first", Order.DATE), ("Smallest fir
 _PATH = Qt.ItemDataRole.UserRole + 1
 
 
-class Sources(QWidget):
+class SourcesPanel(QWidget):
     """`changed`: something here is different. add_files, add_folder: ask a person for them."""
 
     changed = Signal()
@@ -40,7 +40,7 @@ class Sources(QWidget):
         role(title, "title")
         self.count = hint_label()
         named(self.count, "setup.count", "How many photos were found")
-        self.list = _List()
+        self.list = _SourceList()
         named(self.list, "setup.sources", "Files and folders")
         self.list.setIconSize(QSize(SIZE, SIZE))
         self.list.setUniformItemSizes(True)
@@ -202,7 +202,7 @@ class Sources(QWidget):
         self._remove.setEnabled(bool(self.list.selectedItems()))
 
 
-class _List(QListWidget):
+class _SourceList(QListWidget):
     delete_pressed = Signal()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -1,11 +1,10 @@
-"""The bar over the canvas while a photo of the queue is being put right in the editor."""
+"""The banner above the canvas while a photo of the queue is being fixed in the editor."""
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton
 
 from bgdesk.ui.kit.controls import named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
-from bgdesk.ui.kit.message_bar import Overlay
 
 
 class FixBar(QFrame):
@@ -47,9 +46,6 @@ class FixBar(QFrame):
         self._text.setText("" if name is None else f"{name} is in review. Paint it right, then put it back.")
         self._go.setEnabled(ready)
         self.setVisible(name is not None)
-        parent = self.parentWidget()
-        if isinstance(parent, Overlay):
-            parent.arrange()
 
     def tint(self, icons: Icons) -> None:
         self._icon.setPixmap(icons.pixmap("brush", SIZE, self.devicePixelRatioF(), icons.tokens.text))

@@ -15,7 +15,7 @@ from bgdesk.ui.kit.icons import SIZE, Icons
 _WIDEST = 720
 
 
-class ListPage(QWidget):
+class QueueListPage(QWidget):
     """resume(folder), look(folder) and review(folder): open it so. forget(info): take it off the list. new: set one up."""
 
     resume = Signal(object)

@@ -13,7 +13,7 @@ REST_MS = 1000
 _ELSEWHERE = frozenset({"download", "wait"})
 
 
-class GiveWay(QObject):
+class YieldToEditor(QObject):
     """Strokes overtake the queue: it is held while a person paints or waits for the editor, and for a moment after."""
 
     def __init__(self, session: Session, hold: Callable[[bool], None], rest_ms: int = REST_MS) -> None:

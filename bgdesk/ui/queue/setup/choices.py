@@ -14,12 +14,12 @@ from bgdesk.core.errors import UsageError
 from bgdesk.core.recipe import Quality
 from bgdesk.core.tasks import Progress, silent
 
-#: In place of a network's id in `Wish.fallback`: the same network with the best quality.
+#: In place of a network's id in `SetupChoices.fallback`: the same network with the best quality.
 BEST = "best"
 
 
 @dataclass(frozen=True)
-class Wish:
+class SetupChoices:
     """Everything on the set-up page.
 
     include, exclude: patterns for names, commas between them. newer: a date as text. smallest: kB.
@@ -82,8 +82,8 @@ class Wish:
         return json.dumps(values)
 
 
-def remembered(text: str, otherwise: Wish) -> Wish:
-    """The wish that `to_json` wrote; `otherwise` for anything else."""
+def remembered(text: str, otherwise: SetupChoices) -> SetupChoices:
+    """The choices that `to_json` wrote; `otherwise` for anything else."""
     try:
         values = json.loads(text)
         gate = values["gate"]
@@ -109,37 +109,39 @@ def suggested(source: Path) -> Path:
     return source.parent / "cutouts" if source.suffix and not source.is_dir() else source.with_name(f"{source.name or 'photos'} cutouts")
 
 
-def recipe_of(wish: Wish, variants: Sequence[Variant], settings: Settings) -> BatchRecipe:
+def recipe_of(choices: SetupChoices, variants: Sequence[Variant], settings: Settings) -> BatchRecipe:
     """The recipe; what the page does not ask is as in the editor. Raises UsageError for what cannot be had together."""
     fallback = None
-    if wish.fallback == BEST:
+    if choices.fallback == BEST:
         fallback = Fallback(Quality.BEST)
-    elif wish.fallback:
-        fallback = Fallback(wish.quality, wish.fallback)
+    elif choices.fallback:
+        fallback = Fallback(choices.quality, choices.fallback)
     return BatchRecipe(
-        matte=replace(settings.matte, quality=wish.quality),
+        matte=replace(settings.recipe.matte, quality=choices.quality),
         variants=tuple(variants),
-        model=wish.model or None,
-        matting=wish.matting or None,
+        model=choices.model or None,
+        matting=choices.matting or None,
         device=settings.device,
         precision=settings.precision,
-        gate=wish.gate,
-        fallback=fallback if wish.gate is not None else None,
+        gate=choices.gate,
+        fallback=fallback if choices.gate is not None else None,
     )
 
 
-def pattern_of(wish: Wish, recipe: BatchRecipe) -> str:
+def pattern_of(choices: SetupChoices, recipe: BatchRecipe) -> str:
     """What was typed, else the default one."""
-    return wish.pattern.strip() or naming.default(recipe, wish.recursive)
+    return choices.pattern.strip() or naming.default(recipe, choices.recursive)
 
 
-def plan_of(wish: Wish, recipe: BatchRecipe, ledger: LedgerLike | None = None, progress: Progress = silent) -> Plan:
+def plan_of(choices: SetupChoices, recipe: BatchRecipe, ledger: LedgerLike | None = None, progress: Progress = silent) -> Plan:
     """Look for the photos and say where each would go. Raises UsageError, and Cancelled through `progress`."""
-    output = wish.folder
-    if not wish.sources or output is None:
+    output = choices.folder
+    if not choices.sources or output is None:
         raise UsageError("There are no photos yet. Drop a folder here, or add one.")
-    found = scan.find(wish.sources, recursive=wish.recursive, filters=wish.filters, output=output, order=wish.order, progress=progress)
-    return plan(found, recipe, output, pattern_of(wish, recipe), wish.existing, ledger, progress)
+    found = scan.find(
+        choices.sources, recursive=choices.recursive, filters=choices.filters, output=output, order=choices.order, progress=progress
+    )
+    return plan(found, recipe, output, pattern_of(choices, recipe), choices.existing, ledger, progress)
 
 
 def _patterns(text: str) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ TICK_MS = 100
 _MANY = 200
 
 
-class QueueRoom(QObject):
+class OpenQueue(QObject):
     """At most one queue is open. Signals come on the window's thread, and so must all calls.
 
     What it shows of the queue (`items`, `item`, `summary`) is a mirror: the journal lies on a disk, and is read on a lane.

@@ -15,12 +15,12 @@ from bgdesk.batch.model.values import BatchRecipe, Existing, Planned, State, Sum
 from bgdesk.batch.run.queue import Phase, Progressed, Queue, Said
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.bridge import Bridge
-from bgdesk.ui.kit.loader import Shelf
+from bgdesk.ui.kit.picture_cache import PictureCache
 from bgdesk.ui.kit.taskbar import properties
+from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.progress.progress_page import figures
-from bgdesk.ui.queue.window.open_queue import QueueRoom
 from bgdesk.ui.queue.window.queue_list import standing, unfinished_text
-from bgdesk.ui.queue.window.yield_to_editor import GiveWay
+from bgdesk.ui.queue.window.yield_to_editor import YieldToEditor
 from tests.ui.fakes import Brake, FakeQueue, item
 
 
@@ -32,11 +32,11 @@ def bridge(qtbot: QtBot) -> Iterator[Bridge]:
 
 
 @pytest.fixture
-def make_room(bridge: Bridge, tmp_path: Path) -> Iterator[Callable[..., QueueRoom]]:
-    rooms: list[QueueRoom] = []
+def make_room(bridge: Bridge, tmp_path: Path) -> Iterator[Callable[..., OpenQueue]]:
+    rooms: list[OpenQueue] = []
 
-    def make(pools: Any = None) -> QueueRoom:
-        rooms.append(QueueRoom(tmp_path, pools or Brake().pool, bridge.post))
+    def make(pools: Any = None) -> OpenQueue:
+        rooms.append(OpenQueue(tmp_path, pools or Brake().pool, bridge.post))
         return rooms[-1]
 
     yield make
@@ -44,7 +44,7 @@ def make_room(bridge: Bridge, tmp_path: Path) -> Iterator[Callable[..., QueueRoo
         room.join()
 
 
-def adopt(room: QueueRoom, queue: FakeQueue) -> FakeQueue:
+def adopt(room: OpenQueue, queue: FakeQueue) -> FakeQueue:
     room.adopt(queue, queue.items(), queue.summary())  # type: ignore[arg-type]
     return queue
 
@@ -52,7 +52,7 @@ def adopt(room: QueueRoom, queue: FakeQueue) -> FakeQueue:
 # The mirror.
 
 
-def test_the_mirror_follows_by_id_in_a_few_looks(make_room: Callable[..., QueueRoom], qtbot: QtBot) -> None:
+def test_the_mirror_follows_by_id_in_a_few_looks(make_room: Callable[..., OpenQueue], qtbot: QtBot) -> None:
     room, queue = make_room(), FakeQueue([item(id) for id in range(50)])
     told: list[Any] = []
     room.refreshed.connect(told.append)
@@ -72,7 +72,7 @@ def test_the_mirror_follows_by_id_in_a_few_looks(make_room: Callable[..., QueueR
     assert told[-1] is None
 
 
-def test_stages_come_together(make_room: Callable[..., QueueRoom], qtbot: QtBot) -> None:
+def test_stages_come_together(make_room: Callable[..., OpenQueue], qtbot: QtBot) -> None:
     room = make_room()
     queue = adopt(room, FakeQueue([item(1, State.RUNNING), item(2, State.RUNNING)]))
     told: list[Any] = []
@@ -83,7 +83,7 @@ def test_stages_come_together(make_room: Callable[..., QueueRoom], qtbot: QtBot)
     qtbot.waitUntil(lambda: told == [{1: ("network", 0.3), 2: ("load", 1.0)}])
 
 
-def test_what_the_queue_says_is_passed_on(make_room: Callable[..., QueueRoom]) -> None:
+def test_what_the_queue_says_is_passed_on(make_room: Callable[..., OpenQueue]) -> None:
     room = make_room()
     queue = adopt(room, FakeQueue([]))
     told: list[tuple[str, bool]] = []
@@ -92,7 +92,7 @@ def test_what_the_queue_says_is_passed_on(make_room: Callable[..., QueueRoom]) -
     assert told == [("The disk is full.", True)]
 
 
-def test_a_refusal_is_said_and_the_next_order_is_carried_out(make_room: Callable[..., QueueRoom], qtbot: QtBot, tmp_path: Path) -> None:
+def test_a_refusal_is_said_and_the_next_order_is_carried_out(make_room: Callable[..., OpenQueue], qtbot: QtBot, tmp_path: Path) -> None:
     room = make_room()
     told: list[str] = []
     room.said.connect(lambda text, _error: told.append(text))
@@ -105,7 +105,7 @@ def test_a_refusal_is_said_and_the_next_order_is_carried_out(make_room: Callable
     assert room.phase is Phase.PAUSED
 
 
-def test_leaving_closes_the_queue_after_all_it_was_told(make_room: Callable[..., QueueRoom]) -> None:
+def test_leaving_closes_the_queue_after_all_it_was_told(make_room: Callable[..., OpenQueue]) -> None:
     room, queue = make_room(), FakeQueue([item(1, State.REVIEW)])
     adopt(room, queue)
     room.do(lambda q: q.accept(1))
@@ -115,7 +115,7 @@ def test_leaving_closes_the_queue_after_all_it_was_told(make_room: Callable[...,
 
 
 def test_a_queue_of_ten_thousand_is_made_and_closed_beside_the_window(
-    make_room: Callable[..., QueueRoom], qtbot: QtBot, tmp_path: Path
+    make_room: Callable[..., OpenQueue], qtbot: QtBot, tmp_path: Path
 ) -> None:
     room = make_room(Brake(0).pool)
     planned = [Planned(tmp_path / f"{n}.jpg", 1, 1, (tmp_path / "out" / f"{n}.png",)) for n in range(10_000)]
@@ -147,7 +147,7 @@ def test_a_queue_of_ten_thousand_is_made_and_closed_beside_the_window(
 def test_strokes_hold_the_queue_and_let_go_a_moment_after(qtbot: QtBot) -> None:
     session = SimpleNamespace(painting=False, busy=None)
     held: list[bool] = []
-    way = GiveWay(session, held.append, rest_ms=30)  # type: ignore[arg-type]
+    way = YieldToEditor(session, held.append, rest_ms=30)  # type: ignore[arg-type]
     way.on_event(BusyChanged())
     assert held == []
     session.painting = True
@@ -164,7 +164,7 @@ def test_strokes_hold_the_queue_and_let_go_a_moment_after(qtbot: QtBot) -> None:
     assert held == [True, False]
 
 
-def test_a_hold_reaches_the_queue_that_comes_later(make_room: Callable[..., QueueRoom], qtbot: QtBot) -> None:
+def test_a_hold_reaches_the_queue_that_comes_later(make_room: Callable[..., OpenQueue], qtbot: QtBot) -> None:
     room = make_room()
     room.hold(True)
     queue = adopt(room, FakeQueue([]))
@@ -191,27 +191,27 @@ class Slow:
 
 def test_the_latest_wish_comes_first_and_old_ones_are_forgotten(bridge: Bridge, qtbot: QtBot) -> None:
     load, arrived = Slow(), list[int]()
-    shelf: Shelf[int, str] = Shelf("test", load, arrived.append, bridge.post, capacity=3)
-    shelf.want([1, 2, 3, 4, 5])
-    qtbot.waitUntil(lambda: shelf._loading == 1)
-    shelf.want([9, 13, 2])  # scrolled away
+    pictures: PictureCache[int, str] = PictureCache("test", load, arrived.append, bridge.post, capacity=3)
+    pictures.want([1, 2, 3, 4, 5])
+    qtbot.waitUntil(lambda: pictures._loading == 1)
+    pictures.want([9, 13, 2])  # scrolled away
     for _ in range(4):
         load.gate.release()
     qtbot.waitUntil(lambda: len(arrived) == 4)
     assert load.loaded == [1, 9, 13, 2]
-    assert shelf.get(9) == "picture 9"
-    assert 13 in shelf
-    assert shelf.get(13) is None
-    assert 1 not in shelf  # only three are kept
-    shelf.want([9, 13])
-    assert shelf._wanted == []  # nothing is loaded twice, not even what is not there
-    shelf.drop(9)
+    assert pictures.get(9) == "picture 9"
+    assert 13 in pictures
+    assert pictures.get(13) is None
+    assert 1 not in pictures  # only three are kept
+    pictures.want([9, 13])
+    assert pictures._wanted == []  # nothing is loaded twice, not even what is not there
+    pictures.drop(9)
     load.gate.release()
-    shelf.want([9])
-    qtbot.waitUntil(lambda: 9 in shelf)
-    shelf.close()
-    shelf.want([77])
-    assert shelf._wanted == []
+    pictures.want([9])
+    qtbot.waitUntil(lambda: 9 in pictures)
+    pictures.close()
+    pictures.want([77])
+    assert pictures._wanted == []
 
 
 def test_a_picture_that_fails_is_logged_and_the_next_is_loaded(bridge: Bridge, qtbot: QtBot, expect_log: Callable[[str], None]) -> None:
@@ -222,11 +222,11 @@ def test_a_picture_that_fails_is_logged_and_the_next_is_loaded(bridge: Bridge, q
             raise RuntimeError("a defect")
         return "picture"
 
-    shelf: Shelf[int, str] = Shelf("test", load, lambda _key: None, bridge.post, capacity=3)
-    shelf.want([1, 2])
-    qtbot.waitUntil(lambda: shelf.get(2) == "picture")
-    assert shelf.get(1) is None
-    shelf.close()
+    pictures: PictureCache[int, str] = PictureCache("test", load, lambda _key: None, bridge.post, capacity=3)
+    pictures.want([1, 2])
+    qtbot.waitUntil(lambda: pictures.get(2) == "picture")
+    assert pictures.get(1) is None
+    pictures.close()
 
 
 # Words.

@@ -12,9 +12,9 @@ from bgdesk.batch.planning.scan import Order
 from bgdesk.batch.planning.templates import variants_of
 from bgdesk.core.errors import UsageError
 from bgdesk.core.recipe import Format, Quality
+from bgdesk.ui.queue.setup.choices import BEST, SetupChoices, pattern_of, plan_of, recipe_of, remembered, suggested
 from bgdesk.ui.queue.setup.options import made
 from bgdesk.ui.queue.setup.setup_page import brief
-from bgdesk.ui.queue.setup.wish import BEST, Wish, pattern_of, plan_of, recipe_of, remembered, suggested
 
 
 @pytest.fixture
@@ -29,100 +29,103 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("wish", "gate", "fallback"),
+    ("choices", "gate", "fallback"),
     [
-        (Wish(gate=0.8), 0.8, None),
-        (Wish(gate=None), None, None),
-        (Wish(gate=0.5, fallback=BEST), 0.5, Fallback(Quality.BEST)),
-        (Wish(gate=0.5, fallback="other", quality=Quality.FAST), 0.5, Fallback(Quality.FAST, "other")),
-        (Wish(gate=None, fallback=BEST), None, None),  # without a gate nothing is tried twice
+        (SetupChoices(gate=0.8), 0.8, None),
+        (SetupChoices(gate=None), None, None),
+        (SetupChoices(gate=0.5, fallback=BEST), 0.5, Fallback(Quality.BEST)),
+        (SetupChoices(gate=0.5, fallback="other", quality=Quality.FAST), 0.5, Fallback(Quality.FAST, "other")),
+        (SetupChoices(gate=None, fallback=BEST), None, None),  # without a gate nothing is tried twice
     ],
 )
-def test_the_gate_and_the_second_try(wish: Wish, gate: float | None, fallback: Fallback | None) -> None:
-    recipe = recipe_of(wish, (Variant(),), Settings())
+def test_the_gate_and_the_second_try(choices: SetupChoices, gate: float | None, fallback: Fallback | None) -> None:
+    recipe = recipe_of(choices, (Variant(),), Settings())
     assert (recipe.gate, recipe.fallback) == (gate, fallback)
 
 
 def test_the_recipe_holds_what_was_chosen_and_the_rest_as_in_the_editor() -> None:
     settings = Settings(spill="auto", decontaminate=0.5, device="cpu", precision="fp32", quality="best")
-    wish = Wish(quality=Quality.FAST, model="other", matting="")
-    recipe = recipe_of(wish, variants_of(["shop-white"]), settings)
+    choices = SetupChoices(quality=Quality.FAST, model="other", matting="")
+    recipe = recipe_of(choices, variants_of(["shop-white"]), settings)
     assert (recipe.matte.quality, recipe.matte.spill, recipe.matte.strength) == (Quality.FAST, "auto", 0.5)
     assert (recipe.model, recipe.matting, recipe.device, recipe.precision) == ("other", None, "cpu", "fp32")
     assert [variant.name for variant in recipe.variants] == ["white", "cutout"]
 
 
 def test_the_plan(folder: Path, tmp_path: Path) -> None:
-    wish = Wish(sources=(folder,), output=tmp_path / "out", recursive=True)
-    recipe = recipe_of(wish, variants_of(["png"]), Settings())
-    plan = plan_of(wish, recipe)
+    choices = SetupChoices(sources=(folder,), output=tmp_path / "out", recursive=True)
+    recipe = recipe_of(choices, variants_of(["png"]), Settings())
+    plan = plan_of(choices, recipe)
     assert [item.source.name for item in plan.planned] == ["a_front.png", "b.png", "c.png"]
     assert plan.planned[2].outputs == (tmp_path / "out" / "old" / "c.png",)  # the subfolders are kept
     assert {item.state for item in plan.planned} == {State.QUEUED}
-    assert plan_of(replace(wish, recursive=False, include="front, *.tif"), recipe).planned[0].source.name == "a_front.png"
-    assert [item.source.name for item in plan_of(replace(wish, exclude="*front*", order=Order.GIVEN), recipe).planned] == ["b.png", "c.png"]
+    assert plan_of(replace(choices, recursive=False, include="front, *.tif"), recipe).planned[0].source.name == "a_front.png"
+    assert [item.source.name for item in plan_of(replace(choices, exclude="*front*", order=Order.GIVEN), recipe).planned] == [
+        "b.png",
+        "c.png",
+    ]
     assert brief(plan) == ["3 photos to do."]
 
 
 def test_the_plan_says_what_collides(folder: Path, tmp_path: Path) -> None:
     Image.new("RGB", (8, 6)).save(folder / "b.jpg")
-    wish = Wish(sources=(folder,), output=tmp_path / "out")
-    lines = brief(plan_of(wish, recipe_of(wish, (Variant(),), Settings())))
+    choices = SetupChoices(sources=(folder,), output=tmp_path / "out")
+    lines = brief(plan_of(choices, recipe_of(choices, (Variant(),), Settings())))
     assert lines == ["3 photos to do.", "b.png gets the name b-2.png, because b.jpg has b.png."]
 
 
 @pytest.mark.parametrize(
-    ("wish", "words"),
+    ("choices", "words"),
     [
-        (Wish(), "There are no photos yet"),
-        (Wish(sources=(Path("/p"),), newer="yesterday"), "is no date"),
-        (Wish(sources=(Path("/p"),), pattern="{nam}"), "unknown {nam}"),
-        (Wish(sources=(Path("/p"),), pattern="../{name}"), "leave it out"),
+        (SetupChoices(), "There are no photos yet"),
+        (SetupChoices(sources=(Path("/p"),), newer="yesterday"), "is no date"),
+        (SetupChoices(sources=(Path("/p"),), pattern="{nam}"), "unknown {nam}"),
+        (SetupChoices(sources=(Path("/p"),), pattern="../{name}"), "leave it out"),
     ],
 )
-def test_what_cannot_be_planned(wish: Wish, words: str) -> None:
+def test_what_cannot_be_planned(choices: SetupChoices, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        plan_of(wish, recipe_of(wish, (Variant(),), Settings()))
+        plan_of(choices, recipe_of(choices, (Variant(),), Settings()))
 
 
 def test_patterns() -> None:
-    one, two = recipe_of(Wish(), (Variant(),), Settings()), recipe_of(Wish(), variants_of(["shop-white"]), Settings())
-    assert pattern_of(Wish(), one) == "{name}"
-    assert pattern_of(Wish(recursive=True), two) == "{subfolder}/{name}-{variant}"
-    assert pattern_of(Wish(pattern=" shop/{name} "), one) == "shop/{name}"
+    one, two = recipe_of(SetupChoices(), (Variant(),), Settings()), recipe_of(SetupChoices(), variants_of(["shop-white"]), Settings())
+    assert pattern_of(SetupChoices(), one) == "{name}"
+    assert pattern_of(SetupChoices(recursive=True), two) == "{subfolder}/{name}-{variant}"
+    assert pattern_of(SetupChoices(pattern=" shop/{name} "), one) == "shop/{name}"
 
 
 def test_where_cutouts_go_if_nobody_says(folder: Path) -> None:
     assert suggested(folder) == folder.with_name("shoes cutouts")
     assert suggested(folder / "b.png") == folder / "cutouts"
-    assert Wish().folder is None
-    assert Wish(sources=(folder,)).folder == folder.with_name("shoes cutouts")
+    assert SetupChoices().folder is None
+    assert SetupChoices(sources=(folder,)).folder == folder.with_name("shoes cutouts")
 
 
 def test_a_folder_by_its_name_alone_lies_beside_the_photos(folder: Path, tmp_path: Path) -> None:
-    assert Wish(sources=(folder,), output=Path("web")).folder == folder.parent / "web"
-    assert Wish(sources=(folder,), output=tmp_path / "web").folder == tmp_path / "web"
+    assert SetupChoices(sources=(folder,), output=Path("web")).folder == folder.parent / "web"
+    assert SetupChoices(sources=(folder,), output=tmp_path / "web").folder == tmp_path / "web"
 
 
 def test_titles() -> None:
-    assert Wish(sources=(Path("/photos/shoes"),)).title == "shoes"
-    assert Wish(sources=(Path("/photos/shoes"), Path("/a"), Path("/b"))).title == "shoes and 2 more"
+    assert SetupChoices(sources=(Path("/photos/shoes"),)).title == "shoes"
+    assert SetupChoices(sources=(Path("/photos/shoes"), Path("/a"), Path("/b"))).title == "shoes and 2 more"
 
 
 def test_choices_are_remembered_but_not_the_photos() -> None:
-    wish = Wish(
+    choices = SetupChoices(
         (Path("/photos"),), True, "a", "b", "2026-01-01", 5, ("web", "psd"), Quality.BEST, "other", "edges", Path("/out"),
         "{number}", Existing.NUMBER, Order.DATE, 0.65, BEST,
     )  # fmt: skip
-    again = remembered(wish.to_json(), Wish())
-    plain = Wish()
-    assert again == replace(wish, sources=(), include="", exclude="", newer="", smallest=0, output=plain.output)
-    assert remembered(replace(wish, gate=None).to_json(), Wish(gate=0.8)).gate is None
+    again = remembered(choices.to_json(), SetupChoices())
+    plain = SetupChoices()
+    assert again == replace(choices, sources=(), include="", exclude="", newer="", smallest=0, output=plain.output)
+    assert remembered(replace(choices, gate=None).to_json(), SetupChoices(gate=0.8)).gate is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"recursive": true}', '{"quality": 7}', "no json"])
 def test_what_was_not_remembered_by_us_is_left_alone(text: str) -> None:
-    assert remembered(text, Wish(gate=0.8)) == Wish(gate=0.8)
+    assert remembered(text, SetupChoices(gate=0.8)) == SetupChoices(gate=0.8)
 
 
 @pytest.mark.parametrize(

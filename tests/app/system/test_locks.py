@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bgdesk.app.system.filelock import locked
+from bgdesk.app.system.locks import locked
 from bgdesk.core.tasks import Cancelled
 
 
@@ -48,7 +48,7 @@ def test_waiting_can_be_cancelled(tmp_path: Path) -> None:
 def test_a_killed_process_frees_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     code = (
-        "import sys, time, pathlib\nfrom bgdesk.app.system.filelock import locked\n"
+        "import sys, time, pathlib\nfrom bgdesk.app.system.locks import locked\n"
         "with locked(pathlib.Path(sys.argv[1]), lambda: None):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as process:

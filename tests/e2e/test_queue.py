@@ -20,8 +20,8 @@ from bgdesk.app.work.events import Offer
 from bgdesk.batch.model.values import Decision, State
 from bgdesk.batch.run.queue import Phase
 from bgdesk.ui.editor import commands
-from bgdesk.ui.queue.window.open_queue import QueueRoom
-from bgdesk.ui.queue.window.queue_window import BatchWindow
+from bgdesk.ui.queue.open_queue import OpenQueue
+from bgdesk.ui.queue.window.queue_window import QueueWindow
 from tests.ui.fakes import Brake
 
 CTRL = Qt.KeyboardModifier.ControlModifier
@@ -43,13 +43,13 @@ class Queue:
         self.desk = desk
 
     @property
-    def window(self) -> BatchWindow:
-        window: BatchWindow = self.desk.window.commands.desk.window
+    def window(self) -> QueueWindow:
+        window: QueueWindow = self.desk.window.commands.queue_controller.window
         return window
 
     @property
-    def room(self) -> QueueRoom:
-        room: QueueRoom = self.desk.window.commands.desk.room
+    def room(self) -> OpenQueue:
+        room: OpenQueue = self.desk.window.commands.queue_controller.open_queue
         return room
 
     def call(self) -> None:
@@ -143,13 +143,13 @@ def test_drop_run_pause_quit_start_resume_review_report(
     brake.set(None)
     again = start(brake, first.desk.remembered[-1])
     again.desk.window.commands.offer_unfinished()
-    again.desk.until(lambda: again.desk.window.stage.messages.message is not None)
-    message = again.desk.window.stage.messages.message
+    again.desk.until(lambda: again.desk.window.messages.message is not None)
+    message = again.desk.window.messages.message
     assert message.text == "A queue of 8 photos is not finished: 3 are done."
     assert message.offers == (Offer.RESUME_QUEUE, Offer.LATER)
     again.desk.control("message.resume_queue").click()
     again.desk.until(again.finished)
-    assert again.desk.window.stage.messages.message is None
+    assert again.desk.window.messages.message is None
     assert sorted(brake.done) == sorted(before)  # each once, and none twice
     assert again.counts() == {"done": 4, "review": 3, "failed": 1}
     assert sorted(path.name for path in out.glob("*.png")) == ["1.png", "3.png", "6.png", "8.png"]
@@ -191,8 +191,8 @@ def test_fix_in_the_editor_replaces_the_queued_one(start: Callable[..., Queue], 
     queue.desk.until(lambda: queue.window.review.canvas.picture is not None)
     assert not queue.desk.window.actions_["action.put_back"].isEnabled()
     queue.key(Qt.Key.Key_F)
-    queue.desk.until(lambda: queue.desk.session.document is not None and queue.desk.document.has_alpha)
-    assert queue.desk.document.path == folder / "2-doubt.png"
+    queue.desk.until(lambda: queue.desk.session.work is not None and queue.desk.work.has_alpha)
+    assert queue.desk.work.path == folder / "2-doubt.png"
     assert queue.desk.control("fix.text").text().startswith("2-doubt.png is in review")
     queue.desk.settle()
     queue.desk.stroke((5, 5), (5, 6))  # foreground in a corner
@@ -226,7 +226,7 @@ def test_a_fix_that_is_left_stays_in_review(start: Callable[..., Queue], folder:
     queue.desk.until(queue.finished)
     queue.window.show_review()
     queue.key(Qt.Key.Key_F)
-    queue.desk.until(lambda: queue.desk.session.document is not None and queue.desk.document.has_alpha)
+    queue.desk.until(lambda: queue.desk.session.work is not None and queue.desk.work.has_alpha)
     queue.desk.control("fix.leave").click()
     assert queue.desk.control("fix.bar").isHidden()
     assert queue.counts()["review"] == 3
@@ -257,7 +257,7 @@ def test_quitting_says_once_that_a_running_queue_goes_on(start: Callable[..., Qu
     queue.window.close()  # the queue's window alone: it goes on
     assert not queue.window.isVisible()
     assert queue.room.phase is Phase.RUNNING
-    assert queue.desk.window.stage.messages.message.text == "The queue goes on. Ctrl+B shows it."
+    assert queue.desk.window.messages.message.text == "The queue goes on. Ctrl+B shows it."
     queue.desk.ask.leave = False
     assert not queue.desk.window.close()
     assert queue.desk.ask.asked[-1] == "leave shoes, 6 left"
@@ -288,7 +288,7 @@ def test_what_happens_while_the_queues_window_is_closed_is_said_in_the_main_wind
     queue.desk.until(lambda: queue.room.summary.finished == 2)
     queue.window.close()
     brake.set(None)
-    messages = queue.desk.window.stage.messages
+    messages = queue.desk.window.messages
     queue.desk.until(lambda: messages.message.text.startswith("The queue shoes is finished"))
     assert messages.message.text == "The queue shoes is finished: 8 of 8 photos, 3 to review, 1 failed. Ctrl+B shows it."
 
@@ -346,7 +346,7 @@ def test_rows_are_retried_moved_removed_and_opened(start: Callable[..., Queue], 
     assert [model.item_at(row).name for row in range(model.rowCount())] == ["3.png"]
     table.selectRow(0)
     QTest.keyClick(table, Qt.Key.Key_Return)
-    queue.desk.until(lambda: queue.desk.session.document is not None and queue.desk.document.path == folder / "3.png")
+    queue.desk.until(lambda: queue.desk.session.work is not None and queue.desk.work.path == folder / "3.png")
     assert not (tmp_path / "out" / "8.png").exists()
 
 
@@ -397,7 +397,7 @@ def test_done_photos_are_skipped_the_next_time_and_choices_remembered(start: Cal
     queue.desk.until(queue.finished)
     assert queue.counts() == {"done": 7, "failed": 1}
     queue.window.show_setup()
-    assert queue.window.setup.wish.gate is None
+    assert queue.window.setup.choices.gate is None
     queue.drop(folder)
     queue.click("setup.choose_output")
     queue.desk.until(lambda: queue.control("setup.said").text() == "1 photo to do, 7 up to date.")
@@ -408,8 +408,8 @@ def test_a_folder_of_many_photos_is_offered_to_the_queue(desk: Any, folder: Path
     queue = Queue(desk)
     desk.drop(folder)
     desk.until(lambda: len(desk.session.photos) == 8)  # they are opened all the same
-    desk.until(lambda: desk.window.stage.messages.message is not None)
-    assert "shoes holds many photos" in desk.window.stage.messages.message.text
+    desk.until(lambda: desk.window.messages.message is not None)
+    assert "shoes holds many photos" in desk.window.messages.message.text
     desk.control("message.make_queue").click()
     desk.until(queue.window.isVisible)
     assert queue.window.setup.sources.paths == (folder,)
@@ -428,7 +428,7 @@ def test_a_second_queue_waits_until_the_first_is_done(start: Callable[..., Queue
     queue.window.show_progress()
     queue.click("queue.stop")
     queue.desk.until(lambda: queue.room.phase is Phase.STOPPING)
-    assert not queue.control("queue.stop").isEnabled()
+    queue.desk.until(lambda: not queue.control("queue.stop").isEnabled())
 
 
 def test_every_control_of_the_window_has_a_name_and_can_be_reached_by_tab(

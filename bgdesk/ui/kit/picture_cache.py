@@ -14,10 +14,10 @@ V = TypeVar("V")
 log = logging.getLogger(__name__)
 
 
-class Shelf(Generic[K, V]):
+class PictureCache(Generic[K, V]):
     """`want` says which keys are needed now; everything that was wanted before and not begun is forgotten.
 
-    load(key) runs on one thread of the shelf's own, which starts with the first wish; None is kept as "there is none".
+    load(key) runs on a thread of its own, which starts with the first wanted key; None is kept as "there is none".
     arrived(key) is called on the owner's thread, where all other methods belong too. At most `capacity` values are kept.
     """
 

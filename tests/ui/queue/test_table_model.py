@@ -85,14 +85,14 @@ def test_what_the_filter_shows(make: Callable[..., ItemsModel], text: str, state
         item(3, State.DONE),
         replace(item(4, State.REVIEW), source=item(1).source.with_name("old-shoe.jpg")),
     )
-    model.set_sieve(text, states)
+    model.set_row_filter(text, states)
     assert list(model.ids) == shown
     assert [model.row_of(id) for id in shown] == list(range(len(shown)))
 
 
 def test_rows_leave_and_come_while_a_filter_holds(make: Callable[..., ItemsModel]) -> None:
     model = make(*(item(id) for id in range(6)))
-    model.set_sieve("", [State.QUEUED])
+    model.set_row_filter("", [State.QUEUED])
     kept = QPersistentModelIndex(model.index(4, 0))
     model.update([item(1, State.DONE), item(3, State.RUNNING)])
     assert list(model.ids) == [0, 2, 4, 5]
@@ -100,8 +100,8 @@ def test_rows_leave_and_come_while_a_filter_holds(make: Callable[..., ItemsModel
     model.update([item(3), item(1, State.FAILED)])
     assert list(model.ids) == [0, 2, 3, 4, 5]
     assert kept.data(ITEM).id == 4
-    model.set_sieve("", None)
-    model.set_sieve("", [State.DONE])
+    model.set_row_filter("", None)
+    model.set_row_filter("", [State.DONE])
     model.update([item(id, State.DONE) for id in range(6)])
     assert len(model.ids) == 6
 
@@ -150,7 +150,7 @@ def test_updates_one_by_one_show_what_a_fresh_table_shows(
 ) -> None:
     model, items = ItemsModel(), {id: item(id) for id in range(12)}
     model.set_items(items.values())
-    model.set_sieve("", states)
+    model.set_row_filter("", states)
     model.sort(column, DESCENDING if down else ASCENDING)
     for step in steps:
         changed = [item(id, state, seconds=float(seconds)) for id, state, seconds in step]
@@ -158,7 +158,7 @@ def test_updates_one_by_one_show_what_a_fresh_table_shows(
         model.update(changed)
         fresh = ItemsModel()
         fresh.set_items(items.values())
-        fresh.set_sieve("", states)
+        fresh.set_row_filter("", states)
         fresh.sort(column, DESCENDING if down else ASCENDING)
         assert model.ids == fresh.ids
         assert [model.row_of(id) for id in model.ids] == list(range(len(model.ids)))
@@ -182,5 +182,5 @@ def test_ten_thousand_rows_are_sorted_and_filtered_at_once(qtbot: QtBot) -> None
     assert best(lambda: model.sort(Column.NAME, next(turn))) < 0.25
     assert best(lambda: model.sort(Column.TIME, next(turn))) < 0.25
     words = iter(["photo9", "photo1", "jpg", "photo", "9"] * 2)
-    assert best(lambda: model.set_sieve(next(words), [State.DONE])) < 0.25
+    assert best(lambda: model.set_row_filter(next(words), [State.DONE])) < 0.25
     assert best(lambda: model.update([item(id, State.DONE, seconds=1.0) for id in range(20)])) < 0.25
