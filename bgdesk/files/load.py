@@ -204,8 +204,8 @@ def _quieten() -> None:
 
     Set at every call because test runners and other libraries reset the filters; setting the same one again is cheap.
     """
-    warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|psd_tools)(\.|$)")
-    for name in ("PIL", "pillow_heif", "psd_tools"):
+    warnings.filterwarnings("ignore", module=r"(PIL|pi_heif|psd_tools)(\.|$)")
+    for name in ("PIL", "pi_heif", "psd_tools"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     # Pillow's own reader of uncompressed TIFF garbles 16-bit pictures whose channels are stored apart; libtiff does not.

@@ -34,6 +34,11 @@ def encoded(image: Image.Image, format_: str, **options: Any) -> bytes:
         return stream.getvalue()
 
 
+def heif(name: str) -> bytes:
+    """A HEIC file that lies beside the tests; see heif/README.md."""
+    return (Path(__file__).parent / "heif" / f"{name}.heic").read_bytes()
+
+
 def png_bytes(pixels: NDArray[Any], colour_type: int, chunks: tuple[tuple[bytes, bytes], ...] = (), *, spoil: bytes = b"") -> bytes:
     """A PNG written by the book, unfiltered; `spoil` names chunks that get a wrong checksum."""
     height, width = pixels.shape[:2]
