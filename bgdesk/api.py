@@ -3,19 +3,17 @@
 from os import PathLike
 from pathlib import Path
 
-from bgdesk.app.networks.store import default_store
-from bgdesk.app.system.proven_devices import ProvenFile
+from bgdesk.app import one_photo
+from bgdesk.app.networks.open_engine import EngineChoice, open_engine
 from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineStatus, Reach
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import ExportRecipe, MatteRecipe, Quality
+from bgdesk.core.recipe import EdgeRecipe, ExportRecipe, MatteRecipe, Quality
 from bgdesk.core.results import Confidence, Patch
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.pipeline import Pipeline
-from bgdesk.files.load import LoadedImage
-from bgdesk.files.load import load as _load
+from bgdesk.files.metadata import LoadedImage
 
 
 class Engine:
@@ -37,11 +35,8 @@ class Engine:
     """
 
     def __init__(self, model: str | None = None, device: str = "auto", precision: str = "auto", matting: str | None = None) -> None:
-        store = default_store()
         #: The stages themselves, with all that they say about a photo beside its arrays.
-        self.pipeline = Pipeline(
-            lambda: store.weights(model), device, precision, lambda: None if matting is None else store.matting(matting), ProvenFile()
-        )
+        self.pipeline = open_engine(EngineChoice(model=model, matting=matting, device=device, precision=precision))
 
     @property
     def status(self) -> EngineStatus:
@@ -173,16 +168,57 @@ class Engine:
 
 
 def load(path: str | PathLike[str]) -> LoadedImage:
-    """Decode a photo: upright, sRGB, H×W×3 uint8 or uint16. Raises LoadError, which names the file."""
-    return _load(Path(path))
+    """Decode a photo.
 
+    Parameters
+    ----------
+    path
+        Any file that bgdesk reads; its kind is told from its content.
 
-def save(cutout: Cutout, path: str | PathLike[str], recipe: ExportRecipe | None = None, photo: LoadedImage | None = None) -> Path:
-    """Write a cutout as the suffix (or the recipe) says; returns the path. Raises SaveError.
+    Returns
+    -------
+    LoadedImage
+        Its pixels are upright, sRGB, H×W×3, uint8 or uint16, and read-only.
 
-    Written beside the target, read back and compared, then put in its place in one step. photo: where the pixels came
-    from; its EXIF, XMP and resolution travel along, and its file is never overwritten.
+    Raises
+    ------
+    LoadError
+        The text names the file and says what to do.
     """
-    from bgdesk.files.save import save as _save
+    return one_photo.load(Path(path)).photo
 
-    return _save(cutout, Path(path), recipe or ExportRecipe(), metadata=photo)
+
+def save(
+    cutout: Cutout,
+    path: str | PathLike[str],
+    recipe: ExportRecipe | None = None,
+    photo: LoadedImage | None = None,
+    edge: EdgeRecipe | None = None,
+) -> Path:
+    """Write a cut-out: beside the target, read back and compared, then put in its place in one step.
+
+    Parameters
+    ----------
+    cutout
+        What to write.
+    path
+        The file, in a folder that exists. One that is there is replaced.
+    recipe
+        How it is written; unless said otherwise, as the suffix of `path` says.
+    photo
+        Where the pixels came from. Its EXIF, XMP and resolution travel along, and its file is never overwritten.
+    edge
+        How the edge is finished before; unless said otherwise, it is written as it was solved.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    SaveError
+        The text names the file and says what to do. Whatever was at `path` before is still there.
+    """
+    finished = cutout if edge is None else one_photo.finish(cutout, edge)
+    return one_photo.write(finished, Path(path), recipe, photo)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bgdesk import __version__
+from bgdesk.app.networks import open_engine as networks
 from bgdesk.app.networks.store import default_store
 from bgdesk.bench import fit_gate
 from bgdesk.bench.bench_report import Figure, Report, not_measured
@@ -36,8 +37,7 @@ _PEERS = ("onnxruntime", "pymatting", "rembg")
 
 def open_engine(model: str | None = None, device: str = "auto", precision: str = "auto") -> MeasuredEngine:
     """The engine with the person's installed networks."""
-    store = default_store()
-    return Pipeline(lambda: store.weights(model), device, precision)
+    return networks.open_engine(networks.EngineChoice(model=model, device=device, precision=precision))
 
 
 class Given(Pipeline):

@@ -2,24 +2,26 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 
-from bgdesk.core.cutout import Cutout
+from bgdesk.app.one_photo import Done, Request
 
 
-def done(source: Path, output: Path, cutout: Cutout, timings: Mapping[str, float]) -> str:
-    """The record of a photo that was saved. timings: stage -> seconds, in the order they ran."""
+def done(request: Request, done: Done) -> str:
+    """The record of a photo that was saved."""
+    cutout = done.cutout
     height, width = cutout.alpha.shape
     return json.dumps(
         {
-            "source": str(source),
-            "output": str(output),
+            "source": str(request.source),
+            "output": str(done.output),
             "width": width,
             "height": height,
-            "timings": {stage: round(seconds, 4) for stage, seconds in timings.items()},
+            "edge": asdict(request.recipe.edge),
+            "timings": {stage: round(seconds, 4) for stage, seconds in done.timings.items()},
             "device": cutout.device,
             "precision": cutout.precision,
             "model": cutout.model,
@@ -37,16 +39,17 @@ def failed(source: Path, error: str) -> str:
 def _peak_bytes() -> int:
     if sys.platform == "win32":
         return psutil.Process().memory_info().peak_wset
-    if sys.platform == "linux":
+    elif sys.platform == "linux":
         # psutil does not tell the peak there, and getrusage would count what the parent process had in memory when it started us.
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
         raise OSError("the kernel does not tell the peak memory of a process")
-    import resource
+    else:
+        import resource  # not on Windows
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
 
 
 def peak_memory_mb() -> float | None:

@@ -1,6 +1,6 @@
 """Which commands there are, and how their endings become exit statuses.
 
-0: done. 1: something failed; what could be done was done. 2: wrong usage. 3: some results wait for a look. 130: stopped with
+0: done. 1: something failed; what could be done was done. 2: wrong usage. 3: some results need review. 130: stopped with
 Ctrl-C.
 Nothing heavy is imported here: `bgdesk --version` has to answer at once.
 """

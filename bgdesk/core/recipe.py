@@ -84,6 +84,11 @@ class MatteRecipe:
         return self.amount, self.spill
 
     @property
+    def without_colours(self) -> "MatteRecipe":
+        """The same where nobody sees the foreground."""
+        return replace(self, decontaminate=False, spill=None)
+
+    @property
     def recolours(self) -> bool:
         """Whether the foreground is anything else than the source."""
         return self.amount > 0.0 or self.spill is not None

@@ -19,6 +19,7 @@ class Stage(StrEnum):
     REMATTE = "rematte"
     FOREGROUND = "foreground"
     CONFIDENCE = "confidence"
+    FINISH = "finish"
     SAVE = "save"
 
     DOWNLOAD = "download"

@@ -28,7 +28,7 @@ class FakeEngine:
 
 
 def call(
-    capsys: pytest.CaptureFixture[str], status: EngineStatus = STATUS, most: float = 0.01, open_pipeline: Callable[..., Any] | None = None
+    capsys: pytest.CaptureFixture[str], status: EngineStatus = STATUS, most: float = 0.01, open_engine: Callable[..., Any] | None = None
 ) -> tuple[int, dict[str, str]]:
     """The exit status, and the report as {title: "ok text"}."""
     parser = argparse.ArgumentParser()
@@ -39,7 +39,7 @@ def call(
         compared.append(pixels)
         return Comparison(status, most, most / 100)
 
-    ended = doctor.run(parser.parse_args([]), default_store, open_pipeline or (lambda *request: FakeEngine(status)), compare)
+    ended = doctor.run(parser.parse_args([]), default_store, open_engine or (lambda *request: FakeEngine(status)), compare)
     assert all(pixels.shape == (512, 512, 3) for pixels in compared)
     lines = capsys.readouterr().out.splitlines()
     return ended, {line[5:].partition(": ")[0]: line[:5].strip() + " " + line[5:].partition(": ")[2] for line in lines}
@@ -86,7 +86,7 @@ def test_device_that_is_not_there(models_home: Path, capsys: pytest.CaptureFixtu
     def fail(*request: object) -> FakeEngine:
         raise DeviceError("No CUDA device was found.")
 
-    ended, report = call(capsys, open_pipeline=fail)
+    ended, report = call(capsys, open_engine=fail)
     assert ended == 1
     assert report["device"] == "BAD No CUDA device was found."
     assert "comparison" not in report

@@ -16,6 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit, QProgressBar, QSlider, QSpinBox, QWidget
 
 from bgdesk.app.system.settings import Settings
+from bgdesk.core.recipe import Quality
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.render import View
 from bgdesk.ui.canvas.tools import Tool
@@ -366,9 +367,10 @@ def test_the_window_remembers(make_desk: Callable[..., Any]) -> None:
     desk.window.brush.set_diameter(77)
     desk.control("panel.view.fold").click()
     desk.control("panel.view.strength").setValue(60)
-    desk.control("panel.edge.clean").setValue(30)
-    desk.window.inspector.spill_chosen.emit("auto")
-    desk.window.inspector.quality_chosen.emit("best")
+    desk.window.inspector.take_spill("auto")
+    quality = desk.control("panel.cutout.quality")
+    quality.activated.emit(quality.findData(Quality.BEST))
+    desk.control("panel.colours.clean").setValue(30)
     desk.window.resize(1100, 700)
     QApplication.processEvents()
     desk.window.close()
@@ -377,8 +379,8 @@ def test_the_window_remembers(make_desk: Callable[..., Any]) -> None:
     assert again.window.brush.diameter == 77
     assert again.window.canvas.look.strength == pytest.approx(0.6)
     assert again.control("panel.view.strength").value() == 60
-    assert again.control("panel.edge.clean").value() == 30
-    assert again.control("panel.edge.spill").currentText() == "Remove spill, find its colour"
+    assert again.control("panel.colours.clean").value() == 30
+    assert again.control("panel.colours.spill").currentText() == "Remove spill, find its colour"
     assert again.control("panel.cutout.quality").currentText() == "Best: twice the time"
     assert again.window.inspector.folded_names == ("panel.view",)
     assert again.window.height() == 700  # the width is cut to the offscreen screen's

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 from bgdesk.app.networks.store import ModelStore, default_store
 from bgdesk.app.system import paths
 from bgdesk.app.system.proven_devices import ProvenFile
+from bgdesk.app.system.settings import Settings
+from bgdesk.engine.networks.device import DEVICES, PRECISIONS
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.engine.runtime import kernel_folder
+
+__all__ = ["DEVICES", "PRECISIONS", "EngineChoice", "check_engine", "choice_of", "open_engine"]
 
 if TYPE_CHECKING:
     from bgdesk.engine.networks.network import MattingNet, Network
@@ -29,34 +33,17 @@ class EngineChoice:
     precision: str = "auto"  #: auto, fp32, bf16 or fp16
 
 
-class InstalledEngine(Pipeline):
-    """`Pipeline` with the networks of a store.
-
-    Parameters
-    ----------
-    choice
-        What was asked for.
-    store
-        Where the networks are; the person's own unless said otherwise.
-    current
-        Gives the choice that holds now, whenever a network is about to be read; device and precision stay those of `choice`.
-    """
-
-    def __init__(self, choice: EngineChoice, store: ModelStore | None = None, current: Callable[[], EngineChoice] | None = None) -> None:
-        store = store or default_store()
-        kernel_folder.keep_in(paths.kernels_folder())
-
-        def matting() -> "Network[MattingNet] | None":
-            id = (choice if current is None else current()).matting
-            return None if id is None else store.matting(id)
-
-        super().__init__(
-            lambda: store.weights((choice if current is None else current()).model),
-            choice.device,
-            choice.precision,
-            cache(matting) if current is None else matting,
-            ProvenFile(),
-        )
+def choice_of(settings: Settings, store: ModelStore) -> EngineChoice:
+    """What the settings ask for. A network that is not installed any more gives way to the default one, or to bgdesk's own solver."""
+    there: dict[str, str] = {}
+    if settings.model or settings.matting:  # asked before every photo: quick where nobody has chosen one
+        there = {each.entry.id: each.kind for each in store.statuses() if each.installed}
+    return EngineChoice(
+        model=settings.model if there.get(settings.model) == "segment" else None,
+        matting=settings.matting if there.get(settings.matting) == "matte" else None,
+        device=settings.device,
+        precision=settings.precision,
+    )
 
 
 def open_engine(
@@ -70,8 +57,12 @@ def open_engine(
 
     Parameters
     ----------
-    choice, store, current
-        As for `InstalledEngine`.
+    choice
+        What was asked for.
+    store
+        Where the networks are; the person's own unless said otherwise.
+    current
+        Gives the choice that holds now, whenever a network is about to be read; device and precision stay those of `choice`.
     check
         Whether to look now for what `check_engine` finds.
 
@@ -88,7 +79,15 @@ def open_engine(
     store = store or default_store()
     if check:
         check_engine(choice, store)
-    return InstalledEngine(choice, store, current)
+    kernel_folder.keep_in(paths.kernels_folder())
+    now = current or (lambda: choice)
+
+    def matting() -> "Network[MattingNet] | None":
+        id = now().matting
+        return None if id is None else store.matting(id)
+
+    once = cache(matting) if current is None else matting
+    return Pipeline(lambda: store.weights(now().model), choice.device, choice.precision, once, ProvenFile())
 
 
 def check_engine(choice: EngineChoice, store: ModelStore | None = None, *, network: bool = True) -> tuple[str, ...]:
@@ -97,7 +96,7 @@ def check_engine(choice: EngineChoice, store: ModelStore | None = None, *, netwo
     Parameters
     ----------
     choice, store
-        As for `InstalledEngine`.
+        As for `open_engine`.
     network
         Whether a network that finds subjects is needed; with a trimap it is not.
 
@@ -113,16 +112,12 @@ def check_engine(choice: EngineChoice, store: ModelStore | None = None, *, netwo
     DeviceError
         This machine lacks the device or the precision.
     """
-    from bgdesk.engine.networks.weights import Weights
-
     store, used = store or default_store(), list[str]()
     if network:
         found = store.weights(choice.model)
         used.append(found.id)
-        if isinstance(found, Weights) and (choice.device, choice.precision) != ("auto", "auto"):
-            from bgdesk.engine.networks.device import choose, probe
-
-            choose(probe(), choice.device, choice.precision)
+        if (choice.device, choice.precision) != ("auto", "auto"):
+            found.devices(choice.device, choice.precision)
     if choice.matting is not None:
         used.append(store.matting(choice.matting).id)
     entries = map(store.entry, used)

@@ -9,7 +9,8 @@ from pathlib import Path
 from bgdesk.app.system import codec
 from bgdesk.core.errors import UsageError
 from bgdesk.core.formats import Format
-from bgdesk.core.recipe import Colour, MatteRecipe, Quality
+from bgdesk.core.parameters import GATE, MARGIN, SIZE
+from bgdesk.core.recipe import Colour, EdgeRecipe, MatteRecipe, Quality
 from bgdesk.core.stages import Stage
 
 
@@ -80,10 +81,9 @@ class Variant:
             raise UsageError(f"The variant {self.name!r} asks for the opacity alone: that is a {able} without a background.")
         if facts.layers and (self.size is not None or self.background is not None):
             raise UsageError(f"The variant {self.name!r} asks for a {facts.title}: it holds the whole photo, without size or background.")
-        if self.size is not None and not 16 <= self.size <= 16384:
-            raise UsageError(f"The size of a variant is 16 to 16384 pixels, not {self.size}.")
-        if not 0.0 <= self.margin <= 0.45:
-            raise UsageError(f"The margin of a variant is 0 to 0.45, not {self.margin:g}.")
+        if self.size is not None:
+            SIZE.check(self.size)
+        MARGIN.check(self.margin)
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,7 @@ class BatchRecipe:
     """Everything that turns a photo into its outputs, except where they go."""
 
     matte: MatteRecipe = MatteRecipe()
+    edge: EdgeRecipe = EdgeRecipe()  #: how every photo's edge is finished
     variants: tuple[Variant, ...] = (Variant(),)
     model: str | None = None  #: id of the network that finds the subject; None: the default one
     matting: str | None = None  #: id of a matting network; None: our own solver
@@ -111,13 +112,16 @@ class BatchRecipe:
         names = [variant.name.casefold() for variant in self.variants]
         if not names or len(set(names)) < len(names):
             raise UsageError("A recipe needs at least one variant, and each of them a name of its own.")
-        if self.gate is not None and not 0.0 <= self.gate <= 1.0:
-            raise UsageError(f"The gate is a number from 0 to 1, not {self.gate:g}.")
+        if self.gate is not None:
+            GATE.check(self.gate)
 
     @property
     def key(self) -> str:
         """The same for recipes that make the same outputs: the gate only decides which of them need review."""
-        return hashlib.sha256(codec.encode(replace(self, gate=None))).hexdigest()
+        values = codec.plain(replace(self, gate=None))
+        if self.edge.neutral:  # as before there were edges, so that outputs of that time are up to date
+            del values["edge"]
+        return hashlib.sha256(codec.encode(values)).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -339,7 +339,7 @@ class Queue:
                 pool.close()
 
     def _workers(self) -> Pool | None:
-        """The pool; None where it cannot be had, or is not wanted any more."""
+        """The pool; None where it cannot be started, or is not wanted any more."""
         if self._pool is not None:
             return self._pool
         try:

@@ -19,7 +19,7 @@ from bgdesk.batch.model.pool import PoolEvents
 from bgdesk.batch.model.values import BatchRecipe, PhotoJob
 from bgdesk.batch.workers.dispatcher import Death, Dispatcher, NoWorker, Say
 from bgdesk.batch.workers.memory import default_memory
-from bgdesk.batch.workers.wire import EndWork, FromWorker, SetMemory, Start, ToWorker, WorkerReady, heard, line
+from bgdesk.batch.workers.wire import EndWork, FromWorker, SetMemory, StartWork, ToWorker, WorkerReady, heard, line
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class LocalPool:
             child = self._children[number] = _Child(number, self._command, self._variables(number), heard, died)
         except OSError as error:
             raise NoWorker(f"A worker could not be started: {error.strerror or error}. Check the memory, and try again.") from error
-        child.say(Start(self._recipe, self._memory // (self._jobs or self._devices or 1)))
+        child.say(StartWork(self._recipe, self._memory // (self._jobs or self._devices or 1)))
         return child.say
 
     def _variables(self, number: int) -> dict[str, str]:

@@ -10,26 +10,27 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import cv2
 
+from bgdesk.app import one_photo
 from bgdesk.app.networks.download import sha256_of
+from bgdesk.app.networks.open_engine import EngineChoice, check_engine, open_engine
+from bgdesk.app.networks.store import default_store
 from bgdesk.batch.model.values import BatchRecipe, Fallback, Outcome, PhotoJob, Variant, Written
 from bgdesk.batch.outputs.placing import sweep
-from bgdesk.core.arrays import Pixels, to_uint8
+from bgdesk.core.arrays import to_uint8
 from bgdesk.core.composite import checkered, rendered, resized
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.errors import BgdeskError, Cause, SaveError
+from bgdesk.core.engine import EngineProtocol
+from bgdesk.core.errors import Cause, SaveError
 from bgdesk.core.geometry import Size
 from bgdesk.core.recipe import ExportRecipe, MatteRecipe
-from bgdesk.core.results import Confidence
 from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.confidence import judge
-from bgdesk.files.load import LoadedImage
-from bgdesk.files.load import load as load_photo
-from bgdesk.files.save import save
+from bgdesk.files.metadata import LoadedImage
 
 log = logging.getLogger(__name__)
 
@@ -38,18 +39,11 @@ THUMBNAIL = 256
 _QUALITY = 85
 
 
-class Engine(Protocol):
-    """engine.pipeline.Pipeline, as far as a photo of a queue needs it."""
-
-    def auto(self, pixels: Pixels, recipe: MatteRecipe = ..., progress: Progress = silent) -> Cutout: ...
-    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence: ...
-
-
 @dataclass(frozen=True)
 class Opened:
     """An engine that is ready, and the hash of its network's file."""
 
-    engine: Engine
+    engine: EngineProtocol
     sha256: str = ""
 
 
@@ -84,14 +78,12 @@ def do(job: PhotoJob, engines: Engines, progress: Progress = silent) -> Outcome:
 
 def load(job: PhotoJob, progress: Progress = silent) -> Loaded:
     """Read the photo. Raises LoadError, Cancelled."""
-    progress("load", 0.0)
     begun = time.perf_counter()
     try:
         sha256 = sha256_of(job.source)
     except OSError:
         sha256 = ""  # the loader says it in words
-    photo = load_photo(job.source)
-    progress("load", 1.0)
+    photo = one_photo.load(job.source, progress=progress).photo
     return Loaded(job, photo, sha256, time.perf_counter() - begun)
 
 
@@ -101,9 +93,7 @@ def compute(loaded: Loaded, engines: Engines, progress: Progress = silent) -> Co
     Raises what the engine raises: MattingError, ModelError, DeviceError, Cancelled.
     """
     job, photo, recipe = loaded.job, loaded.photo, loaded.job.recipe
-    matte, opaque_only = recipe.matte, all(variant.alpha_only for variant in recipe.variants)
-    if opaque_only:  # nobody sees the foreground then
-        matte = replace(matte, decontaminate=False, spill=None)
+    matte = recipe.matte.without_colours if all(variant.alpha_only for variant in recipe.variants) else recipe.matte
     tried = _try(engines(recipe.model), photo, matte, recipe, progress)
     notes = tried.cutout.notes
     again = _fallback(recipe)
@@ -120,7 +110,7 @@ def compute(loaded: Loaded, engines: Engines, progress: Progress = silent) -> Co
         tried, notes = replace(tried, timings=spent), (*tried.cutout.notes, said)
     cutout = tried.cutout
     # The network's matte has done its work: on a large photo it is a quarter of what waits to be written.
-    lean = replace(cutout, matte=None, notes=notes)
+    lean = replace(cutout, matte=None, notes=notes, timings={})
     size = photo.size
     outcome = Outcome(
         written=(),
@@ -140,19 +130,20 @@ def compute(loaded: Loaded, engines: Engines, progress: Progress = silent) -> Co
 
 
 def finish(computed: Computed, progress: Progress = silent) -> Outcome:
-    """Write all outputs and the thumbnail. Raises SaveError, Cancelled, MemoryError; nothing staged is left then."""
+    """Finish the edge, and write all outputs and the thumbnail. Raises SaveError, Cancelled, MemoryError; nothing staged is left then."""
+    cutout = one_photo.finish(computed.cutout, computed.job.recipe.edge, progress)
     begun = time.perf_counter()
-    written = write(computed.cutout, computed.photo, computed.job, progress)
-    picture = thumbnail(computed.cutout, computed.job)
-    timings = {**computed.outcome.timings, Stage.SAVE: time.perf_counter() - begun}
+    written = write(cutout, computed.photo, computed.job, progress)
+    picture = thumbnail(cutout, computed.job)
+    timings = {**computed.outcome.timings, **_by_stage(cutout.timings), Stage.SAVE: time.perf_counter() - begun}
     return replace(computed.outcome, written=written, thumbnail=picture, timings=timings)
 
 
 def write(cutout: Cutout, photo: LoadedImage, job: PhotoJob, progress: Progress = silent) -> tuple[Written, ...]:
     """Every variant of the job's recipe, complete, checked and hashed under its staged name; targets are left alone.
 
-    cutout: may have been edited since it was computed. Folders are made. Raises SaveError, Cancelled, MemoryError; nothing
-    staged is left then.
+    cutout: finished; it may have been edited since it was computed. Folders are made. Raises SaveError, Cancelled,
+    MemoryError; nothing staged is left then.
     """
     written: list[Written] = []
     try:
@@ -196,43 +187,29 @@ def open_engines(recipe: BatchRecipe) -> Engines:
     What would stand in the way of every photo is told now: ModelError for a missing or damaged network, DeviceError for a
     device or precision that this machine lacks.
     """
-    from bgdesk.app.networks.store import default_store
-    from bgdesk.app.system.proven_devices import ProvenFile
-    from bgdesk.engine.pipeline import Pipeline
-
-    store, proven, kept = default_store(), ProvenFile(), dict[str | None, Opened]()
-    matting = None if recipe.matting is None else store.matting(recipe.matting)
-
-    def opened(model: str | None) -> Opened:
-        weights = store.weights(model)
-        if weights.id in kept:
-            return kept[weights.id]
-        if (recipe.device, recipe.precision) != ("auto", "auto"):
-            weights.devices(recipe.device, recipe.precision)
-        pipeline = Pipeline(lambda: store.weights(weights.id), recipe.device, recipe.precision, lambda: matting, proven)
-        kept[weights.id] = Opened(pipeline, weights.sha256)
-        return kept[weights.id]
+    store, kept, asked = default_store(), dict[str, Opened](), dict[str | None, Opened]()
+    choices = choices_of(recipe)
+    for choice in choices:
+        check_engine(choice, store)
 
     def engines(model: str | None) -> Opened:
-        if model not in kept:
-            kept[model] = opened(model)
-        return kept[model]
+        if model not in asked:
+            network = store.weights(model)
+            if network.id not in kept:
+                kept[network.id] = Opened(open_engine(replace(choices[0], model=network.id), store), network.sha256)
+            asked[model] = kept[network.id]
+        return asked[model]
 
-    engines(recipe.model)
-    if recipe.fallback is not None:
-        engines(recipe.fallback.model or recipe.model)
+    for choice in choices:
+        engines(choice.model)
     return engines
 
 
-def sentence(source: Path, error: BaseException) -> str:
-    """What a person is told of a failure: BgdeskErrors speak for themselves, the rest is named after the photo."""
-    if isinstance(error, BgdeskError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return f"{source.name} does not fit into this computer's memory. Close other programs, or make it smaller."
-    said = next(iter(str(error).splitlines()), "") or type(error).__name__
-    advice = "If memory is short, close other programs or make it smaller; else leave this photo out."
-    return f"{source.name} could not be cut out, something unforeseen went wrong: {said.rstrip('.')}. {advice}"
+def choices_of(recipe: BatchRecipe) -> tuple[EngineChoice, ...]:
+    """The engines that a queue of this recipe may need: that of the first try, and of the fallback if it has another network."""
+    first = EngineChoice(model=recipe.model, matting=recipe.matting, device=recipe.device, precision=recipe.precision)
+    again = None if recipe.fallback is None else recipe.fallback.model
+    return (first,) if again is None else (first, replace(first, model=again))
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,7 +224,7 @@ class _Try:
 
 
 def _try(opened: Opened, photo: LoadedImage, matte: MatteRecipe, recipe: BatchRecipe, progress: Progress) -> _Try:
-    cutout = opened.engine.auto(photo.pixels, matte, progress)
+    cutout = one_photo.cut(one_photo.Loaded(photo=photo), opened.engine, matte, progress)
     begun = time.perf_counter()
     if recipe.gate is None:
         # Nothing depends on it, so the network is not asked again: the signs alone took 1 % of a photo's time, with it 9 %.
@@ -255,8 +232,12 @@ def _try(opened: Opened, photo: LoadedImage, matte: MatteRecipe, recipe: BatchRe
         found = judge(photo.pixels, cutout)
     else:
         found = opened.engine.confidence(photo.pixels, cutout, progress)
-    timings = {**{Stage(stage): spent for stage, spent in cutout.timings.items()}, Stage.CONFIDENCE: time.perf_counter() - begun}
+    timings = {**_by_stage(cutout.timings), Stage.CONFIDENCE: time.perf_counter() - begun}
     return _Try(cutout, timings, opened.sha256, found.value, found.reasons)
+
+
+def _by_stage(timings: Mapping[str, float]) -> dict[Stage, float]:
+    return {Stage(stage): seconds for stage, seconds in timings.items()}
 
 
 def _fallback(recipe: BatchRecipe) -> Fallback | None:
@@ -282,7 +263,7 @@ def _write(cutout: Cutout, photo: LoadedImage, variant: Variant, output: Written
     picture = rendered(cutout, variant.background, variant.size, variant.margin)
     recipe = ExportRecipe(variant.format, variant.alpha_only)
     try:
-        save(picture, staged, recipe, metadata=photo, protect=[photo.path], progress=progress)
+        one_photo.write(picture, staged, recipe, photo, [photo.path], progress)
         return replace(output, sha256=sha256_of(staged))
     except SaveError as error:  # it names the staged file, which nobody has ever seen
         raise SaveError(str(error).replace(staged.name, target.name), error.cause) from error

@@ -28,7 +28,7 @@ from bgdesk.batch.model.pool import PoolEvents
 from bgdesk.batch.model.values import BatchRecipe, PhotoJob
 from bgdesk.batch.workers.dispatcher import Death, Dispatcher, NoWorker, Say
 from bgdesk.batch.workers.memory import default_memory
-from bgdesk.batch.workers.wire import EngineLost, Start, ToWorker, WorkerReady, heard, line, told
+from bgdesk.batch.workers.wire import EngineLost, StartWork, ToWorker, WorkerReady, heard, line, told
 from bgdesk.batch.workers.worker import OpenEngine, open_engine, serve
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class _Actor:
 
         def run() -> None:
             begin = told(start)
-            assert isinstance(begin, Start)
+            assert isinstance(begin, StartWork)
             messages = (message for message in map(told, iter(self._inbox.get, None)) if message is not None)
             serve(begin, messages, lambda message: self._outbox.put(line(message)), open)
             self._outbox.put(None)
@@ -254,7 +254,7 @@ class RayPool:
         else:
             options["scheduling_strategy"] = NodeAffinitySchedulingStrategy(place.node, soft=True)
         options["runtime_env"] = {"env_vars": _variables(place)}
-        start = line(Start(self._recipe, self._memory or default_memory()))
+        start = line(StartWork(self._recipe, self._memory or default_memory()))
         remote: Any = ray.remote  # its types do not know of concurrency groups
         try:
             handle = remote(concurrency_groups={"told": 1, "asked": 1})(_Actor).options(**options).remote(start, self._open, __version__)

@@ -1,6 +1,6 @@
 """What a pool and its workers say to each other: one message a line, on pipes or by way of Ray.
 
-To a worker: Start (first of all), TakeJob, SetPaused, CancelJobs, SetMemory, EndWork. From it: WorkerReady or EngineLost (once),
+To a worker: StartWork (first of all), TakeJob, SetPaused, CancelJobs, SetMemory, EndWork. From it: WorkerReady or EngineLost (once),
 then for every job LaneChanged and StageProgress, and in the end one of JobWritten, JobFailed, JobReturned.
 """
 
@@ -26,7 +26,7 @@ class WorkerLane(Enum):
 # --- to a worker ---
 
 
-class Start(msgspec.Struct, frozen=True, tag="start", tag_field="do"):
+class StartWork(msgspec.Struct, frozen=True, tag="start", tag_field="do"):
     """Open the engine."""
 
     recipe: BatchRecipe
@@ -62,7 +62,7 @@ class EndWork(msgspec.Struct, frozen=True, tag="end", tag_field="do"):
     """Give everything back, and end."""
 
 
-ToWorker: TypeAlias = Start | TakeJob | SetPaused | CancelJobs | SetMemory | EndWork
+ToWorker: TypeAlias = StartWork | TakeJob | SetPaused | CancelJobs | SetMemory | EndWork
 
 
 # --- from a worker ---

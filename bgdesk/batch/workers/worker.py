@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, TypeAlias
 
+from bgdesk.app import one_photo
 from bgdesk.batch.model.values import BatchRecipe, Outcome, PhotoJob
 from bgdesk.batch.outputs.placing import sweep
 from bgdesk.batch.workers import photo_job
@@ -34,7 +35,7 @@ from bgdesk.batch.workers.wire import (
     SetMemory,
     SetPaused,
     StageProgress,
-    Start,
+    StartWork,
     TakeJob,
     ToWorker,
     WorkerLane,
@@ -218,10 +219,10 @@ class PhotoWorker:
             self._finish(photo, JobReturned(id))
         except (BgdeskError, MemoryError) as error:
             cause = error.cause if isinstance(error, SaveError) else None
-            self._finish(photo, JobFailed(id, photo_job.sentence(source, error), cause))
+            self._finish(photo, JobFailed(id, one_photo.failure(source, error), cause))
         except Exception as error:  # whatever it is, it must not cost the other photos
             log.error("%s: an unforeseen failure", source, exc_info=error)
-            self._finish(photo, JobFailed(id, photo_job.sentence(source, error), None))
+            self._finish(photo, JobFailed(id, one_photo.failure(source, error), None))
 
     def _work(self, photo: _InFlight, passage: _Passage) -> None:
         progress, content = self._progress(photo), photo.content
@@ -301,13 +302,13 @@ def main(open: OpenEngine = open_engine) -> int:
         os.nice(_NICER)  # on Windows the pool starts us that way
     messages = (message for message in map(told, pool) if message is not None)
     start = next(messages, None)
-    if isinstance(start, Start):
+    if isinstance(start, StartWork):
         serve(start, messages, tell, open)
     # Not by way of the interpreter's end: that would wait for threads, and the engine may be in the middle of a photo.
     os._exit(0)
 
 
-def serve(start: Start, messages: Iterator[ToWorker], tell: Tell, open: OpenEngine) -> None:
+def serve(start: StartWork, messages: Iterator[ToWorker], tell: Tell, open: OpenEngine) -> None:
     """Open the engine, and do what the messages say until one says end, or there are no more."""
     worker = list[PhotoWorker]()  # at most one
     early: list[ToWorker] = []  # what came while the engine was opened

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgdesk.batch.planning.scan import Filters, Found, Order, find, moment, natural
+from bgdesk.batch.planning.scan import Filters, Found, Order, find, moment
 from bgdesk.core.errors import UsageError
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
+from bgdesk.files.find import natural
 
 
 def make(top: Path, *names: str, content: bytes = b"") -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bgdesk.batch.model.values import BatchRecipe
 from bgdesk.batch.workers.photo_job import Opened
-from bgdesk.batch.workers.worker import Ready
+from bgdesk.batch.workers.worker import ReadyEngines
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import ModelError
@@ -37,11 +37,11 @@ class Trap(FakeEngine):
         return Confidence(0.9)
 
 
-def open_trap(folder: str, recipe: BatchRecipe) -> Ready:
+def open_trap(folder: str, recipe: BatchRecipe) -> ReadyEngines:
     """With functools.partial(open_trap, folder): the engine of `RayPool`."""
     engine = Trap(Path(folder))
-    return Ready(lambda model: Opened(engine, "abc"))
+    return ReadyEngines(lambda model: Opened(engine, "abc"))
 
 
-def open_nothing(recipe: BatchRecipe) -> Ready:
+def open_nothing(recipe: BatchRecipe) -> ReadyEngines:
     raise ModelError("No network is installed. Install one with: bgdesk models install isnet-general")

@@ -132,9 +132,9 @@ def test_what_was_not_remembered_by_us_is_left_alone(text: str) -> None:
     ("variant", "words"),
     [
         (Variant(), "PNG, transparent, as large as the photo"),
-        (Variant("white", background=(255, 255, 255), size=2000), "white: PNG, on #ffffff, 2000 × 2000 pixels"),
+        (Variant(name="white", background=(255, 255, 255), size=2000), "white: PNG, on #ffffff, 2000 × 2000 pixels"),
         (Variant(format=Format.PSD), "PSD, the photo and the masked subject, as large as the photo"),
-        (Variant("mask", alpha_only=True), "mask: the opacity as grey PNG, as large as the photo"),
+        (Variant(name="mask", alpha_only=True), "mask: the opacity as grey PNG, as large as the photo"),
     ],
 )
 def test_variants_in_words(variant: Variant, words: str) -> None:

@@ -11,8 +11,8 @@ from bgdesk.app.system import paths
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.events import Event, Message, Severity
 from bgdesk.batch.journal.folder import ledger
-from bgdesk.batch.model.values import State, Summary
-from bgdesk.batch.model.words import count
+from bgdesk.batch.model.values import QueueKind, State, Summary
+from bgdesk.batch.model.words import count, need_review
 from bgdesk.batch.outputs.report import write_csv, write_html
 from bgdesk.batch.run.queue import Phase, Queue, QueueInfo
 from bgdesk.batch.workers.photo_job import thumbnail, write
@@ -73,7 +73,7 @@ class QueueController:
             hidden=self._hidden,
         )
         self.window = QueueWindow(self.open_queue, setup, actions, services.post, TaskBar())
-        self._yield = YieldToEditor(self._session, self.open_queue.hold)
+        self._yield = YieldToEditor(self._session, self.open_queue.pause_workers)
         self._unsubscribe = self._session.subscribe(self._on_event)
         self.open_queue.said.connect(self._pass_on)
         self.open_queue.phase_changed.connect(self._phase_changed)
@@ -246,9 +246,10 @@ class QueueController:
 def ended(title: str, summary: Summary) -> str:
     """What is said of a queue that has come to its end, or was stopped."""
     parts = [f"{summary.finished:,} of {count(summary.total, 'photo')}"]
-    for state, words in ((State.REVIEW, "to review"), (State.FAILED, "failed")):
-        if summary.counts.get(state, 0):
-            parts.append(f"{summary.counts[state]:,} {words}")
+    if summary.counts.get(State.REVIEW):
+        parts.append(need_review(summary.counts[State.REVIEW]))
+    if summary.counts.get(State.FAILED):
+        parts.append(f"{summary.counts[State.FAILED]:,} failed")
     return f"The queue {title} is {'stopped' if summary.open else 'finished'}: {', '.join(parts)}. Ctrl+B shows it."
 
 
@@ -259,7 +260,7 @@ def unfinished(home: Path) -> list[QueueInfo]:
     return [
         info
         for info in queues(home)
-        if info.kind == "batch" and not info.held and any(info.counts.get(s, 0) for s in info.counts if s.open)
+        if info.kind is QueueKind.BATCH and not info.locked and any(info.counts.get(s, 0) for s in info.counts if s.open)
     ]
 
 

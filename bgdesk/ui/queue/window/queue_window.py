@@ -247,9 +247,9 @@ class QueueWindow(QWidget):
         self._taskbar.show(summary.finished / summary.total if running and summary.total else None, summary.open if running else 0)
 
     def _waiting(self, summary: Summary) -> int:
-        """Photos that nobody has judged; the decision that is held back is one."""
-        held = self.review.deck.held
-        item = None if held is None else self._open_queue.item(held.id)
+        """Photos that nobody has judged; the pending decision is one."""
+        pending = self.review.deck.pending
+        item = None if pending is None else self._open_queue.item(pending.id)
         return summary.counts.get(State.REVIEW, 0) - (item is not None and item.state is State.REVIEW)
 
     def _escape(self) -> None:
