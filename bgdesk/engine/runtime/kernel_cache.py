@@ -84,7 +84,7 @@ def _parts(function: Callable[..., Any]) -> Iterator[str]:
     constants = code.co_consts[1:] if function.__doc__ and code.co_consts[0] == function.__doc__ else code.co_consts
     yield f"{code.co_code.hex()} {constants!r} {code.co_names} {code.co_varnames} {function.__defaults__!r}"
     for name in code.co_names:
-        value = function.__globals__.get(name)
+        value: Any = function.__globals__.get(name)
         if hasattr(value, "py_func"):
             yield from _parts(value.py_func)
         elif isinstance(value, bool | int | float | str | tuple):
