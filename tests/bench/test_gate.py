@@ -15,27 +15,17 @@ from bgdesk.bench.bench_report import Figure
 from bgdesk.bench.cases.trials import Trial, trials
 from bgdesk.bench.fit_gate import Judged, Record
 from bgdesk.bench.setup import Data, Setup
-from bgdesk.core.cutout import Cutout
-from bgdesk.core.geometry import Rect
-from bgdesk.core.results import Confidence
-from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS, judge
-from tests.bench.fakes import FakeEngine, by_brightness
-
-
-class Gated(FakeEngine):
-    """A fake engine that also judges."""
-
-    def confidence(self, pixels: np.ndarray, cutout: Cutout) -> Confidence:
-        return judge(pixels, cutout, lambda part: self.mirrored(pixels, part))
-
-    def mirrored(self, pixels: np.ndarray, part: Rect) -> np.ndarray:
-        return self.segment(pixels[part.slices])
+from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS
+from tests.bench.fakes import TruthfulEngine, by_brightness
 
 
 def setup_with(data: Data, **more: Any) -> Setup:
     more = {"quick": True} | more
     return Setup(
-        lambda model=None, device="auto", precision="auto": Gated(by_brightness), lambda matte: Gated(lambda pixels: matte), data, **more
+        lambda model=None, device="auto", precision="auto": TruthfulEngine(by_brightness),
+        lambda matte: TruthfulEngine(lambda pixels: matte),
+        data,
+        **more,
     )
 
 

@@ -373,7 +373,5 @@ def test_preview_obeys_profile_and_cmyk(tmp_path: Path) -> None:
 
 def test_importing_is_light() -> None:
     """psd-tools and pi-heif are imported when such a file is met."""
-    code = (
-        "import sys, bgdesk.files.load; print([m for m in ('psd_tools', 'pi_heif', 'torch', 'PySide6', 'scipy') if m in sys.modules])"
-    )
+    code = "import sys, bgdesk.files.load; print([m for m in ('psd_tools', 'pi_heif', 'torch', 'PySide6', 'scipy') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

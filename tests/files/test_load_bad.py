@@ -1,7 +1,6 @@
 """Files that cannot be read give a LoadError that names them and says what to do, and cost little."""
 
 import errno
-import io
 import os
 import resource
 import struct
