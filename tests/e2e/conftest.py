@@ -28,7 +28,8 @@ from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineStatus
 from bgdesk.core.errors import ModelError
-from bgdesk.core.recipe import Format, MatteRecipe
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
 from bgdesk.engine.pipeline import Pipeline

@@ -163,7 +163,9 @@ class FakeEngine:
 
     def colours_of(self, pixels: Pixels, alpha: Alpha, recipe: MatteRecipe = MatteRecipe()) -> Pixels:
         """Darker wherever anything of the background shows."""
-        return np.where(alpha[:, :, None] == 1, pixels, pixels // 2).astype(pixels.dtype)
+        colours = pixels.copy()
+        colours[alpha < 1] //= 2
+        return colours
 
     def propagated(self, labels: Trimap, roi: Rect, reach: Reach, fixed: Mask | None) -> tuple[Rect, Trimap]:
         """Where strokes inside `roi` change labels, and all labels then: nowhere else, unless a subclass says so."""

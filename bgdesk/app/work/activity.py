@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from bgdesk.app.session.photos import Busy
 from bgdesk.app.work.events import BusyChanged, Event, Message, Offer, Severity
 from bgdesk.app.work.jobs import Job, Jobs, Lane, Priority
 from bgdesk.core.errors import BgdeskError, ModelError
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Busy:
+    """What the progress line shows.
+
+    stage: "load", "network", "trimap", "alpha", "foreground", "save", "download", … as the work reports it.
+    fraction: how much of the stage is done in [0, 1]; None if unknown (show a running line without an end).
+    """
+
+    stage: str
+    fraction: float | None = None
+    cancellable: bool = True
 
 
 class ActiveJob:
@@ -42,6 +57,11 @@ class ActiveJob:
         """Nobody needs it any more."""
         if self.job is not None:
             self.job.cancel()
+
+    @property
+    def shown(self) -> bool:
+        """It is shown as busy: so is the long preparation at the first start, whoever asked for it."""
+        return self.visible or self.stage == Stage.PREPARE
 
     def promote(self) -> None:
         """The person waits for it now."""
@@ -85,7 +105,7 @@ class Activity:
 
         def progressed(stage: str, fraction: float) -> None:
             entry.stage, entry.fraction = stage, fraction
-            if entry.visible:
+            if entry.shown:
                 self._emit(BusyChanged())
 
         def done(result: T) -> None:
@@ -120,7 +140,7 @@ class Activity:
 
     def _end(self, entry: ActiveJob) -> None:
         self._works.remove(entry)
-        if entry.visible:
+        if entry.shown:
             self._emit(BusyChanged())
 
     def promote(self, lane: Lane, job: Job[Any]) -> None:
@@ -135,7 +155,7 @@ class Activity:
     @property
     def _shown(self) -> ActiveJob | None:
         """The oldest work that runs; before any runs, the oldest that waits. What has been cancelled is only ending."""
-        waited = [work for work in self._works if work.visible and not work.cancelled]
+        waited = [work for work in self._works if work.shown and not work.cancelled]
         running = [work for work in waited if work.started]
         return next(iter(running or waited), None)
 

@@ -147,7 +147,7 @@ class Canvas(QWidget):
 
     def labels_changed(self, rect: Rect) -> None:
         if self._scene is not None:
-            self._scene.trimap_changed(rect)
+            self._scene.labels_changed(rect)
             if self.view is View.TRIMAP:
                 self._stain(rect)
 

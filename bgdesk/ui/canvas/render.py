@@ -102,7 +102,7 @@ class Scene:
         self._follow()
         self._alpha.refresh(rect)
 
-    def trimap_changed(self, rect: Rect) -> None:
+    def labels_changed(self, rect: Rect) -> None:
         self._follow()
         self._labels.refresh(rect)
 

@@ -13,8 +13,9 @@ from bgdesk.app.editing.requests import ForegroundRequest, RematteRequest, join
 from bgdesk.app.editing.work import Work
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError, SaveError
+from bgdesk.core.formats import Format
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe, Quality, Recipe
+from bgdesk.core.recipe import ExportRecipe, MatteRecipe, Quality, Recipe
 from bgdesk.core.results import Patch
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable, silent
 from bgdesk.core.trimap import Label
@@ -266,8 +267,8 @@ def test_the_real_files_are_reached(sample: Path, tmp_path: Path, fake_engine: A
     assert max(files.preview(sample, 100).shape) == 100
     recipe = ExportRecipe(Format.PNG)
     cutout = prepare(work.freeze(), recipe, None)
-    assert files.save(cutout, tmp_path / "out.png", recipe, image, (), silent).is_file()
+    assert files.save(cutout, tmp_path / "out.png", recipe, image, (), silent, False).is_file()
     with pytest.raises(SaveError):
-        files.save(cutout, sample, recipe, image, (), silent)
+        files.save(cutout, sample, recipe, image, (), silent, True)
     with pytest.raises(LoadError, match=r"gone\.png"):
         files.load(tmp_path / "gone.png")

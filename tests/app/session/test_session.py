@@ -21,7 +21,8 @@ from bgdesk.app.work.events import (
     Severity,
 )
 from bgdesk.core.errors import DeviceError, MattingError, ModelError
-from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe, Recipe
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe, MatteRecipe, Recipe
 from bgdesk.core.trimap import Label
 
 PNG = ExportRecipe(Format.PNG)
@@ -100,6 +101,22 @@ def test_warming_up_tells_the_device(desk: Any) -> None:
     assert desk.session.engine_status.device == "cpu"
     assert desk.heard(EngineChanged) == [EngineChanged()]
     assert desk.heard(BusyChanged) == []
+
+
+def test_preparing_at_the_first_start_is_shown_though_nobody_asked_for_it(desk: Any) -> None:
+    shown: list[Any] = []
+
+    def warm(progress: Any) -> Any:
+        progress("prepare", 0.25)
+        return desk.engine.status
+
+    desk.engine.warm = warm
+    desk.session.subscribe(lambda event: shown.append(desk.session.busy) if isinstance(event, BusyChanged) else None)
+    desk.session.warm()
+    desk.settle()
+    assert [(busy.stage, busy.fraction) for busy in shown if busy] == [("prepare", 0.25)]
+    assert desk.session.busy is None
+    assert desk.messages == []
 
 
 def test_warming_up_without_a_network_says_nothing(desk: Any) -> None:

@@ -38,8 +38,8 @@ class Strokes:
 @dataclass
 class Layers:
     source: Any
-    trimap: Any
-    alpha: Any
+    labels: Any
+    solved: Any
     foreground: Any = None
 
 

@@ -18,8 +18,8 @@ LABELS = np.array([0, 128, 255], np.uint8)
 @dataclass
 class Layers:
     source: Any
-    trimap: Any
-    alpha: Any
+    labels: Any
+    solved: Any
     foreground: Any = None
 
 

@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from bgdesk.batch.model.values import BatchRecipe, Decision, State, Variant
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
 from bgdesk.files.save import save
 from bgdesk.ui.kit.bridge import Bridge
 from bgdesk.ui.kit.icons import Icons
