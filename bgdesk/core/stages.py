@@ -13,6 +13,7 @@ class Stage(StrEnum):
 
     LOAD = "load"
     ENGINE = "engine"
+    PREPARE = "prepare"
     NETWORK = "network"
     TRIMAP = "trimap"
     ALPHA = "alpha"

@@ -15,14 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.runtime.kernel_folder import kept
 
 if TYPE_CHECKING:
     from bgdesk.engine.runtime.kernels import Kernel
 
-#: The stage that `wait` reports while kernels are compiled.
-STAGE = "prepare"
 #: More processes than this gain nothing: the largest kernel takes a quarter of the whole time.
 _MOST_PROCESSES = 4
 _PAUSE = 0.1
@@ -71,7 +70,7 @@ def wait(progress: Progress = silent) -> None:
     Parameters
     ----------
     progress
-        Called with the stage "prepare" while kernels are compiled, and not at all if they only have to be loaded.
+        Called with Stage.PREPARE while kernels are compiled, and not at all if they only have to be loaded.
 
     Raises
     ------
@@ -88,10 +87,10 @@ def wait(progress: Progress = silent) -> None:
         missing = sum(len(kernel.declared) for kernel in kernels if not kernel.is_ready)
         folder = kept()
         if missing and folder is not None and not getattr(sys, "frozen", False):
-            compile_into(folder, missing, lambda done: progress(STAGE, done))
+            compile_into(folder, missing, lambda done: progress(Stage.PREPARE, done))
         for done, kernel in enumerate(kernels):  # and here what the other processes did not manage
             if not (kernel.is_ready or kernel.is_kept):
-                progress(STAGE, done / len(kernels))
+                progress(Stage.PREPARE, done / len(kernels))
             kernel.load()
         _here.ready = True
 

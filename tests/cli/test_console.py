@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from bgdesk.cli.console import Console
+from bgdesk.cli.console import PREPARING, Console
 
 
 class Screen(io.StringIO):
@@ -32,6 +32,15 @@ def test_no_progress_where_nobody_looks() -> None:
     it.say("done")
     it.clear()
     assert stream.getvalue() == "done\n"
+
+
+def test_the_long_preparation_is_said_once_even_where_nobody_looks() -> None:
+    stream = io.StringIO()
+    progress = Console(stream).progress("a.jpg")
+    for share in (0.0, 0.5, 1.0):
+        progress("prepare", share)
+    progress("network", 0.0)
+    assert stream.getvalue() == PREPARING + "\n"
 
 
 def test_progress_is_replaced_by_messages(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,7 @@ def open_engine(
     kernel_folder.keep_in(paths.kernels_folder())
     if check:
         check_engine(choice, store)
+    kernel_folder.keep_in(paths.kernels_folder())
     now = current or (lambda: choice)
 
     def matting() -> "Network[MattingNet] | None":

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from bgdesk.app.work.events import BusyChanged, Event, Message, Offer, Severity
 from bgdesk.app.work.jobs import Job, Jobs, Lane, Priority
 from bgdesk.core.errors import BgdeskError, ModelError
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,11 @@ class ActiveJob:
         if self.job is not None:
             self.job.cancel()
 
+    @property
+    def shown(self) -> bool:
+        """It is shown as busy: so is the long preparation at the first start, whoever asked for it."""
+        return self.visible or self.stage == Stage.PREPARE
+
     def promote(self) -> None:
         """The person waits for it now."""
         if self.job is not None and not self.visible:
@@ -99,7 +105,7 @@ class Activity:
 
         def progressed(stage: str, fraction: float) -> None:
             entry.stage, entry.fraction = stage, fraction
-            if entry.visible:
+            if entry.shown:
                 self._emit(BusyChanged())
 
         def done(result: T) -> None:
@@ -134,7 +140,7 @@ class Activity:
 
     def _end(self, entry: ActiveJob) -> None:
         self._works.remove(entry)
-        if entry.visible:
+        if entry.shown:
             self._emit(BusyChanged())
 
     def promote(self, lane: Lane, job: Job[Any]) -> None:
@@ -149,7 +155,7 @@ class Activity:
     @property
     def _shown(self) -> ActiveJob | None:
         """The oldest work that runs; before any runs, the oldest that waits. What has been cancelled is only ending."""
-        waited = [work for work in self._works if work.visible and not work.cancelled]
+        waited = [work for work in self._works if work.shown and not work.cancelled]
         running = [work for work in waited if work.started]
         return next(iter(running or waited), None)
 

@@ -24,6 +24,7 @@ _DECISIONS: Mapping[Decision, str] = {
 }
 _STAGES: Mapping[Stage, str] = {
     Stage.LOAD: "Reading",
+    Stage.PREPARE: "Preparing",
     Stage.NETWORK: "Subject",
     Stage.TRIMAP: "Edges",
     Stage.ALPHA: "Edges",

@@ -103,6 +103,22 @@ def test_warming_up_tells_the_device(desk: Any) -> None:
     assert desk.heard(BusyChanged) == []
 
 
+def test_preparing_at_the_first_start_is_shown_though_nobody_asked_for_it(desk: Any) -> None:
+    shown: list[Any] = []
+
+    def warm(progress: Any) -> Any:
+        progress("prepare", 0.25)
+        return desk.engine.status
+
+    desk.engine.warm = warm
+    desk.session.subscribe(lambda event: shown.append(desk.session.busy) if isinstance(event, BusyChanged) else None)
+    desk.session.warm()
+    desk.settle()
+    assert [(busy.stage, busy.fraction) for busy in shown if busy] == [("prepare", 0.25)]
+    assert desk.session.busy is None
+    assert desk.messages == []
+
+
 def test_warming_up_without_a_network_says_nothing(desk: Any) -> None:
     desk.engine.failures["warm"] = ModelError("No network is installed.")
     desk.session.warm()

@@ -72,7 +72,7 @@ def test_the_plan_says_what_collides(folder: Path, tmp_path: Path) -> None:
     Image.new("RGB", (8, 6)).save(folder / "b.jpg")
     choices = SetupChoices(sources=(folder,), output=tmp_path / "out")
     lines = brief(plan_of(choices, recipe_of(choices, (Variant(),), Settings())))
-    assert lines == ["3 photos to do.", "b.png gets the name b-2.png, because b.jpg has b.png."]
+    assert lines == ["3 photos to do.", "b.png is saved as b-2.png, because b.png is taken by b.jpg."]
 
 
 @pytest.mark.parametrize(
