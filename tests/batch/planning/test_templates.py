@@ -240,3 +240,10 @@ def test_outputs_of_before_there_were_edges_are_up_to_date() -> None:
     assert BatchRecipe(gate=0.5).key == BatchRecipe().key
     assert BatchRecipe(edge=EdgeRecipe(shift=1)).key != BatchRecipe().key
     assert codec.decode(before, BatchRecipe) == BatchRecipe()
+
+
+def test_the_recipe_in_the_readme_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[3] / "README.md").read_text("utf-8")
+    file = tmp_path / "readme.toml"
+    file.write_text(text.split("```toml\n")[1].split("```")[0], "utf-8")
+    assert load_recipe(file).edge == EdgeRecipe(shift=-0.5)
