@@ -162,9 +162,9 @@ class FakeEngine:
         return np.where(trimap == Label.UNKNOWN, np.float32(0.5), trimap / np.float32(255)).astype(np.float32)
 
     def colours_of(self, pixels: Pixels, alpha: Alpha, recipe: MatteRecipe = MatteRecipe()) -> Pixels:
-        """Darker wherever anything of the background shows."""
+        """Darker where the subject is partly transparent."""
         colours = pixels.copy()
-        colours[alpha < 1] //= 2
+        colours[(alpha > 0) & (alpha < 1)] //= 2
         return colours
 
     def propagated(self, labels: Trimap, roi: Rect, reach: Reach, fixed: Mask | None) -> tuple[Rect, Trimap]:
