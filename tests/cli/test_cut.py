@@ -156,7 +156,7 @@ def test_the_backdrop_whose_spill_goes(fake_engine: SpokenEngine, photo: Photo) 
     for choice in (["--spill", "#00b140"], ["--spill", "auto"], [], ["--spill", "auto", "--alpha-only"]):
         assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choice) == 0
     assert [recipe.spill for recipe in fake_engine.recipes] == [(0, 177, 64), "auto", None, None]
-    with pytest.raises(UsageError, match="is no colour"):
+    with pytest.raises(UsageError, match="is not a colour"):
         run_cut(fake_engine, "photo.png", "-o", "out.png", "--spill", "green")
 
 

@@ -65,7 +65,7 @@ def test_unknown_template_is_said_with_those_there_are() -> None:
         ("[[variants]]\nsize = true", "size"),
         ("[[variants]]\nsize = 4", "Size is a number from 16 to 16384 px, not 4"),
         ("[[variants]]\nformat = 'jpg'", r"variants\[0\]\.format must be one of png, psd, not \"jpg\""),
-        ("[[variants]]\nbackground = 'white'", "'white' is no colour"),
+        ("[[variants]]\nbackground = 'white'", "'white' is not a colour"),
         ("[[variants]]\nbackground = [1, 2, 300]", r"variants\[0\]\.background must be a colour like .#ffffff., not \[1, 2, 300\]"),
         ("[[variants]]\nalpha_only = 'no'", r'variants\[0\]\.alpha_only must be true or false, not "no"'),
         ("[[variants]]\n[[variants]]", "each of them a name of its own"),
