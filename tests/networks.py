@@ -83,7 +83,7 @@ def take(path: Path, spec: NetworkSpec = PLAIN, insist: bool = True) -> OnnxNetw
 
 def photo(height: int = 90, width: int = 120, kind: type = np.uint8) -> np.ndarray[Any, Any]:
     """Red rises from left to right."""
-    pixels = np.zeros((height, width, 3), kind)
+    pixels: np.ndarray[Any, Any] = np.zeros((height, width, 3), kind)
     pixels[..., 0] = np.linspace(0, np.iinfo(kind).max, width)
     pixels[..., 1] = np.iinfo(kind).max // 3
     return pixels

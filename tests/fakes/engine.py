@@ -70,7 +70,9 @@ class FakeEngine:
     def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
         """Darker wherever anything of the background shows."""
         self.recipes.append(recipe)
-        return Coloured(foreground=np.where(alpha[:, :, None] == 1, pixels, pixels // 2).astype(pixels.dtype))
+        darker = pixels.copy()
+        darker[alpha < 1] //= 2
+        return Coloured(foreground=darker)
 
     def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
         progress("confidence", 0.0)
