@@ -2,6 +2,7 @@
 
 `bgdesk cut` and `matte`, the queue's workers, the window's export and the Python interface all go this way. The stages can be
 called one by one: a worker reads and writes other photos while it computes one, and the window's cut-out is there already.
+Decoders and writers are imported when the first photo needs them.
 """
 
 import dataclasses
@@ -9,6 +10,7 @@ import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bgdesk.core.arrays import Pixels, Trimap
 from bgdesk.core.cutout import Cutout
@@ -18,10 +20,9 @@ from bgdesk.core.finish import finished
 from bgdesk.core.recipe import EdgeRecipe, ExportRecipe, MatteRecipe, Recipe
 from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.files.load import load as load_photo
-from bgdesk.files.load import load_trimap
-from bgdesk.files.metadata import LoadedImage
-from bgdesk.files.save import save
+
+if TYPE_CHECKING:
+    from bgdesk.files.metadata import LoadedImage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ class Request:
 class Loaded:
     """What `load` read."""
 
-    photo: LoadedImage
+    photo: "LoadedImage"
     labels: Trimap | None = None  #: uint8 of the photo's size, values of trimap.Label; None where a network is to find them
     seconds: float = 0.0  #: that reading took
 
@@ -87,6 +88,9 @@ def through(request: Request, engine: EngineProtocol, progress: Progress = silen
 
 def load(source: Path, trimap: Path | None = None, progress: Progress = silent) -> Loaded:
     """Read a photo, and the labels that belong to it. Raises LoadError, which names the file."""
+    from bgdesk.files.load import load as load_photo
+    from bgdesk.files.load import load_trimap
+
     progress(Stage.LOAD, 0.0)
     begun = time.perf_counter()
     photo = load_photo(source)
@@ -128,7 +132,7 @@ def write(
     cutout: Cutout,
     target: Path,
     export: ExportRecipe | None = None,
-    photo: LoadedImage | None = None,
+    photo: "LoadedImage | None" = None,
     protect: Collection[Path] = (),
     progress: Progress = silent,
     replace: bool = True,
@@ -162,6 +166,8 @@ def write(
     SaveError
         Whatever was at `target` before is still there.
     """
+    from bgdesk.files.save import save
+
     return save(cutout, target, export or ExportRecipe(), metadata=photo, protect=protect, progress=progress, replace=replace)
 
 

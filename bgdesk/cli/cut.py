@@ -112,10 +112,13 @@ def _check_combinations(args: argparse.Namespace, tasks: Sequence[Task]) -> None
     ):
         if given:
             raise UsageError(f"{one} and {other} cannot be combined: {why}")
-    able = [each for each in Format if each.facts.opacity_alone]
-    if args.alpha_only and any(Format.of_path(task.target) not in able for task in tasks):
-        titles, suffixes = " or ".join(each.facts.title for each in able), " or ".join(each.suffix for each in able)
-        raise UsageError(f"--alpha-only writes {titles}: end OUT with {suffixes}")
+    if args.alpha_only and not all(_holds_opacity(task.target) for task in tasks):
+        raise UsageError(f"--alpha-only writes {Format.titles_with_opacity_alone()}: end OUT with {Format.known(opacity_alone=True)}")
+
+
+def _holds_opacity(target: Path) -> bool:
+    format = Format.of_path(target)
+    return format is not None and format.facts.opacity_alone
 
 
 def recipe_of(args: argparse.Namespace) -> Recipe:

@@ -24,13 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, open_engine: OpenEngine = engine_options.open_checked) -> int:
     source, target = Path(args.source), Path(args.output)
-    if Format.of_path(target) is not Format.PNG:
-        raise UsageError(f"{args.output} must end with {Format.PNG.suffix}")
+    format = Format.of_path(target)
+    if format is None or not format.facts.opacity_alone:
+        raise UsageError(f"{args.output} must end with {Format.known(opacity_alone=True)}")
     request = one_photo.Request(
         source=source,
         target=target,
         recipe=Recipe(edge=recipe_options.edge_of(args)),
-        export=ExportRecipe(Format.PNG, alpha_only=True),
+        export=ExportRecipe(format, alpha_only=True),
         trimap=Path(args.trimap),
     )
     console = Console()

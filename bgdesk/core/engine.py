@@ -47,7 +47,10 @@ class EngineProtocol(Protocol):
     def status(self) -> EngineStatus: ...
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
-        """Load the network and compile the kernels ahead of the first photo.
+        """Load the network and the kernels ahead of the first photo.
+
+        The stage "prepare" is reported while kernels are compiled, which happens at the first start after an installation.
+        Without a network the kernels are loaded all the same.
 
         Raises
         ------

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from bgdesk.core.errors import UsageError
-from bgdesk.core.formats import Format as Format
+from bgdesk.core.formats import Format
 from bgdesk.core.parameters import EDGE, STRENGTH
 
 #: Red, green, blue, each 0 to 255, sRGB.

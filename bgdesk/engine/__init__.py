@@ -5,6 +5,7 @@ networks     networks that find subjects or work out edges, and the devices that
 matting      alpha from a trimap, a matte or strokes
 colours      the subject's own colours
 pipeline     the stages in order: the only module that callers outside need
+prepare      all kernels loaded, or compiled where this machine has none yet
 confidence   how likely a cut-out is good
 self_test    whether this machine's device gives the CPU's answer
 

@@ -113,7 +113,8 @@ class Pipeline:
         timings: dict[str, float] = {}
         notes: tuple[str, ...] = ()
         with _timed(timings, "network"):
-            self._segmenter.load()  # importing torch keeps the interpreter busy; the network's pass does not: kernels load beside it
+            # Importing torch keeps the interpreter busy; the network's pass does not, and the kernels load beside it.
+            self._segmenter.load()
             prepare.begin()
             matte = self.segment(pixels, progress, recipe.quality)
         from bgdesk.core.trimap import from_matte

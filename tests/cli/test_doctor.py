@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,6 +14,7 @@ from bgdesk.core.arrays import Pixels
 from bgdesk.core.engine import EngineStatus
 from bgdesk.core.errors import DeviceError
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.engine.pipeline import Pipeline
 from bgdesk.engine.self_test import Comparison
 
 STATUS = EngineStatus(device="NVIDIA H100", precision="fp16", model="isnet-general")
@@ -39,7 +40,7 @@ def call(
         compared.append(pixels)
         return Comparison(status, most, most / 100)
 
-    ended = doctor.run(parser.parse_args([]), default_store, open_engine or (lambda *request: FakeEngine(status)), compare)
+    ended = doctor.run(parser.parse_args([]), default_store, open_engine or (lambda choice: cast(Pipeline, FakeEngine(status))), compare)
     assert all(pixels.shape == (512, 512, 3) for pixels in compared)
     lines = capsys.readouterr().out.splitlines()
     return ended, {line[5:].partition(": ")[0]: line[:5].strip() + " " + line[5:].partition(": ")[2] for line in lines}

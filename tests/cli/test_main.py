@@ -181,7 +181,7 @@ def test_signals_clean_up(tmp_path: Path, number: signal.Signals, status: int, s
 
 
 def without_display(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(display.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
 
@@ -207,7 +207,7 @@ def test_no_display(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 )
 def test_has_display(monkeypatch: pytest.MonkeyPatch, platform: str, variable: str, there: bool) -> None:
     without_display(monkeypatch)
-    monkeypatch.setattr(display.sys, "platform", platform)
+    monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv(variable, "something")
     assert display.has_display() is there
 

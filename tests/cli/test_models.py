@@ -251,6 +251,7 @@ def test_cut_with_ones_own(home: Path, tmp_path: Path, sample_cat: Path, capsys:
     assert run_command(asked) == 0
     assert json.loads(capsys.readouterr().out)["model"] == "hair"
     alpha = cv2.imread(out, cv2.IMREAD_GRAYSCALE)
+    assert alpha is not None
     assert (alpha[:, :100] == 0).all()
     assert (alpha[:, 350:] == 255).all()
     for chosen, told in (

@@ -27,8 +27,9 @@ from bgdesk.batch.run.queue import MakePool
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineStatus, Reach
 from bgdesk.core.errors import ModelError
+from bgdesk.core.formats import Format
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import Format, MatteRecipe
+from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.results import Coloured, Patch
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label

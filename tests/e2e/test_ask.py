@@ -130,7 +130,7 @@ def test_a_file_is_asked_about_even_where_the_suffix_is_added_here(parent: QWidg
     asked: list[str] = []
     answer(give("shoe v1.2", question("Replace", asked)))
     target = Ask().export_target(parent, tmp_path / "photo_cutout.png", Format.PNG)
-    assert asked == ["shoe v1.2.png is there already. Replace it?"]
+    assert asked == ["shoe v1.2.png already exists. Replace it?"]
     assert target == ExportTarget(tmp_path / "shoe v1.2.png", Format.PNG, True)
 
 

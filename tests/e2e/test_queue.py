@@ -257,7 +257,7 @@ def test_quitting_says_once_that_a_running_queue_goes_on(start: Callable[..., Qu
     queue.window.close()  # the queue's window alone: it goes on
     assert not queue.window.isVisible()
     assert queue.room.phase is Phase.RUNNING
-    assert queue.desk.window.messages.message.text == "The queue goes on. Ctrl+B shows it."
+    assert queue.desk.window.messages.message.text == "The queue continues. Ctrl+B shows it."
     queue.desk.ask.leave = False
     assert not queue.desk.window.close()
     assert queue.desk.ask.asked[-1] == "leave shoes, 6 left"
@@ -357,7 +357,7 @@ def test_the_dry_run_and_the_collision_check(start: Callable[..., Queue], folder
     assert not queue.control("setup.start").isEnabled()
     queue.drop(folder)
     said = queue.control("setup.said")
-    queue.desk.until(lambda: "1.png gets the name 1-2.png, because 1.jpg has 1.png" in said.text())
+    queue.desk.until(lambda: "1.png is saved as 1-2.png, because 1.png is taken by 1.jpg" in said.text())
     assert queue.control("setup.example").text() == "1.jpg becomes 1.png"
     queue.control("setup.pattern").setText("{nam}")
     assert "unknown {nam}" in queue.control("setup.example").text()
@@ -391,7 +391,7 @@ def test_done_photos_are_skipped_the_next_time_and_choices_remembered(start: Cal
     queue = start()
     queue.call()
     queue.control("setup.gate").setValue(0)
-    assert "Nothing waits for you" in queue.control("setup.gate_note").text()
+    assert "There is no review" in queue.control("setup.gate_note").text()
     assert not queue.control("setup.fallback").isEnabled()
     set_up(queue, folder, tmp_path / "out")
     queue.desk.until(queue.finished)

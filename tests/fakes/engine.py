@@ -70,9 +70,9 @@ class FakeEngine:
     def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
         """Darker wherever anything of the background shows."""
         self.recipes.append(recipe)
-        darker = pixels.copy()
-        darker[alpha < 1] //= 2
-        return Coloured(foreground=darker)
+        colours = pixels.copy()
+        colours[alpha < 1] //= 2
+        return Coloured(foreground=colours)
 
     def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
         progress("confidence", 0.0)

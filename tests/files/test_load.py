@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -101,7 +102,7 @@ def test_sixteen_bit_png(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("planar", [False, True])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_sixteen_bit_tiff(tmp_path: Path, order: str, planar: bool) -> None:
+def test_sixteen_bit_tiff(tmp_path: Path, order: Literal["<", ">"], planar: bool) -> None:
     pixels = opened(tmp_path, pictures.tiff_bytes(pictures.deep(), order=order, planar=planar))
     # Separate planes are left to Pillow, which gives the upper 8 bits.
     assert np.array_equal(pixels, (pictures.deep() >> 8).astype(np.uint8) if planar else pictures.deep())
@@ -178,7 +179,7 @@ def test_palettes(tmp_path: Path) -> None:
 def test_transparent_colour_of_an_rgb_png(tmp_path: Path) -> None:
     clear = tuple(int(value) for value in PHOTO[3, 4])
     pixels = opened(tmp_path, pictures.encoded(RGB, "PNG", transparency=clear))
-    hidden = (clear == PHOTO).all(axis=2)
+    hidden = (np.array(clear) == PHOTO).all(axis=2)
     assert (pixels[hidden] == 255).all()
     assert np.array_equal(pixels[~hidden], PHOTO[~hidden])
 
@@ -311,7 +312,7 @@ def test_psd_says_its_resolution_and_profile(tmp_path: Path) -> None:
     resolution = struct.pack(">I2HI2H", 300 << 16, 1, 1, 150 << 16, 1, 1)
     data = pictures.psd_bytes(PHOTO.transpose(2, 0, 1), 3, resources=((1005, resolution), (1039, profile)))
     image = load(pictures.write(tmp_path / "a.psd", data))
-    assert image.dpi == (300, 150)
+    assert image.dpi == (300.0, 150.0)
     assert image.icc == profile
     assert np.abs(image.pixels / 255 - expected_srgb((PHOTO / 255) ** 1.8)).max() < 1.1 / 255
 
@@ -328,7 +329,7 @@ def test_metadata_is_found(tmp_path: Path) -> None:
     data = pictures.encoded(RGB, "JPEG", icc_profile=profile, exif=b"Exif\0\0" + exif, dpi=(300, 150), xmp=xmp)
     image = load(pictures.write(tmp_path / "photo.jpg", data))
     assert (image.icc, image.exif, image.xmp) == (profile, exif, xmp)
-    assert image.dpi == (150, 300)  # turned with the picture
+    assert image.dpi == (150.0, 300.0)  # turned with the picture
     assert image.size == Size(30, 40)
     assert load(pictures.write(tmp_path / "bare.jpg", pictures.encoded(RGB, "JPEG"))).dpi is None
 

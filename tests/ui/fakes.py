@@ -47,7 +47,7 @@ def reviewable(folder: Path, id: int, colour: tuple[int, int, int], side: int = 
 
 
 class FakeQueue:
-    """batch.queue.Queue, as far as the window uses it. `calls` says what it was told."""
+    """batch.queue.Queue, as far as the window uses it. `calls` says what it was told; events go over `post`, as the real ones."""
 
     def __init__(
         self,

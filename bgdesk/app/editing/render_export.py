@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bgdesk.core.engine import EngineProtocol
 from bgdesk.core.formats import Format
 from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.files import names
 
 
 def needs_engine(snapshot: Snapshot, recipe: ExportRecipe) -> bool:
@@ -57,13 +59,10 @@ def prepare(snapshot: Snapshot, recipe: ExportRecipe, engine: EngineProtocol | N
     return one_photo.finish(cutout, snapshot.recipe.edge, progress)
 
 
-def free_name(folder: Path, stem: str, recipe: ExportRecipe, taken: Callable[[Path], bool] = Path.exists) -> Path:
-    """stem_cutout.png in `folder` (stem_alpha.png for the opacity alone), or the first of -2, -3, … that is not there yet."""
+def free_name(folder: Path, photo: str, recipe: ExportRecipe, taken: Callable[[Path], bool] = os.path.lexists) -> Path:
+    """NAME_cutout.png in `folder` (NAME_alpha.png for the opacity alone), or the first of -2, -3, … that is not `taken`.
+
+    photo: the name of the photo's file, or of a picture that has none.
+    """
     what = "alpha" if recipe.alpha_only else "cutout"
-    suffix = (recipe.format or Format.PNG).suffix
-    candidate = folder / f"{stem}_{what}{suffix}"
-    number = 2
-    while taken(candidate):
-        candidate = folder / f"{stem}_{what}-{number}{suffix}"
-        number += 1
-    return candidate
+    return names.free_name(folder, f"{names.stem(photo)}_{what}", (recipe.format or Format.PNG).suffix, taken)

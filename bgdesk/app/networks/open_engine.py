@@ -13,11 +13,12 @@ from bgdesk.app.networks.store import ModelStore, default_store
 from bgdesk.app.system import paths
 from bgdesk.app.system.proven_devices import ProvenFile
 from bgdesk.app.system.settings import Settings
-from bgdesk.engine.networks.device import DEVICES, PRECISIONS
+from bgdesk.core.engine import EngineStatus
+from bgdesk.engine.networks.device import DEVICES, PRECISIONS, choose, count, probe
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.engine.runtime import kernel_folder
 
-__all__ = ["DEVICES", "PRECISIONS", "EngineChoice", "check_engine", "choice_of", "open_engine"]
+__all__ = ["DEVICES", "PRECISIONS", "EngineChoice", "check_engine", "choice_of", "devices_to_share", "open_engine"]
 
 if TYPE_CHECKING:
     from bgdesk.engine.networks.network import MattingNet, Network
@@ -80,6 +81,7 @@ def open_engine(
     kernel_folder.keep_in(paths.kernels_folder())
     if check:
         check_engine(choice, store)
+    kernel_folder.keep_in(paths.kernels_folder())
     now = current or (lambda: choice)
 
     def matting() -> "Network[MattingNet] | None":
@@ -88,6 +90,27 @@ def open_engine(
 
     once = cache(matting) if current is None else matting
     return Pipeline(lambda: store.weights(now().model), choice.device, choice.precision, once, ProvenFile())
+
+
+def devices_to_share(choice: EngineChoice, status: EngineStatus) -> tuple[str, int]:
+    """Find out between how many devices work can be shared.
+
+    Parameters
+    ----------
+    choice
+        What the engine was opened with.
+    status
+        Of that engine, with its network loaded.
+
+    Returns
+    -------
+    tuple of str and int
+        torch's name for the kind of device that computes, and how many of that kind this machine has; 1 for the CPU.
+    """
+    if status.instead_of or status.device.startswith("CPU"):
+        return "cpu", 1
+    kind = choose(probe(), choice.device, choice.precision).kind
+    return kind, count(kind)
 
 
 def check_engine(choice: EngineChoice, store: ModelStore | None = None, *, network: bool = True) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,8 +18,8 @@ from bgdesk.app.networks.download import FETCHERS, Fetch, check, sha256_of
 from bgdesk.app.networks.imported import Imported, OwnNetworks
 from bgdesk.app.networks.model_files import ModelFiles, ModelStatus, reason, refuse_foreign
 from bgdesk.app.networks.onnx_presets import Description
-from bgdesk.app.system import paths
-from bgdesk.core.errors import ModelError
+from bgdesk.app.system import codec, paths
+from bgdesk.core.errors import ModelError, UsageError
 from bgdesk.core.network import NetworkKind
 from bgdesk.core.tasks import Progress, silent
 
@@ -209,11 +209,10 @@ class ModelStore:
     def _inspect(self, entry: CatalogEntry, contents: bool) -> tuple[str, Record | None]:
         """(what is wrong with an installed network or "", its record); ("", None) means not installed."""
         try:
-            fields = json.loads(self._files.record(entry.id).read_text(encoding="utf-8"))
-            record = Record(**fields)
+            record = codec.decode(self._files.record(entry.id).read_bytes(), Record)
         except FileNotFoundError:
             return "", None
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, UsageError) as error:
             return f"its record could not be read ({error})", None
         if record.net != entry.net:
             return f"it was made for the architecture {record.net}, not {entry.net}", record
@@ -225,7 +224,7 @@ class ModelStore:
         tensors, note = work / "network.safetensors", work / "record.json"
         self._convert(onnx, entry.net, tensors, progress)
         record = Record(entry.id, entry.net, tensors.stat().st_size, sha256_of(tensors), source_sha256, entry.licence, origin)
-        note.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+        note.write_text(json.dumps(codec.plain(record), indent=2) + "\n", encoding="utf-8")
         shutil.copymode(note, tensors)  # safetensors writes files that only their owner can read
         progress("convert", 1.0)
         os.replace(tensors, self._files.tensors(entry.id))

@@ -32,16 +32,3 @@ class Photo:
 
 #: Longest side of a thumbnail in pixels: the strip is 96 px high, twice that on dense screens.
 THUMBNAIL = 192
-
-
-@dataclass(frozen=True)
-class Busy:
-    """What the progress line shows.
-
-    stage: "load", "network", "trimap", "alpha", "foreground", "save", "download", … as the work reports it.
-    fraction: how much of the stage is done in [0, 1]; None if unknown (show a running line without an end).
-    """
-
-    stage: str
-    fraction: float | None = None
-    cancellable: bool = True

@@ -19,11 +19,11 @@ from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.onnx_presets import Description
 from bgdesk.app.session.cutting import MODEL_OFFERS, Cutter
 from bgdesk.app.session.exporter import End, Exporter
-from bgdesk.app.session.photos import Busy, Photo, PhotoState
+from bgdesk.app.session.photos import Photo, PhotoState
 from bgdesk.app.session.strip import Entry, Found, Strip, tell
 from bgdesk.app.system import paths
 from bgdesk.app.system.settings import Settings
-from bgdesk.app.work.activity import Activity
+from bgdesk.app.work.activity import Activity, Busy
 from bgdesk.app.work.events import (
     AlphaChanged,
     EngineChanged,
@@ -494,9 +494,9 @@ class Session:
         """
         entry = self._current
         if entry is not None and entry.path is not None:
-            return free_name(entry.path.parent, entry.path.stem, recipe)
+            return free_name(entry.path.parent, entry.path.name, recipe)
         last = Path(self._settings.export_folder) if self._settings.export_folder else Path.home()
-        return free_name(last if last.is_dir() else Path.home(), "photo" if entry is None else Path(entry.name).stem, recipe)
+        return free_name(last if last.is_dir() else Path.home(), "photo" if entry is None else entry.name, recipe)
 
     def close(self) -> None:
         """Cancel everything, stop the lanes, free the network. No event comes afterwards.

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from bgdesk.app.session.photos import Busy
 from bgdesk.app.work.events import BusyChanged, Event, Message, Offer, Severity
 from bgdesk.app.work.jobs import Job, Jobs, Lane, Priority
 from bgdesk.core.errors import BgdeskError, ModelError
 from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Busy:
+    """What the progress line shows.
+
+    stage: "load", "network", "trimap", "alpha", "foreground", "save", "download", … as the work reports it.
+    fraction: how much of the stage is done in [0, 1]; None if unknown (show a running line without an end).
+    """
+
+    stage: str
+    fraction: float | None = None
+    cancellable: bool = True
 
 
 class ActiveJob:

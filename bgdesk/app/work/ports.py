@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bgdesk.app import one_photo
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.files.find import SUFFIXES
 
 if TYPE_CHECKING:
     from bgdesk.app.networks.imported import Imported
@@ -48,18 +50,14 @@ class FilesLike(Protocol):
 
 
 class DiskFiles:
-    """FilesLike over bgdesk.files. Imported on first use: decoders are not needed before the first photo."""
+    """FilesLike over bgdesk.files. Decoders are imported when the first photo needs them."""
 
     @property
     def suffixes(self) -> Sequence[str]:
-        from bgdesk.files.load import SUFFIXES
-
         return SUFFIXES
 
     def load(self, path: Path) -> LoadedImage:
-        from bgdesk.files.load import load
-
-        return load(path)
+        return one_photo.load(path).photo
 
     def preview(self, path: Path, longest: int) -> NDArray[np.uint8]:
         from bgdesk.files.load import preview
@@ -76,6 +74,4 @@ class DiskFiles:
         progress: Progress,
         replace: bool,
     ) -> Path:
-        from bgdesk.files.save import save
-
-        return save(cutout, path, recipe, metadata=metadata, protect=protect, progress=progress, replace=replace)
+        return one_photo.write(cutout, path, recipe, metadata, protect, progress, replace)

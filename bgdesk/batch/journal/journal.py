@@ -1,4 +1,4 @@
-"""The journal of a queue, and the ledger of all outputs: the only place that speaks SQL.
+"""The journal of a queue, and the ledger of all outputs. SQL is nowhere else.
 
 SQLite in WAL mode, every transaction synced: what was reported done is still done after a power cut.
 """
@@ -181,20 +181,20 @@ def _reason(error: sqlite3.Error) -> str:
 
 
 class Journal(_Database):
-    """The items of one queue. `create` makes the file, `Journal(file)` opens it. Raises JournalError everywhere.
+    """The items of one queue. `create` makes the file, `Journal(file)` opens it. Every method may raise JournalError.
 
-    Nobody else writes while it is open (the queue's lock sees to that). So items are kept in memory from the first `load` on:
-    whoever looks at them waits neither for the disk nor for a change that is being written, and can look after `close` too.
+    No other process writes while it is open, because the queue is locked. So items are kept in memory once they are loaded:
+    reading them waits neither for the disk nor for a change that is being written, and works after `close` too.
     """
 
     def __init__(self, file: Path) -> None:
         if not file.is_file():
-            raise JournalError(f"There is no journal {file}. The queue was deleted, or it lies elsewhere.")
+            raise JournalError(f"There is no journal {file}. The queue was deleted or moved.")
         self._kept: dict[int, Item] | None = None  # replaced by another one, where it grows or shrinks: another thread may look at it
         super().__init__(file, _QUEUE, f"The journal {file}")
 
     def load(self) -> None:
-        """Read everything, once, and see that it is whole."""
+        """Read everything into memory, and check that the file is whole."""
         with self._lock:
             if [row[0] for row in self._rows("PRAGMA integrity_check(1)")] != ["ok"]:
                 raise JournalError(f"{self._what} could not be used: {_DAMAGED}")
@@ -308,7 +308,7 @@ class Journal(_Database):
         self.update_all([item])
 
     def update_all(self, items: Iterable[Item], litter: Mapping[Path, str] = MappingProxyType({}), swept: Iterable[Path] = ()) -> None:
-        """The same for several, and for `litter`, in one transaction. swept: litter that is none any more."""
+        """The same for several, and for `litter`, in one transaction. swept: litter that was removed."""
         items = list(items)
         with self._lock:
             with self._change() as connection:

@@ -77,7 +77,7 @@ class Variant:
     def __post_init__(self) -> None:
         facts = self.format.facts
         if self.alpha_only and (not facts.opacity_alone or self.background is not None):
-            able = " or ".join(each.facts.title for each in Format if each.facts.opacity_alone)
+            able = Format.titles_with_opacity_alone()
             raise UsageError(f"The variant {self.name!r} asks for the opacity alone: that is a {able} without a background.")
         if facts.layers and (self.size is not None or self.background is not None):
             raise UsageError(f"The variant {self.name!r} asks for a {facts.title}: it holds the whole photo, without size or background.")
@@ -162,7 +162,7 @@ class Outcome:
     width: int  #: pixels of the upright photo
     height: int  #: pixels of the upright photo
     timings: Mapping[Stage, float] = field(default_factory=dict)  #: seconds that each stage took
-    confidence: float | None = None  #: in [0, 1]; None where nobody looked
+    confidence: float | None = None  #: in [0, 1]; None where it was not estimated
     reasons: tuple[str, ...] = ()  #: sentences: why the cut-out may be wrong
     notes: tuple[str, ...] = ()  #: sentences of the engine
     device: str = ""  #: that computed it
@@ -223,7 +223,7 @@ class Item:
 
     @property
     def present(self) -> tuple[Path, ...]:
-        """Where its outputs are now: while it is in review, not yet where they belong. () where there are none."""
+        """Where its outputs are now: in the review folder, while the item is in review. () if the item has no outputs."""
         if self.state is State.REVIEW and self.outcome is not None:
             return tuple(written.staged for written in self.outcome.written)
         done = self.outcome is not None and self.state is State.DONE

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bgdesk.batch.model.values import Existing, Written
 from bgdesk.core.errors import Cause
+from bgdesk.files.names import numbered
 
 #: The folder, beside the outputs, of those that need review.
 REVIEW = "review"
@@ -47,8 +48,10 @@ def is_staged(path: Path) -> bool:
 
 
 def sweep(staged: Sequence[Path]) -> None:
-    """Remove these staged files, whole and half-written ones, and nothing under any other name. Never raises: a staged file that
-    cannot be removed is in nobody's way."""
+    """Remove these staged files, whole and half-written ones, and nothing under any other name.
+
+    Never raises: a staged file that cannot be removed does no harm.
+    """
     tails: dict[Path, set[str]] = {}
     for path in filter(is_staged, staged):
         with suppress(OSError):
@@ -88,7 +91,7 @@ def place(written: Written, target: Path, may_replace: MayReplace) -> Path:
 
 
 def _claim(staged: Path, path: Path) -> bool:
-    """Give the staged file this name if nobody has it; False if somebody was quicker."""
+    """Give the staged file this name if it is free; False if it was taken meanwhile."""
     try:
         os.link(staged, path)
     except FileExistsError:
@@ -114,7 +117,7 @@ def _claim(staged: Path, path: Path) -> bool:
 
 
 def _mark(staged: Path) -> bytes:
-    """What a reserved name holds until the output comes, so that whoever finds it after a kill knows whose it is."""
+    """The content of a reserved file until the output comes: after a kill, it tells for which output it was reserved."""
     return b"reserved for " + os.fsencode(staged.name)
 
 
@@ -163,12 +166,12 @@ def sha256_of(path: Path) -> str:
 
 
 def _numbered(target: Path, most: int | None) -> Iterator[Path]:
-    yield target
-    for number in itertools.count(2) if most is None else range(2, most):
-        path = target.with_name(f"{target.stem}-{number}{target.suffix}")
-        if most is not None and not os.path.lexists(path):
-            return
-        yield path
+    """`target`, target-2, target-3 …: without an end, or at most so many and as far as something is there."""
+    paths = numbered(target.parent, target.stem, target.suffix)
+    if most is None:
+        return paths
+    first, *rest = itertools.islice(paths, most - 1)
+    return itertools.chain([first], itertools.takewhile(os.path.lexists, rest))
 
 
 def _holds(path: Path, sha256: str) -> bool:
@@ -179,7 +182,7 @@ def _holds(path: Path, sha256: str) -> bool:
 
 
 def same(one: Path, other: Path) -> bool:
-    """Whether these are one file, under whatever names."""
+    """Whether these are names of one file."""
     try:
         return os.path.samefile(one, other)
     except OSError:

@@ -82,8 +82,8 @@ def write_html(
 ) -> None:
     """A page with figures, and a table that can be sorted and filtered; pictures, style and script are in it.
 
-    thumbs: the folder with <item id>.jpg or .png, for items whose outcome names no thumbnail. gate: the recipe's, drawn into
-    the histogram. now: when it was written, for the page to say. Written complete or not at all. Raises SaveError.
+    thumbs: the folder with <item id>.jpg or .png, for items whose outcome has no thumbnail. gate: the recipe's, drawn into
+    the histogram. now: the time that the page shows. Written complete or not at all. Raises SaveError.
     """
     page = paths.resource("templates/report.html").read_text("utf-8")
     before, after = page.split("$rows")
@@ -105,7 +105,7 @@ def write_html(
 
 
 def failures(items: Iterable[Item]) -> list[tuple[str, int]]:
-    """Why items failed and how often, the most frequent first; what is their own in a reason (their names) is left out."""
+    """Why items failed and how often, the most frequent first; the names of photos and outputs in a reason are left out."""
     return _counted(_general(item.error, item) for item in items if item.state is State.FAILED)
 
 
@@ -283,7 +283,7 @@ def _link(path: Path) -> str:
 
 
 def _picture(item: Item, thumbs: Path | None) -> str:
-    """The item's thumbnail as an <img>, "" if there is none that can be read: no picture is worth losing the report for."""
+    """The item's thumbnail as an <img>; "" if it cannot be read: no picture is worth losing the report for."""
     candidates = [item.outcome.thumbnail] if item.outcome and item.outcome.thumbnail else []
     candidates += [thumbs / f"{item.id}{suffix}" for suffix in (".jpg", ".png")] if thumbs else []
     for file in candidates:

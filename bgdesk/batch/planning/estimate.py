@@ -1,4 +1,4 @@
-"""What a planned queue would take: how many photos, how much disk, how long. Only the heads of files are read."""
+"""What a planned queue would take: how many photos, how much disk, how long. Only the headers of files are read."""
 
 import os
 import shutil
@@ -17,12 +17,12 @@ from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.files.load import measure
 
-#: Photos whose heads are read at most; of more, evenly spread ones stand for all.
+#: Photos whose headers are read at most; of more, evenly spread ones stand for all.
 SAMPLE = 400
 
-# What the queue itself writes down of a photo: journal, thumbnail, report.
+# What the queue itself writes about a photo: journal, thumbnail, report.
 _BESIDE = 20_000
-# Left alone: a disk that is filled to the last byte troubles every program.
+# Kept free: a disk that is filled to the last byte makes every program fail.
 _SPARE = 200e6
 
 # Stages whose time does not depend on the photo's size: the network looks at it in a size of its own.
@@ -68,12 +68,12 @@ class Estimate:
 
     plan: Plan
     megapixels: float  #: of the photos to be done, together
-    sampled: bool  #: only some of them were looked at
+    sampled: bool  #: only some of them were measured
     needed: int  #: bytes of disk
     free: int | None  #: bytes that are free where the outputs go; None where the system does not tell
     seconds: float  #: of work
     pace: Pace  #: that `seconds` was reckoned with
-    unreadable: tuple[tuple[Path, str], ...] = ()  #: of the photos looked at, those that cannot be read, with a sentence
+    unreadable: tuple[tuple[Path, str], ...] = ()  #: of the measured photos, those that cannot be read, with a sentence
 
     @property
     def short(self) -> bool:
@@ -95,7 +95,7 @@ class Estimate:
         if plan.collisions:
             first_one = plan.collisions[0]
             lines.append(
-                f"{words.count(len(plan.collisions), 'output')} would share a name with another photo's and get a number, the first: "
+                f"{words.count(len(plan.collisions), 'output')} would have the name of another photo's output and get a number, the first: "
                 f"{first_one.source} as {first_one.given.name}, because of {first_one.other}."
             )
         if plan.numbered:
@@ -108,7 +108,7 @@ class Estimate:
         if plan.own:
             lines.append(f"{words.count(len(plan.own), 'cutout')} of earlier queues in the source folder would be left out.")
         if self.unreadable:
-            some = "those looked at" if self.sampled else "them"
+            some = "those measured" if self.sampled else "them"
             lines.append(f"{len(self.unreadable):,} of {some} cannot be read, and would fail: {self.unreadable[0][1]}")
         lines += [sentence for _, sentence in plan.problems]
         return tuple(lines)
@@ -136,7 +136,7 @@ class Estimate:
 
     def _basis(self) -> str:
         if self.pace.measured:
-            return ", as earlier queues went"
+            return ", at the pace of earlier queues"
         return f", if a photo takes {self.pace.photo:g} s and {self.pace.megapixel:g} s more a megapixel"
 
 
@@ -154,16 +154,16 @@ def estimate(
     """
     todo = plan.todo
     step = max(1, -(-len(todo) // SAMPLE))
-    looked = todo[::step]
+    sample = todo[::step]
     sizes: list[Size] = []
     unreadable: list[tuple[Path, str]] = []
-    for number, item in enumerate(looked):
-        progress(Stage.MEASURE, number / len(looked))
+    for number, item in enumerate(sample):
+        progress(Stage.MEASURE, number / len(sample))
         try:
             sizes.append(measure(item.source))
         except LoadError as error:
             unreadable.append((item.source, str(error)))
-    scale = len(todo) / len(looked) if looked else 1.0
+    scale = len(todo) / len(sample) if sample else 1.0
     pixels = scale * sum(size.area for size in sizes)
     needed = scale * sum(_output_bytes(size, plan.recipe.variants) + _BESIDE for size in sizes)
     pace = pace or Pace.assumed(plan.recipe)

@@ -1,4 +1,4 @@
-"""Where every photo's outputs go, and which are there already. Nothing is written: a plan can be looked at and dropped."""
+"""Where every photo's outputs go, and which exist already. Nothing is written: a plan can be read and dropped."""
 
 import os
 import unicodedata
@@ -11,7 +11,7 @@ from typing import Protocol
 from bgdesk.batch.model.values import BatchRecipe, Existing, LedgerEntry, Planned, SkipReason
 from bgdesk.batch.outputs.placing import in_review
 from bgdesk.batch.planning import naming
-from bgdesk.batch.planning.scan import Found, Photo, Problem, absolute
+from bgdesk.batch.planning.scan import PhotoFile, Problem, ScanResult, absolute
 from bgdesk.core.errors import UsageError
 from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
@@ -60,7 +60,7 @@ class Plan:
 
 
 def plan(
-    found: Found,
+    found: ScanResult,
     recipe: BatchRecipe,
     output: Path,
     pattern: str | None = None,
@@ -71,12 +71,35 @@ def plan(
     promised: Mapping[Path, Path] | None = None,
     begin: int = 1,
 ) -> Plan:
-    """Give each photo one target a variant; see `values.Existing` for what happens where something is there already.
+    """Give each photo a target for every variant.
 
-    pattern: see `naming`; None for the default one. ledger: without it, nothing is known of outputs that exist, and they are
-    never replaced unless that is asked for. A photo is never a target, nor is any target given twice, letter case aside.
-    promised: targets -> their photos, in a queue that this plan adds to; no other photo gets them. begin: the first {number}.
-    progress hears "plan" and may raise Cancelled. Raises UsageError for a pattern or an output folder that makes no sense.
+    A photo is never a target, and no two outputs have one target, letter case aside.
+
+    Parameters
+    ----------
+    found
+        The photos.
+    recipe
+        Its variants name the outputs of each photo.
+    output
+        The folder for the outputs. It may not exist.
+    pattern
+        See `naming`; None for the default one.
+    existing
+        What happens where something is there already.
+    ledger
+        Without it, nothing is known of outputs that exist, and they are never replaced unless `existing` says so.
+    progress
+        Hears Stage.PLAN, and may raise Cancelled.
+    promised
+        Targets -> their photos, in a queue that this plan adds to; no other photo gets them.
+    begin
+        The first {number}.
+
+    Raises
+    ------
+    UsageError
+        For a pattern that cannot be used, and for an output folder that is a file.
     """
     output = absolute(output)
     if os.path.lexists(output) and not os.path.isdir(output):
@@ -91,7 +114,7 @@ class _Planner:
     """One plan in the making."""
 
     def __init__(
-        self, found: Found, recipe: BatchRecipe, output: Path, pattern: naming.Pattern, existing: Existing, ledger: LedgerLike | None
+        self, found: ScanResult, recipe: BatchRecipe, output: Path, pattern: naming.Pattern, existing: Existing, ledger: LedgerLike | None
     ) -> None:
         self._found, self._recipe, self._output, self._pattern = found, recipe, output, pattern
         self._existing, self._ledger, self._key = existing, ledger, recipe.key
@@ -133,14 +156,14 @@ class _Planner:
             numbered=self._numbered,
         )
 
-    def _made(self, photo: Photo) -> bool:
-        """Whether it is a cutout that was met because the output folder is looked through for photos as well."""
+    def _made(self, photo: PhotoFile) -> bool:
+        """Whether it is a cutout that was found because the output folder is a source as well."""
         if self._ledger is None or photo.root is None or not self._folders.within(photo.path.parent, self._output):
             return False
         entry = self._ledger.lookup(photo.path)
         return entry is not None and (entry.output_size, entry.output_mtime) == (photo.size, photo.mtime)
 
-    def _photo(self, photo: Photo, number: int) -> Planned:
+    def _photo(self, photo: PhotoFile, number: int) -> Planned:
         wanted = []
         for variant in self._recipe.variants:
             name = self._pattern.fill(photo, variant, number)
@@ -158,8 +181,8 @@ class _Planner:
         reason = SkipReason.IN_REVIEW if any(choice.in_review for choice in choices) else SkipReason.UP_TO_DATE
         return Planned(source=photo.path, size=photo.size, mtime=photo.mtime, outputs=outputs, skipped=reason if current else None)
 
-    def _choose(self, photo: Photo, name: str, suffix: str) -> "_Candidate":
-        """The first of NAME, NAME-2, NAME-3 … that this photo may have; it is taken from now on."""
+    def _choose(self, photo: PhotoFile, name: str, suffix: str) -> "_Candidate":
+        """The first of NAME, NAME-2, NAME-3 … that this photo's output may have; the name is taken from now on."""
         base = self._folders.key(self._output / (name + suffix))
         number, other, beside = self._full[base], self._taken.get(base), False
         while True:
@@ -178,8 +201,8 @@ class _Planner:
             self._collisions.append(Collision(photo.path, other, self._output / (name + suffix), target))
         return replace(choice, beside=beside)
 
-    def _judge(self, photo: Photo, target: Path, key: str) -> "_Candidate | None":
-        """May this photo go there? None: something is there that it must not replace."""
+    def _judge(self, photo: PhotoFile, target: Path, key: str) -> "_Candidate | None":
+        """The target as a candidate; None if something is there that this photo's output must not replace."""
         if key in self._sources or not _same_file(self._promised.get(key, photo.path), photo.path):
             return None
         review = in_review(target)
@@ -199,12 +222,12 @@ class _Planner:
             return _Candidate(target, there=True, current=True) if self._is_current(photo, target, review) else None
         return _Candidate(target, there=True, current=self._fits(photo, entry))
 
-    def _is_current(self, photo: Photo, file: Path, known_as: Path) -> bool:
+    def _is_current(self, photo: PhotoFile, file: Path, known_as: Path) -> bool:
         """Whether the file is what the ledger knows by that name, and what would be made of this photo."""
         entry = self._ledger.lookup(known_as) if self._ledger is not None else None
         return entry is not None and _unchanged(file, entry) and _same_file(entry.source, photo.path) and self._fits(photo, entry)
 
-    def _fits(self, photo: Photo, entry: LedgerEntry) -> bool:
+    def _fits(self, photo: PhotoFile, entry: LedgerEntry) -> bool:
         """Made from this very version of the photo: that says more than that one file is newer than the other."""
         return (entry.source_size, entry.source_mtime, entry.recipe_key) == (photo.size, photo.mtime, self._key)
 
@@ -221,7 +244,7 @@ class _Candidate:
 
 
 class _Folders:
-    """Looks at each folder once, however many outputs go there."""
+    """Reads each folder once, however many outputs go there."""
 
     def __init__(self) -> None:
         self._real: dict[Path, str] = {}
@@ -250,7 +273,7 @@ class _Folders:
         return _folded(path.name) in self._names[path.parent]
 
     def blocked(self, folder: Path, top: Path) -> Path | None:
-        """The file that stands where `folder`, at or below `top`, would have to be made; None if there is none."""
+        """The file that is in the way of making `folder`, at or below `top`; None if nothing is."""
         if folder not in self._blocked:
             chain = [folder, *folder.parents][: len(folder.parts) - len(top.parts)]
             self._blocked[folder] = next((each for each in chain if os.path.lexists(each) and not os.path.isdir(each)), None)

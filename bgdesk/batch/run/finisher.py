@@ -31,7 +31,7 @@ class Finisher:
         return tuple(placing.staged_name(output, self._queue, item.id) for output in item.outputs)
 
     def sweep(self, item: Item) -> None:
-        """Remove what a worker has left of an item that is to be done anew."""
+        """Remove what a worker has left of an item that is to be done again."""
         placing.sweep(self.staged(item))
 
     def trouble(self, item: Item, cause: Cause | None) -> str:
@@ -126,7 +126,7 @@ class Finisher:
     # --- after a death ---
 
     def recover(self) -> None:
-        """Put right what a process that died has left: nothing is done twice, nothing is lost, nothing half-written stays.
+        """Put right what a process that died has left: nothing is done twice, nothing is lost, no half-written file stays.
 
         What cannot be put in its place now stays WRITTEN. Raises JournalError.
         """
@@ -140,14 +140,17 @@ class Finisher:
             self.tidy(staged=True)
 
     def give_back(self, interrupted: int = 0) -> None:
-        """What a worker had waits again. interrupted: added to its items' counts."""
+        """Make RUNNING items QUEUED again. interrupted: added to their counts."""
         with self.lock:
             running = self._journal.in_state(State.RUNNING)
             placing.sweep([staged for item in running for staged in self.staged(item)])
             self._journal.update_all(replace(item, state=State.QUEUED, interrupted=item.interrupted + interrupted) for item in running)
 
     def tidy(self, staged: bool = False) -> None:
-        """Remove the litter; what cannot be removed now is tried again at the next start. staged: what workers have left, too."""
+        """Remove the files of the journal's litter; those that cannot be removed are tried again at the next start.
+
+        staged: also those that workers have left.
+        """
         with self.lock:
             swept = []
             for path, sha256 in self._journal.litter().items():
@@ -196,8 +199,8 @@ class Finisher:
             self.tidy()
             return True
 
-    def anew(self, ids: Sequence[int] | None) -> list[int]:
-        """These are QUEUED again, as if they never had been tried; None: all that failed. Those that it could be done for."""
+    def requeue(self, ids: Sequence[int] | None) -> list[int]:
+        """Make these QUEUED again, as if they had never been tried; None: all that failed. Returns the ids that it was done for."""
         with self.lock:
             items = self._journal.in_state(State.FAILED) if ids is None else [self._journal.item(id) for id in ids]
             again = [item for item in items if item is not None and not item.state.open]
@@ -209,7 +212,7 @@ class Finisher:
             return [item.id for item in fresh]
 
     def remove(self, ids: Sequence[int]) -> None:
-        """Out of the journal. Photos and outputs stay, even those in review; what has no name of its own yet goes."""
+        """Take items out of the journal. Photos and outputs stay, even those in review; outputs under staged names are removed."""
         with self.lock:
             found = [item for item in map(self._journal.item, ids) if item is not None]
             going = [path for item in found if item.state is State.RUNNING for path in self.staged(item)]
@@ -262,7 +265,7 @@ def make_folders(item: Item) -> None:
 
 
 def _lost(item: Item) -> Item:
-    """Its outputs were removed while they were in review: it is done anew, unless a person has decided already."""
+    """The item after its outputs were removed while they were in review: it is done again, unless a person has decided already."""
     if item.decision is None:
         return replace(item, state=State.QUEUED, outcome=None)
     gone = f"The cutout of {item.name} that was in review is gone: somebody removed it. Retry to make it again."

@@ -60,9 +60,9 @@ class Queue:
         self._results = Results(journal, self._finisher, self._tell, self._pause_for)
         self._said = ""  # why it is paused
         self._blocked = self._workers_paused = self._closed = False
-        self._idle = False  # nothing was left to claim when that was last looked at
+        self._idle = False  # nothing was left to claim when that was last checked
         self._telling = 0  # changes of phase that are being told
-        self._dry = False  # it came to its end by itself: it goes on by itself with what is added
+        self._dry = False  # it ended by itself: photos that are added start it again
         self._finisher.recover()
         self._thread = threading.Thread(target=self._run, name="queue", daemon=True)
         self._thread.start()
@@ -97,7 +97,7 @@ class Queue:
     def open(cls, folder: Path, pools: MakePool, *, post: Post = direct) -> "Queue":
         """A queue that was left. Raises QueueError where another process runs it, JournalError where it is damaged."""
         if not journal_file(folder).is_file():
-            raise QueueError(f"There is no queue in {folder}. It was deleted, or it lies elsewhere.")
+            raise QueueError(f"There is no queue in {folder}. It was deleted or moved.")
         lock = QueueLock(folder)
         try:
             return cls(folder, Journal(journal_file(folder)), lock, pools, post)
@@ -168,14 +168,14 @@ class Queue:
             pool.pause(paused)
 
     def add(self, planned: Sequence[Planned]) -> None:
-        """More photos, at the end. A queue that had come to its end goes on with them."""
+        """Add photos at the end. A queue that had ended by itself goes on with them."""
         self._journal.add(planned)
         self._tell(ItemsChanged(()))
         self._wake()
 
     def retry(self, ids: Sequence[int] | None = None) -> None:
-        """Do these anew, whatever became of them; None: all that failed. A queue that had come to its end goes on with them."""
-        again = self._finisher.anew(ids)
+        """Do these again, whatever became of them; None: all that failed. A queue that had ended by itself goes on with them."""
+        again = self._finisher.requeue(ids)
         if again:
             self._tell(ItemsChanged(tuple(again)))
             self._wake()
@@ -212,7 +212,7 @@ class Queue:
             self._tell(ItemsChanged((id,)))
 
     def reject(self, id: int, reason: str = "") -> None:
-        """Remove the outputs of an item in review, except those that somebody has changed. `retry` does the photo anew."""
+        """Remove the outputs of an item in review, except those that somebody has changed. `retry` does the photo again."""
         if self._finisher.reject(id, reason):
             self._tell(ItemsChanged((id,)))
 
@@ -404,8 +404,10 @@ class Queue:
     # --- in common ---
 
     def _pause_for(self, error: str, blocked: bool = False) -> None:
-        """Stop claiming, and say why: a reason that holds for every photo must not fail them all. blocked: even what comes in
-        cannot be written down, and is kept until `start`."""
+        """Stop claiming, and say why: what is wrong for every photo must not fail them all.
+
+        blocked: not even results can be written down; they are kept until `start`.
+        """
         self._enter(Phase.PAUSED, (Phase.RUNNING, Phase.STOPPING), blocked=blocked, said=error)
 
     def _enter(
@@ -418,7 +420,7 @@ class Queue:
         blocked: bool = False,
         said: str = "",
     ) -> bool:
-        """Another phase begins, if it is now one of `only`; whether it has. `wait` does not end before that was told."""
+        """Begin another phase, if the present one is in `only`; whether it has begun. `wait` does not end before that was told."""
         with self._changed:
             changes = not self._closed and self._phase is not phase and self._phase in only and when()
             if changes:
@@ -431,7 +433,7 @@ class Queue:
             self._telling += 1
             ready, pool = self._in_progress.ids() if changes and phase in (Phase.PAUSED, Phase.STOPPING) else [], self._pool
             self._changed.notify_all()
-        if ready and pool is not None:  # workers have more than they work on, so that they never wait: nobody shall wait for that now
+        if ready and pool is not None:  # workers have more than they work on, so that they never wait: that is given back
             pool.cancel(ready, begun=False)
         if changes:
             self._tell(PhaseChanged(phase))

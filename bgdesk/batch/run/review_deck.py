@@ -1,4 +1,4 @@
-"""Which of the photos in review is shown, and what was decided about the others."""
+"""The order of the photos in review, and the decisions about them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,34 +8,34 @@ from bgdesk.batch.model.values import Decision
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a person decided about an item."""
+    """A person's decision about the item `id`."""
 
     id: int  #: of the item
     decision: Decision
 
 
 class ReviewDeck:
-    """Photos in order, by item id. Those that come later stand at the end; those decided stay in it, and are passed over.
+    """The photos in review by item id, with a current one. New photos are added at the end; decided ones are skipped.
 
-    The latest decision is pending until the next one, so that it can be undone: nothing has been moved yet.
+    The latest decision is pending until the next one, so that it can be undone before any file moves.
     """
 
     def __init__(self) -> None:
         self._ids: list[int] = []
-        self._done: dict[int, Decision | None] = {}  # None: not by us, and not waiting any more
+        self._done: dict[int, Decision | None] = {}  # None: decided elsewhere
         self._at = 0
         self._pending: Judgement | None = None
 
     def bring(self, waiting: Collection[int]) -> None:
-        """waiting: the items that are in review now, in order."""
+        """Take over the items that are in review now, in order."""
         standing = set(waiting)
         known = set(self._ids)
         for id in self._ids:
             if id not in self._done and id not in standing:
-                self._done[id] = None  # decided elsewhere, or taken out of the queue
+                self._done[id] = None  # decided elsewhere, or removed from the queue
         for id in waiting:
             if id in self._done and not (self._pending and self._pending.id == id) and self._done[id] is None:
-                del self._done[id]  # it waits again
+                del self._done[id]  # in review again
         self._ids += [id for id in waiting if id not in known]
         if self.current is None:
             self._go_on(self._at)
@@ -49,17 +49,17 @@ class ReviewDeck:
 
     @property
     def position(self) -> tuple[int, int]:
-        """The current one's number, from 1, and how many there are."""
+        """The number of the current photo, from 1, and how many there are."""
         return self._at + 1, len(self._ids)
 
     @property
     def left(self) -> int:
-        """How many are not decided."""
+        """How many have no decision yet."""
         return len(self._ids) - len(self._done)
 
     @property
     def decisions(self) -> dict[int, Decision]:
-        """What was decided here, by item id; the pending one is among it."""
+        """The decisions made here, by item id, with the pending one."""
         return {id: decision for id, decision in self._done.items() if decision is not None}
 
     @property
@@ -68,12 +68,12 @@ class ReviewDeck:
         return self._pending
 
     def ahead(self, count: int) -> list[int]:
-        """The next ones that would be shown."""
+        """The next photos without a decision."""
         order = self._ids[self._at + 1 :] + self._ids[: self._at]
         return [id for id in order if id not in self._done][:count]
 
     def step(self, direction: int) -> None:
-        """To the next (+1) or previous (-1) one without a decision, round and round."""
+        """Go to the next (+1) or previous (-1) photo without a decision; after the last comes the first."""
         size = len(self._ids)
         for distance in range(1, size + 1):
             at = (self._at + direction * distance) % size
@@ -82,7 +82,7 @@ class ReviewDeck:
                 return
 
     def decide(self, decision: Decision) -> Judgement | None:
-        """Decide about the current one, and go on to the next. Returns what was pending before: it is to be carried out now."""
+        """Decide about the current photo and go to the next. Returns the decision that was pending before, to be carried out now."""
         id = self.current
         if id is None:
             return None
@@ -92,18 +92,18 @@ class ReviewDeck:
         return due
 
     def settle(self) -> Judgement | None:
-        """What is pending, to be carried out now: it cannot be undone any more."""
+        """Return the pending decision, to be carried out now; it can no longer be undone."""
         due, self._pending = self._pending, None
         return due
 
     def fixed(self, id: int) -> None:
-        """A person has fixed this photo in the editor."""
+        """The item got another cut-out: it is decided."""
         self._done[id] = Decision.FIXED
         if id == (self._ids[self._at] if self._at < len(self._ids) else None):
             self._go_on(self._at + 1)
 
     def undo(self) -> bool:
-        """Undo the pending decision, and show its photo again. False if there is none."""
+        """Undo the pending decision and return to its photo. False if there is none."""
         if self._pending is None:
             return False
         del self._done[self._pending.id]

@@ -13,14 +13,14 @@ from bgdesk.core.errors import BgdeskError
 from bgdesk.core.geometry import Size
 from bgdesk.files.load import measure
 
-#: What a worker takes before the first photo and beside it, in bytes: torch, the network, its own arrays at its own size.
+#: What a worker takes before the first photo and beside every photo, in bytes: torch, the network and the network's arrays.
 BASE = 1_800_000_000
 
 # Bytes a pixel, measured on photos of 6 to 24 MP in 8 bits and rounded up: most while decoding (JPEG and HEIC 6.5; others go
 # by way of deeper copies), and while computing (without the photo 15 to 21). What writing takes stands in core.formats.
 _DECODE, _DECODE_ANY, _COMPUTE = 7, 18, 21
 _SHALLOW = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif", ".webp", ".gif", ".bmp"))
-#: Of a photo whose head cannot be read: loading it will say why, before it takes any memory to speak of.
+#: Of a photo whose header cannot be read: loading fails and says why, before it takes much memory.
 _UNKNOWN = Size(1, 1)
 
 
@@ -48,7 +48,7 @@ class Cost:
 
 
 def cost(source: Path, recipe: BatchRecipe) -> Cost:
-    """From the head of the file alone. Never raises: what cannot be read will be refused by the loader."""
+    """The cost of a photo, from the header of its file alone. Never raises: the loader refuses what cannot be read."""
     try:
         size = measure(source)
     except BgdeskError:
@@ -86,7 +86,7 @@ def _rendering(variant: Variant, size: Size, depth: int) -> int:
 
 
 def need(flight: Iterable[tuple[Cost, Station]]) -> int:
-    """The most bytes that these photos can come to hold together, whichever lane is quicker: one at a time is in each stage."""
+    """The most bytes that these photos can take together, whichever lane is quicker: one photo at a time is in each lane."""
     waiting = loading = computing = saving = 0
     for each, station in flight:
         rest = max(each.read, each.cut)
@@ -100,7 +100,7 @@ def need(flight: Iterable[tuple[Cost, Station]]) -> int:
 
 
 def admits(flight: Iterable[tuple[Cost, Station]], new: Cost, budget: int) -> bool:
-    """Whether one more may come in. One that is too large for the budget comes in when it is alone."""
+    """Whether one more photo may be read. One that is too large for the budget is read when it is alone."""
     present = list(flight)
     return not present or need([*present, (new, Station.TAKEN)]) <= budget
 

@@ -40,35 +40,35 @@ _QUALITY = 85
 
 
 @dataclass(frozen=True)
-class Opened:
-    """An engine that is ready, and the hash of its network's file."""
+class QueueEngine:
+    """An engine that is ready."""
 
     engine: EngineProtocol
-    sha256: str = ""
+    sha256: str = ""  #: of its network's file, lower-case hex
 
 
 #: engines(model) gives the engine for a network (None: the default one), always the same one for the same id.
-Engines: TypeAlias = Callable[[str | None], Opened]
+Engines: TypeAlias = Callable[[str | None], QueueEngine]
 
 
 @dataclass(frozen=True, eq=False)
-class Loaded:
-    """A photo that has been read. sha256: of its file. seconds: what reading took."""
+class LoadedJob:
+    """A job whose photo has been read."""
 
     job: PhotoJob
     photo: LoadedImage
-    sha256: str
-    seconds: float
+    sha256: str  #: of the photo's file, lower-case hex
+    seconds: float  #: that reading took
 
 
 @dataclass(frozen=True, eq=False)
-class Computed:
-    """A photo that has been cut out, and everything of its outcome but the files."""
+class ComputedJob:
+    """A job whose photo has been cut out."""
 
     job: PhotoJob
     photo: LoadedImage
-    cutout: Cutout
-    outcome: Outcome
+    cutout: Cutout  #: solved, not finished
+    outcome: Outcome  #: everything but the files
 
 
 def do(job: PhotoJob, engines: Engines, progress: Progress = silent) -> Outcome:
@@ -76,7 +76,7 @@ def do(job: PhotoJob, engines: Engines, progress: Progress = silent) -> Outcome:
     return finish(compute(load(job, progress), engines, progress), progress)
 
 
-def load(job: PhotoJob, progress: Progress = silent) -> Loaded:
+def load(job: PhotoJob, progress: Progress = silent) -> LoadedJob:
     """Read the photo. Raises LoadError, Cancelled."""
     begun = time.perf_counter()
     try:
@@ -84,10 +84,10 @@ def load(job: PhotoJob, progress: Progress = silent) -> Loaded:
     except OSError:
         sha256 = ""  # the loader says it in words
     photo = one_photo.load(job.source, progress=progress).photo
-    return Loaded(job, photo, sha256, time.perf_counter() - begun)
+    return LoadedJob(job, photo, sha256, time.perf_counter() - begun)
 
 
-def compute(loaded: Loaded, engines: Engines, progress: Progress = silent) -> Computed:
+def compute(loaded: LoadedJob, engines: Engines, progress: Progress = silent) -> ComputedJob:
     """Cut the photo out, look how sure that is (twice where the recipe has a gate), and try again under it if the recipe says how.
 
     Raises what the engine raises: MattingError, ModelError, DeviceError, Cancelled.
@@ -126,10 +126,10 @@ def compute(loaded: Loaded, engines: Engines, progress: Progress = silent) -> Co
         model_sha256=tried.sha256,
         source_sha256=loaded.sha256,
     )
-    return Computed(job, photo, lean, outcome)
+    return ComputedJob(job, photo, lean, outcome)
 
 
-def finish(computed: Computed, progress: Progress = silent) -> Outcome:
+def finish(computed: ComputedJob, progress: Progress = silent) -> Outcome:
     """Finish the edge, and write all outputs and the thumbnail. Raises SaveError, Cancelled, MemoryError; nothing staged is left then."""
     cutout = one_photo.finish(computed.cutout, computed.job.recipe.edge, progress)
     begun = time.perf_counter()
@@ -187,16 +187,16 @@ def open_engines(recipe: BatchRecipe) -> Engines:
     What would stand in the way of every photo is told now: ModelError for a missing or damaged network, DeviceError for a
     device or precision that this machine lacks.
     """
-    store, kept, asked = default_store(), dict[str, Opened](), dict[str | None, Opened]()
+    store, kept, asked = default_store(), dict[str, QueueEngine](), dict[str | None, QueueEngine]()
     choices = choices_of(recipe)
     for choice in choices:
         check_engine(choice, store)
 
-    def engines(model: str | None) -> Opened:
+    def engines(model: str | None) -> QueueEngine:
         if model not in asked:
             network = store.weights(model)
             if network.id not in kept:
-                kept[network.id] = Opened(open_engine(replace(choices[0], model=network.id), store), network.sha256)
+                kept[network.id] = QueueEngine(open_engine(replace(choices[0], model=network.id), store), network.sha256)
             asked[model] = kept[network.id]
         return asked[model]
 
@@ -223,7 +223,7 @@ class _Try:
     reasons: tuple[str, ...]
 
 
-def _try(opened: Opened, photo: LoadedImage, matte: MatteRecipe, recipe: BatchRecipe, progress: Progress) -> _Try:
+def _try(opened: QueueEngine, photo: LoadedImage, matte: MatteRecipe, recipe: BatchRecipe, progress: Progress) -> _Try:
     cutout = one_photo.cut(one_photo.Loaded(photo=photo), opened.engine, matte, progress)
     begun = time.perf_counter()
     if recipe.gate is None:

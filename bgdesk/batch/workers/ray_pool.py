@@ -109,7 +109,7 @@ class _RemoteActor:
     def say(self, message: ToWorker) -> None:
         try:
             self.handle.tell.remote(line(message))
-        except Exception as error:  # the cluster is gone; who listens to the actor will see
+        except Exception as error:  # the cluster is gone; the thread that listens to the actor will see
             log.info("an actor could not be told: %s", error)
 
     def kill(self) -> None:

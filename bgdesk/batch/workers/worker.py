@@ -1,9 +1,8 @@
 """A worker process: `bgdesk _worker`. Three lanes, so that the engine never waits for the disk: load, compute, save.
 
-A crash in a driver or decoder takes this process down and nothing else. It dies with its parent: the end of stdin is the
-end of it. It is nicer than the window, whose strokes overtake it. Nothing here has a time limit: how long a photo may take
-depends on its size and the machine, and a wrong guess would lose photos; a worker that hangs can be cancelled by closing
-the queue.
+A crash in a driver or decoder ends this process and no other. The process ends with its parent, which it notices by the end of
+stdin. It runs with lower priority than the window, so that strokes overtake it. Nothing here has a time limit: how long a photo
+may take depends on its size and the machine, and a wrong guess would lose photos. Closing the queue ends a worker that hangs.
 """
 
 import faulthandler
@@ -18,11 +17,12 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, TypeAlias
 
 from bgdesk.app import one_photo
+from bgdesk.app.networks.open_engine import devices_to_share
 from bgdesk.batch.model.values import BatchRecipe, Outcome, PhotoJob
 from bgdesk.batch.outputs.placing import sweep
 from bgdesk.batch.workers import photo_job
 from bgdesk.batch.workers.memory import BASE, Cost, Station, admits, cost
-from bgdesk.batch.workers.photo_job import Computed, Engines, Loaded
+from bgdesk.batch.workers.photo_job import ComputedJob, Engines, LoadedJob
 from bgdesk.batch.workers.wire import (
     CancelJobs,
     EndWork,
@@ -69,7 +69,7 @@ OpenEngine: TypeAlias = Callable[[BatchRecipe], ReadyEngines]
 _REPORT = 0.1
 #: Photos that may have been cut out and not be written yet; with more of them, computing waits.
 _UNWRITTEN = 2
-#: After so many photos freed memory goes back to the system whatever their size: what is kept comes to lie ever more scattered.
+#: After so many photos freed memory goes back to the system whatever their size: what the allocator keeps fragments more and more.
 _TIDIED = 20
 _NICER = 10
 
@@ -80,7 +80,7 @@ class _InFlight:
 
     job: PhotoJob
     cost: Cost
-    content: PhotoJob | Loaded | Computed | Outcome  # what its last lane made
+    content: PhotoJob | LoadedJob | ComputedJob | Outcome  # what its last lane made
     station: Station = Station.TAKEN
     token: CancelToken = field(default_factory=CancelToken)
 
@@ -156,7 +156,8 @@ class PhotoWorker:
     def end(self, say: bool) -> None:
         """Stop as soon as possible, without waiting for the engine; no output is left half-written.
 
-        say: give back what is in flight. Without, there is nobody left to give it to, and whoever begins next must not meet us.
+        say: give back what is in flight. False where the pool is gone: then staged files are removed at once, because the next
+        program may begin the same photos.
         """
         with self._changed:
             self._ended = True
@@ -228,9 +229,9 @@ class PhotoWorker:
         progress, content = self._progress(photo), photo.content
         if isinstance(content, PhotoJob):
             photo.content = photo_job.load(content, progress)
-        elif isinstance(content, Loaded):
+        elif isinstance(content, LoadedJob):
             photo.content = photo_job.compute(content, self._engines, progress)
-        elif isinstance(content, Computed):
+        elif isinstance(content, ComputedJob):
             self._finish(photo, JobWritten(photo.job.id, photo_job.finish(content, progress)))
             return
         with self._changed:
@@ -271,21 +272,13 @@ class PhotoWorker:
 
 def open_engine(recipe: BatchRecipe) -> ReadyEngines:
     """The engine of a recipe, warm. Raises ModelError, DeviceError."""
-    from bgdesk.engine.networks.device import choose, count, probe
-    from bgdesk.engine.pipeline import Pipeline
-
     engines = photo_job.open_engines(recipe)
-    engine = engines(recipe.model).engine
-    assert isinstance(engine, Pipeline)
-    status = engine.warm()
-    if status.instead_of or status.device.startswith("CPU"):
-        return ReadyEngines(engines)
-    kind = choose(probe(), recipe.device, recipe.precision).kind
-    return ReadyEngines(engines, kind, count(kind))
+    status = engines(recipe.model).engine.warm()
+    return ReadyEngines(engines, *devices_to_share(photo_job.choices_of(recipe)[0], status))
 
 
 def main(open: OpenEngine = open_engine) -> int:
-    """Serve the pool at the other end of stdin and stdout until it says end, or is gone."""
+    """Serve the pool at the other end of stdin and stdout until it says EndWork, or is gone."""
     pool, out = _wires()
     speaking = threading.Lock()
 
@@ -309,7 +302,7 @@ def main(open: OpenEngine = open_engine) -> int:
 
 
 def serve(start: StartWork, messages: Iterator[ToWorker], tell: Tell, open: OpenEngine) -> None:
-    """Open the engine, and do what the messages say until one says end, or there are no more."""
+    """Open the engine, and do what the messages say until EndWork comes, or there are no more."""
     worker = list[PhotoWorker]()  # at most one
     early: list[ToWorker] = []  # what came while the engine was opened
     lock = threading.Lock()
@@ -362,7 +355,7 @@ def _obey(worker: PhotoWorker, message: ToWorker) -> None:
 
 
 def _wires() -> tuple[BinaryIO, BinaryIO]:
-    """(from the pool, to the pool): copies of stdin and stdout that no library knows of. What is printed goes to stderr."""
+    """(from the pool, to the pool): copies of stdin and stdout that no library uses. What libraries print goes to stderr."""
     pool, out = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

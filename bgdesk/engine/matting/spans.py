@@ -60,7 +60,7 @@ def find_spans(mask: Mask) -> Spans:
     height, width = mask.shape
     most = height * ((width + 2) // 3)
     starts, firsts = np.empty(most, np.int32), np.empty(most + 1, np.int32)
-    spans = _find_spans(mask, starts, firsts)
+    spans = _find_spans(np.ascontiguousarray(mask), starts, firsts)
     return Spans(starts[:spans].copy(), firsts[: spans + 1].copy(), (height + 2 * PAD, width + 2 * PAD))
 
 

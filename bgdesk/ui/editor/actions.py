@@ -1,4 +1,4 @@
-"""Everything a person can do from a menu or a key, as a table."""
+"""Every command of the menus and the keyboard, as one table."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from bgdesk.ui.kit.icons import Icons
 
 
 class ShortcutScope(Enum):
-    """Which keyboard focus a shortcut needs."""
+    """Where the keyboard focus must be for a shortcut."""
 
     WINDOW = "window"
     CANVAS = "canvas"
@@ -20,27 +20,23 @@ class ShortcutScope(Enum):
 
 @dataclass(frozen=True)
 class ActionSpec:
-    """One action. `id` is its objectName; `menu` the menu it stands in ("" for none); `group` makes it one of an exclusive set.
+    """One command."""
 
-    hint: what it does, for tool tips, where the text does not say it. short: the text on narrow buttons.
-    A leading "-" in `menu` puts a separator before it.
-    """
-
-    id: str
-    text: str
-    menu: str
+    id: str  #: its objectName
+    text: str  #: in menus; dots at the end announce a dialog
+    menu: str  #: the menu's title; with "-" in front, a separator comes first
     shortcuts: tuple[str, ...] = ()
-    icon: str = ""
-    group: str = ""
+    icon: str = ""  #: a file of resources/icons, without its suffix
+    group: str = ""  #: of the commands of one group exactly one is checked
     checkable: bool = False
     scope: ShortcutScope = ShortcutScope.WINDOW
-    hint: str = ""
-    short: str = ""
+    hint: str = ""  #: for the tool tip, where the text does not say enough
+    short: str = ""  #: text for narrow buttons
 
 
 ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("action.open", "Open…", "File", ("Ctrl+O",), "open", hint="Open photos or a folder of them"),
-    ActionSpec("action.queue", "Folder queue…", "File", ("Ctrl+B",), "queue", hint="Cut out whole folders, without anybody at the screen"),
+    ActionSpec("action.queue", "Folder queue…", "File", ("Ctrl+B",), "queue", hint="Cut out whole folders while you do something else"),
     ActionSpec("action.sample", "Open a sample", "File", (), "sample"),
     ActionSpec("action.export", "Export…", "-File", ("Ctrl+E",), "export", hint="Save the cut-out in the format used last"),
     ActionSpec("action.export.png", "Export as PNG…", "File", (), hint="One picture with straight alpha"),
@@ -50,7 +46,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Put back into the queue",
         "File",
         ("Ctrl+Return",),
-        hint="This cut-out replaces the queued one of the photo in review",
+        hint="Use this cut-out in place of the queued one",
     ),
     ActionSpec("action.close_photo", "Close photo", "-File", ("Ctrl+W",), "close"),
     ActionSpec("action.quit", "Quit", "-File", ("Ctrl+Q",)),
@@ -58,7 +54,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("action.redo", "Redo", "Edit", ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
     ActionSpec("action.paste", "Paste", "-Edit", ("Ctrl+V",), "paste", hint="A picture, or copied files"),
     ActionSpec(
-        "action.cut_again", "Cut out again", "-Edit", ("Ctrl+R",), "again", hint="Run the network anew on this photo; one undo step"
+        "action.cut_again", "Cut out again", "-Edit", ("Ctrl+R",), "again", hint="Run the network again on this photo; one undo step"
     ),
     ActionSpec(
         "action.recipe.default",
@@ -72,7 +68,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "Edit",
         hint="Every open photo gets this photo's edge, colours and quality; one undo step for each",
     ),
-    ActionSpec("action.cancel", "Cancel", "Edit", ("Esc",), "", hint="Drop the stroke being drawn, or stop the work that runs"),
+    ActionSpec("action.cancel", "Cancel", "Edit", ("Esc",), "", hint="Drop the present stroke, or stop the work under way"),
     ActionSpec("action.settings", "Settings…", "-Edit", ("Ctrl+,",), "settings"),
     ActionSpec(
         "tool.foreground", "Foreground brush", "Tools", ("1",), "foreground", "tools", True, hint="Paint what to keep", short="Foreground"
@@ -85,7 +81,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "background",
         "tools",
         True,
-        hint="Paint what to take away",
+        hint="Paint what to remove",
         short="Background",
     ),
     ActionSpec(
@@ -96,7 +92,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
         "unknown",
         "tools",
         True,
-        hint="Paint hair and soft edges: the machine decides",
+        hint="Paint hair and soft edges: bgdesk finds the edge there",
         short="Unknown",
     ),
     ActionSpec("tool.pan", "Pan", "Tools", ("H",), "pan", "tools", True, hint="Move the photo; or hold Space"),
@@ -138,18 +134,19 @@ ACTIONS: tuple[ActionSpec, ...] = (
 
 
 def label(spec: ActionSpec) -> str:
-    """The text without the dots that announce a dialog."""
+    """The text without dots at the end."""
     return spec.text.rstrip("…")
 
 
 def tool_tip(spec: ActionSpec) -> str:
+    """The text, the shortcut and the hint."""
     keys = QKeySequence(spec.shortcuts[0]).toString(QKeySequence.SequenceFormat.NativeText) if spec.shortcuts else ""
     head = f"{label(spec)} ({keys})" if keys else label(spec)
     return f"{head}\n{spec.hint}" if spec.hint else head
 
 
 class Actions:
-    """The table as QActions on `window`; `handlers` maps ids to what they do. Every action must have one."""
+    """The table as QActions of `window`. handlers: a function for each id."""
 
     def __init__(self, window: QWidget, canvas: QWidget, handlers: Mapping[str, Callable[[], None]]) -> None:
         self._actions: dict[str, QAction] = {}

@@ -19,8 +19,10 @@ from bgdesk.app.system.paths import data_folder, resource
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.events import Message, NameTaken, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
-from bgdesk.core.recipe import ExportRecipe, Format, Recipe
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe, Recipe
 from bgdesk.core.tasks import Progress
+from bgdesk.files.find import SUFFIXES, has_photo_suffix
 from bgdesk.ui.editor.help_dialogs import AboutDialog, ShortcutsDialog
 from bgdesk.ui.editor.settings_dialog import SettingsDialog
 from bgdesk.ui.kit import incoming
@@ -63,8 +65,6 @@ class Commands:
         self._session.open(paths)
 
     def open(self) -> None:
-        from bgdesk.files.load import SUFFIXES  # decoders: not needed to show the window
-
         paths = self._services.ask.photos(self._window, SUFFIXES)
         if paths:
             self._session.open(paths)
@@ -137,12 +137,10 @@ class Commands:
         """Say what a queue is for where somebody opens a folder of many photos."""
 
         def work(_progress: Progress) -> Path | None:
-            from bgdesk.files.load import SUFFIXES
-
             folders = [path for path in paths if path.is_dir()]
             for folder in folders:
                 with os.scandir(folder) as entries:
-                    found = (entry for entry in entries if os.path.splitext(entry.name)[1].lower() in SUFFIXES)
+                    found = (entry for entry in entries if has_photo_suffix(entry.name))
                     if len(list(itertools.islice(found, MANY))) == MANY:
                         return folder
             return None

@@ -1,4 +1,4 @@
-"""The open photos in a row; shown from the second one on."""
+"""The open photos in a row, shown when there are two or more."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ _UNSAVED = Qt.ItemDataRole.UserRole + 3
 
 
 class FilmStrip(QFrame):
-    """Shows the session's photos; `chosen` and `removed` say what a person wants, with the photo's key."""
+    """Shows the session's photos. chosen(key), removed(key): the person selected a photo, or pressed Delete on it."""
 
     chosen = Signal(int)
     removed = Signal(int)
@@ -91,6 +91,8 @@ class FilmStrip(QFrame):
 
 
 class _PhotoList(QListWidget):
+    """A list that reports Delete. `delete_pressed`: that key was pressed."""
+
     delete_pressed = Signal()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -109,7 +111,7 @@ def _pixmap(photo: Photo) -> QPixmap | None:
 
 
 class _Delegate(QStyledItemDelegate):
-    """Thumbnail and name; a ring for the current photo, marks for edited, failed and unfinished ones."""
+    """Draws thumbnail and name, a ring around the current photo, and marks on unsaved, failed and unfinished ones."""
 
     icons: Icons | None = None
 

@@ -308,7 +308,7 @@ class Inspector(QFrame):
 
     def show_format(self, format: Format) -> None:
         """The format that the button exports in."""
-        self.export.setText(f"Export {format.name}…")
+        self.export.setText(f"Export {format.facts.title}…")
 
     def show_recipe(self, recipe: Recipe) -> None:
         """The choices of the current photo, or those that new photos begin with."""

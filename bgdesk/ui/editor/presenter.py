@@ -23,7 +23,7 @@ from bgdesk.app.work.events import (
     PhotoShown,
     RecipeChanged,
 )
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.canvas import Canvas
 from bgdesk.ui.canvas.tools import Brush, Tool

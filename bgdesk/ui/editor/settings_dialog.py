@@ -1,4 +1,4 @@
-"""Settings: theme, what computes, and the strength of the overlay. Every change is taken at once; there is nothing to apply."""
+"""The settings: theme, device, precision, and the strength of the tint."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from bgdesk.ui.kit.controls import Combo, NumberSlider, hint_label, named
 
 
 class SettingsDialog(QDialog):
-    """`changed` gets the whole new settings with every choice."""
+    """Shows the settings. Every choice takes effect at once: `changed` gets all settings anew."""
 
     def __init__(self, parent: QWidget, settings: Settings, changed: Callable[[Settings], None]) -> None:
         super().__init__(parent)
@@ -22,7 +22,7 @@ class SettingsDialog(QDialog):
         form.setSpacing(12)
         for name in ("theme", "device", "precision"):
             form.addRow(SETTINGS[name].label, self._combo(name))
-        form.addRow("", hint_label("Device and precision are used from the next start on."))
+        form.addRow("", hint_label("Device and precision change at the next start."))
         self._strength = NumberSlider("settings.overlay", SETTINGS["overlay"].label, 0, 100, STANDARD_STRENGTH, "%")
         self._strength.set_value(round(settings.overlay * 100))
         self._strength.changed.connect(lambda value: self._take("overlay", value / 100))

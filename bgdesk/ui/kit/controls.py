@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from bgdesk.ui.kit.icons import SIZE, Icons
 
-#: Steps of a slider whose numbers lie on a curve.
+#: Steps of a logarithmic slider.
 _FINE = 1000
 #: Changes of a number that follow each other within so many seconds are one undo step.
 _TOGETHER = 1.0
@@ -55,7 +55,7 @@ def rule() -> QFrame:
 
 
 def action_button(action: QAction, look: str = "segment", text: bool = False, tab: bool = True) -> QToolButton:
-    """A button that does, shows and is named what `action` is; `look` is its role."""
+    """A button with the text, icon, state and effect of `action`; `look` is its role in the style sheet."""
     button = QToolButton()
     button.setDefaultAction(action)
     button.setIconSize(QSize(SIZE, SIZE))
@@ -69,7 +69,7 @@ def action_button(action: QAction, look: str = "segment", text: bool = False, ta
 
 
 class Combo(QComboBox):
-    """A choice, with the chevron of the icons in place of the style's own arrow."""
+    """A combo box whose arrow looks like the other icons."""
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -83,7 +83,7 @@ class Combo(QComboBox):
 
 
 class Check(QCheckBox):
-    """A box to tick that is drawn from the theme's colours: the style's own has no outline on a dark panel."""
+    """A check box in the theme's colours: the style's own has no outline on a dark panel."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -118,7 +118,7 @@ class Check(QCheckBox):
 
 
 class ResetLabel(QLabel):
-    """A control's caption; a double click puts the control back to what it was delivered with."""
+    """A control's caption. `reset`: the person double-clicked it, to get the control's default back."""
 
     reset = Signal()
 
@@ -132,9 +132,9 @@ class ResetLabel(QLabel):
 
 
 class NumberSlider(QWidget):
-    """A number: caption, slider and number field. `name` names the field; the slider is `name`.slider.
+    """Shows a number as a slider and a number field under a caption. `changed(number)`: the person changed it.
 
-    curved: the slider's travel is logarithmic, as fits sizes. `changed` is emitted for a person's changes only.
+    name: of the field; the slider is called `name`.slider. curved: the slider is logarithmic, which suits sizes.
     """
 
     changed = Signal(float)
@@ -203,7 +203,7 @@ class NumberSlider(QWidget):
         return self._drag
 
     def set_value(self, value: float) -> None:
-        """Show a value without telling anybody."""
+        """Show a value without emitting `changed`."""
         if self.field.value() != value:
             blocked = self.field.blockSignals(True)
             self.field.setValue(value)
@@ -242,7 +242,10 @@ class NumberSlider(QWidget):
 
 
 class Section(QWidget):
-    """A part of the inspector that folds. `name` is "panel.brush"; `folded` is emitted with the new state."""
+    """A part of a panel under a heading that folds it. `folded(state)`: the person folded or unfolded it.
+
+    name: such as "panel.brush". on_reset: called by the reset button; without it there is none.
+    """
 
     folded = Signal(bool)
 
@@ -307,14 +310,14 @@ class Section(QWidget):
 
 
 class GiveBackFocus(QObject):
-    """Return and Esc in a number field hand the keyboard back to the canvas, so that single keys are shortcuts again."""
+    """Return and Esc in a number field give the keyboard back to the canvas, so that single keys are shortcuts again."""
 
     def __init__(self, target: QWidget) -> None:
         super().__init__(target)
         self._target = target
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        # The key is not swallowed: the field takes its number first, through the queue.
+        # The field handles the key first, so that it takes the number that was typed.
         if event.type() is QEvent.Type.KeyPress and event.key() in (  # type: ignore[attr-defined]
             Qt.Key.Key_Return,
             Qt.Key.Key_Enter,

@@ -1,4 +1,4 @@
-"""Pictures that are loaded away from the window's thread: the most wanted first, and the latest kept."""
+"""A cache of pictures that are loaded away from the window's thread, in the order in which they are wanted."""
 
 import logging
 import threading
@@ -15,10 +15,10 @@ log = logging.getLogger(__name__)
 
 
 class PictureCache(Generic[K, V]):
-    """`want` says which keys are needed now; everything that was wanted before and not begun is forgotten.
+    """Loads what `want` names, and forgets earlier wishes that it has not begun with. Keeps the `capacity` values used last.
 
-    load(key) runs on a thread of its own, which starts with the first wanted key; None is kept as "there is none".
-    arrived(key) is called on the owner's thread, where all other methods belong too. At most `capacity` values are kept.
+    load(key) runs on a thread of the cache's own; where it returns None, the cache remembers that there is no picture.
+    arrived(key) is called on the owner's thread, once `get` returns the picture. All methods belong on that thread.
     """
 
     def __init__(self, name: str, load: Callable[[K], V | None], arrived: Callable[[K], None], post: Post, capacity: int) -> None:
@@ -31,18 +31,18 @@ class PictureCache(Generic[K, V]):
         self._thread: threading.Thread | None = None
 
     def __contains__(self, key: K) -> bool:
-        """Whether it has been loaded, be it to find that there is none."""
+        """Whether the key has been loaded, with or without a picture."""
         return key in self._kept
 
     def get(self, key: K) -> V | None:
-        """What was loaded; None before that, and if there is none."""
+        """The picture; None if it is not loaded yet, or if there is none."""
         if key not in self._kept:
             return None
         self._kept.move_to_end(key)
         return self._kept[key]
 
     def want(self, keys: Iterable[K]) -> None:
-        """Load these, in this order."""
+        """Load these keys, in this order, in place of those that wait."""
         missing = [key for key in keys if key not in self._kept]
         with self._condition:
             self._wanted = [] if self._closed else [key for key in missing if key != self._loading]
@@ -54,11 +54,11 @@ class PictureCache(Generic[K, V]):
             self._condition.notify()
 
     def drop(self, key: K) -> None:
-        """It has changed: load it anew when it is wanted again."""
+        """The picture has changed: load it anew when it is wanted again."""
         self._kept.pop(key, None)
 
     def close(self) -> None:
-        """End the thread; one load may still run out, and its answer is dropped."""
+        """End the thread. A picture that is being loaded is dropped."""
         with self._condition:
             self._closed = True
             self._wanted = []
@@ -76,7 +76,7 @@ class PictureCache(Generic[K, V]):
                 key = self._loading = self._wanted.pop(0)
             try:
                 value = self._load(key)
-            except Exception as error:  # one picture less; the thread lives on
+            except Exception as error:  # the thread goes on with the next picture
                 log.error("%s could not be loaded for the window", key, exc_info=error)
                 value = None
             with self._condition:

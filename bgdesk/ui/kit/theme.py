@@ -108,7 +108,7 @@ HIGH_CONTRAST = Tokens(
 
 
 def choose(wish: str, *, system_dark: bool, system_contrast: bool) -> Tokens:
-    """The theme for a person's wish ("system", "dark" or "light"); the system's high contrast wins over all."""
+    """The theme for a setting ("system", "dark" or "light"). High contrast, if the system asks for it, comes before the setting."""
     if system_contrast:
         return HIGH_CONTRAST
     if wish == "dark" or (wish != "light" and system_dark):
@@ -130,7 +130,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def palette(tokens: Tokens) -> QPalette:
-    """The palette for what the style sheet does not reach: native dialogs' neighbours, selections, placeholders."""
+    """The palette for what the style sheet does not reach, such as selections and placeholders."""
     result = QPalette()
     roles = {
         QPalette.ColorRole.Window: tokens.panel,

@@ -38,12 +38,12 @@ _SHOWN: tuple[tuple[str, str], ...] = (("network", "network"), ("alpha", "alpha"
 
 
 def stage(name: str) -> str:
-    """A stage of work as a sentence's beginning; one that is not known is shown as it is called."""
+    """A stage of work as the beginning of a sentence; an unknown stage is shown by its name."""
     return _STAGES.get(Stage(name), name[:1].upper() + name[1:])
 
 
 def share(value: float) -> str:
-    """A number in [0, 1]: `83 %`. Rounded down: what is under a gate of 80 % never reads as 80 %."""
+    """A number in [0, 1] as `83 %`, rounded down: a confidence under a gate of 80 % never reads as 80 %."""
     return f"{math.floor(value * 100 + 1e-9)} %"
 
 
@@ -83,12 +83,12 @@ def device(name: str) -> str:
 
 
 def marked(title: str, commercial: bool | None) -> str:
-    """A network's title with what must not be overlooked where it is chosen."""
+    """A network's title, marked where commercial use is not allowed or not known."""
     return title if commercial else f"{title} (non-commercial)" if commercial is False else f"{title} (licence not known)"
 
 
 def licence_line(licence: str, url: str, commercial: bool | None) -> str:
-    """The licence and what it allows, as rich text; what it does not allow stands out."""
+    """The licence and what it allows, as rich text, with what it forbids in bold."""
     name = html.escape(licence) or "licence not stated"
     linked = f'<a href="{html.escape(url, quote=True)}">{name}</a>' if url else name
     use = {True: "commercial use allowed", False: "<b>not for commercial use</b>", None: "<b>commercial use not known</b>"}

@@ -1,4 +1,4 @@
-"""The open queue, as the window sees it: whatever touches the disk or waits happens on lanes of the queue's own."""
+"""The open queue for the windows: everything that reads the disk or waits happens on worker threads."""
 
 import logging
 import shutil
@@ -20,21 +20,21 @@ from bgdesk.core.tasks import Progress
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 
-#: Longest time that the end of the program waits for the photo in hand, in seconds.
+#: How long the end of the program waits for the photos that are being done, in seconds.
 PATIENCE = 20.0
-#: Time between two looks at what has changed, in milliseconds: a thousand small photos a minute must not keep the window busy.
+#: Shortest time between two updates of the window, in milliseconds: a thousand small photos a minute must not keep it busy.
 TICK_MS = 100
-#: Of more items than this, all are read again in one go.
+#: When more items than this have changed, all are read again.
 _MANY = 200
 
 
 class OpenQueue(QObject):
-    """At most one queue is open. Signals come on the window's thread, and so must all calls.
+    """Holds the open queue, or none, and a copy of its items and summary, which workers read from the journal.
 
-    What it shows of the queue (`items`, `item`, `summary`) is a mirror: the journal lies on a disk, and is read on a lane.
-
-    changed: another queue is open, or none; the mirror is empty then, or whole. refreshed(ids): the mirror follows; None for all.
-    progressed(stages): item id -> (stage, fraction of it). said(text, is_error). working(words): what a person waits for here.
+    All calls belong on the window's thread, where the signals arrive too. changed: another queue was opened, or the open one closed.
+    refreshed(ids): the copy of these items is new; None: of all. progressed(stages): item id -> (stage, fraction done).
+    phase_changed: the queue started, paused or stopped. said(text, is_error): a message of the queue. working(text): what the person
+    waits for; "" for nothing.
     """
 
     changed = Signal()
@@ -48,11 +48,11 @@ class OpenQueue(QObject):
         super().__init__()
         self.home = home
         self._pools, self._post = pools, post
-        # Lanes of its own: a folder on a slow disk must not keep a photo from being opened in the editor. What is done to the queue
-        # goes over IO, in order; beside it the mirror is read over COMPUTE; looking for photos may take minutes, over DOWNLOAD.
+        # Own lanes, because a folder on a slow disk must not delay a photo in the editor. Commands to the queue run on IO, in order;
+        # its items are read on COMPUTE; the search for photos, which may take minutes, runs on DOWNLOAD.
         self._jobs = Jobs(post)
         self._queue: Queue | None = None
-        self._latest: Queue | None = None  # of the lane: what was opened last, whether the window knows already or not
+        self._latest: Queue | None = None  # belongs to the IO lane: the queue that it opened last
         self._unsubscribe: Callable[[], None] = lambda: None
         self._items: dict[int, Item] = {}
         self._summary = Summary({})
@@ -72,7 +72,7 @@ class OpenQueue(QObject):
 
     @property
     def items(self) -> Mapping[int, Item]:
-        """By id, in their order."""
+        """All items by id, in their order."""
         return self._items
 
     def item(self, id: int) -> Item | None:
@@ -88,25 +88,25 @@ class OpenQueue(QObject):
 
     @property
     def running(self) -> bool:
-        """Photos are being done, or would be if the workers were not paused."""
+        """Whether photos are being done, or would be if the workers were not paused."""
         return self.phase in (Phase.RUNNING, Phase.STOPPING)
 
-    # Queues that there are.
+    # All queues.
 
     def list_queues(self, done: Callable[[Sequence[QueueInfo]], None]) -> None:
-        """done(queues), newest first."""
+        """List all queues, newest first: done(queues)."""
         self._submit(lambda _progress: queues(self.home), done)
 
     def forget(self, folder: Path, done: Callable[[], None]) -> None:
-        """Delete a queue that nobody runs: its journal, thumbnails and reports. Photos and outputs stay."""
+        """Delete a queue that is open nowhere: its journal, thumbnails and reports. Photos and cutouts stay."""
 
         def work(_progress: Progress) -> None:
-            QueueLock(folder).free()  # refused where somebody runs it
+            QueueLock(folder).free()  # refused while it is open somewhere
             shutil.rmtree(folder)
 
         self._submit(work, lambda _none: done())
 
-    # The open one.
+    # The open queue.
 
     def create(
         self,
@@ -117,7 +117,7 @@ class OpenQueue(QObject):
         existing: Existing,
         opened: Callable[[], None] = lambda: None,
     ) -> None:
-        """Make a queue of these, open it in place of the one that is open, and start it."""
+        """Make a queue, open it in place of the present one, and start it."""
 
         def work(_progress: Progress) -> Queue:
             queue = Queue.create(
@@ -129,7 +129,7 @@ class OpenQueue(QObject):
         self._replace(work, "Making the queue…", opened)
 
     def open(self, folder: Path, start: bool, opened: Callable[[], None] = lambda: None) -> None:
-        """Open a queue that was left, in place of the one that is open; `start` goes on with it."""
+        """Open a queue in place of the present one. start: continue it at once."""
 
         def work(_progress: Progress) -> Queue:
             queue = Queue.open(folder, self._pools, post=self._post_if_open)
@@ -158,17 +158,17 @@ class OpenQueue(QObject):
         self._submit(all_of_it, done)
 
     def adopt(self, queue: Queue, items: Sequence[Item], summary: Summary) -> None:
-        """This one is open from now on; items, summary: as they are now."""
+        """Take over an opened queue, with its items and summary as they were just read."""
         self._queue = self._latest = queue
         self._items, self._summary = {item.id: item for item in items}, summary
         self._unsubscribe = queue.subscribe(self._on_event)
         if self._workers_paused:
             self.pause_workers(True)
         self.changed.emit()
-        self._mark(())  # what has happened since they were read
+        self._mark(())  # what has changed since then
 
     def leave(self, done: Callable[[], None] = lambda: None) -> None:
-        """Close the open queue; what it has in hand is given back, and waits for the next time."""
+        """Close the open queue. Photos that were begun are done anew next time."""
         queue = self._let_go()
         if queue is None:
             done()
@@ -191,21 +191,21 @@ class OpenQueue(QObject):
         return queue
 
     def do(self, act: Callable[[Queue], T], done: Callable[[T], None] | None = None) -> None:
-        """Let the open queue do something, after all it was told before."""
+        """Run `act` on the open queue, after all earlier commands; then done(result)."""
         queue = self._queue
         if queue is not None:
             self._submit(lambda _progress: act(queue), done)
 
     def pause_workers(self, paused: bool) -> None:
-        """Interactive work comes first."""
+        """Let the workers pause, or go on, so that interactive work comes first."""
         self._workers_paused = paused
         queue = self._queue
-        if queue is not None:  # beside what is done to the queue: a stroke must not wait for a report
+        if queue is not None:  # not behind the other commands: a stroke must not wait for a report
             self._jobs.submit(Lane.COMPUTE, lambda _progress: queue.pause_workers(paused), priority=Priority.INTERACTIVE)
 
     def look(self, work: Callable[[Progress], T], done: Callable[[T], None], failed: Callable[[str], None], ended: Callable[[], None],
              progress: Callable[[str, float], None]) -> Job[T]:  # fmt: skip
-        """Look for photos and plan, beside everything else; the job that comes back can be cancelled. `ended` follows in any case."""
+        """Search for photos and plan, beside everything else. The returned job can be cancelled; `ended` is called in any case."""
 
         def finish(result: T) -> None:
             ended()
@@ -220,7 +220,7 @@ class OpenQueue(QObject):
     # The end.
 
     def close(self) -> None:
-        """The program ends: close the queue behind what it was told to do. Does not wait; see `join`."""
+        """The program ends: close the queue after its last command. Does not wait; see `join`."""
         if self._closed:
             return
         self._closed = True
@@ -238,10 +238,10 @@ class OpenQueue(QObject):
         self._jobs.submit(Lane.IO, end)
 
     def join(self) -> None:
-        """Wait until the queue is closed, so that nothing that was said is lost."""
+        """Wait until the queue is closed, so that no command is lost."""
         self.close()
         if not self._ended.wait(PATIENCE):
-            log.warning("the queue was still being closed after %.0f s; it is taken up again at the next start", PATIENCE)
+            log.warning("the queue was not closed after %.0f s; it can be continued at the next start", PATIENCE)
         self._jobs.close()
 
     # Inside.
@@ -256,8 +256,8 @@ class OpenQueue(QObject):
     def _explain(self, error: Exception) -> str:
         if isinstance(error, BgdeskError):
             return str(error)
-        log.error("an unforeseen failure of the queue", exc_info=error)
-        return "Something unforeseen went wrong with the queue; the log has the details."
+        log.error("unexpected failure of the queue", exc_info=error)
+        return "The queue failed unexpectedly. The log has the details."
 
     def _post_if_open(self, call: Callable[[], None]) -> None:
         if not self._closed:
@@ -276,10 +276,10 @@ class OpenQueue(QObject):
             case Notice(text, error):
                 self.said.emit(text, error)
 
-    # The mirror.
+    # The copy of the journal.
 
     def _mark(self, ids: Sequence[int]) -> None:
-        """These are not as the mirror shows them; empty for all."""
+        """These items have changed; empty: all."""
         if not ids:
             self._stale = None
         elif self._stale is not None:
@@ -291,7 +291,7 @@ class OpenQueue(QObject):
             self._tick.start()
 
     def _catch_up(self) -> None:
-        """Read what has changed, unless that is being read already: then what has changed since waits for the next time."""
+        """Read the changed items. While a read is under way, later changes wait for the next one."""
         stages, self._stages = self._stages, {}
         if stages:
             self.progressed.emit(stages)

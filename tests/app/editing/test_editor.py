@@ -8,8 +8,9 @@ from bgdesk.app.session.photos import PhotoState
 from bgdesk.app.work.events import AlphaChanged, ForegroundChanged, HistoryChanged, LabelsChanged, Offer, Severity
 from bgdesk.core.brush import RIM
 from bgdesk.core.errors import MattingError
+from bgdesk.core.formats import Format
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.trimap import Label
 
 PNG = ExportRecipe(Format.PNG)

@@ -6,7 +6,8 @@ from typing import Any
 from bgdesk.app.editing.render_export import prepare
 from bgdesk.app.work.events import Severity
 from bgdesk.core.engine import Reach
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.trimap import Label
 
 PNG = ExportRecipe(Format.PNG)

@@ -13,8 +13,9 @@ from bgdesk.app.editing.requests import ForegroundRequest, RematteRequest, join
 from bgdesk.app.editing.work import Work
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError, SaveError
+from bgdesk.core.formats import Format
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe, Quality, Recipe
+from bgdesk.core.recipe import ExportRecipe, MatteRecipe, Quality, Recipe
 from bgdesk.core.results import Patch
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable, silent
 from bgdesk.core.trimap import Label

@@ -87,7 +87,8 @@ def test_it_stands_in_the_list(store: ModelStore, net: Path, tmp_path: Path) -> 
     assert store.weights().id == "mine"
     store.install("big")
     assert store.default_id() == "big"
-    assert store.matting("edges").spec.kind == "matte"
+    assert {each.entry.id: each.kind for each in store.statuses()}["edges"] == "matte"
+    assert store.matting("edges").id == "edges"
     assert [each.entry.id for each in store.verify() if not each.damaged] == ["big", "edges", "mine"]
     store.remove("mine")
     store.remove("edges")

@@ -5,7 +5,8 @@ from typing import Any
 
 from bgdesk.app.work.events import Exported, ForegroundChanged, NameTaken, Offer
 from bgdesk.core.errors import SaveError
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.trimap import Label
 
 PNG = ExportRecipe(Format.PNG)

@@ -21,7 +21,8 @@ from bgdesk.app.work.events import (
     Severity,
 )
 from bgdesk.core.errors import DeviceError, MattingError, ModelError
-from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe, Recipe
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe, MatteRecipe, Recipe
 from bgdesk.core.trimap import Label
 
 PNG = ExportRecipe(Format.PNG)

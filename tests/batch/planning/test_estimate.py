@@ -45,7 +45,7 @@ def test_disk_time_and_words(tmp_path: Path) -> None:
     assert 4 * 500_000 < found.needed < 4 * 1_000_000
     assert found.lines() == (
         f"5 photos would be cut out into {tmp_path / 'out'}.",
-        "Roughly 2.5 MB of disk (80 GB are free), and a few seconds, as earlier queues went.",
+        "Roughly 2.5 MB of disk (80 GB are free), and a few seconds, at the pace of earlier queues.",
         "1 of them cannot be read, and would fail: broken.jpg could not be read: it is a text file. "
         "Choose a photo instead: PNG, JPEG, TIFF, WebP, HEIC, AVIF or PSD.",
         "gone.jpg could not be read: there is no such file. Look whether it was moved or renamed.",
@@ -123,7 +123,7 @@ def test_everything_that_a_person_should_know_before_is_said(tmp_path: Path) -> 
         numbered=3,
     )
     assert estimate(made).lines()[1:] == (
-        "1 output would share a name with another photo's and get a number, the first: /b/a.jpg as a-2.png, because of /a/a.jpg.",
+        "1 output would have the name of another photo's output and get a number, the first: /b/a.jpg as a-2.png, because of /a/a.jpg.",
         "3 outputs get a number because something else has their name.",
         "2 files would be replaced.",
         "1 cutout of earlier queues in the source folder would be left out.",

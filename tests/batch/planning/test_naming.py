@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from bgdesk.batch.model.values import BatchRecipe, Variant
 from bgdesk.batch.planning.naming import LONGEST, beside, default, example, parse
-from bgdesk.batch.planning.scan import Photo
+from bgdesk.batch.planning.scan import PhotoFile
 from bgdesk.core.errors import UsageError
 from bgdesk.core.formats import Format
 
 ONE = BatchRecipe()
 TWO = BatchRecipe(variants=(Variant(name="web", size=1200), Variant(name="full", format=Format.PSD)))
 # 1 March 2026, noon in UTC: the same day from UTC-12 to UTC+11.
-PHOTO = Photo(Path("/shop/spring/red/shoe 7.final.jpg"), 10, 1_772_366_400_000_000_000, Path("/shop"))
+PHOTO = PhotoFile(Path("/shop/spring/red/shoe 7.final.jpg"), 10, 1_772_366_400_000_000_000, Path("/shop"))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bgdesk.batch.model.values import BatchRecipe, Existing, LedgerEntry, SkipReason, State, Variant
 from bgdesk.batch.planning.plan import Plan, plan
-from bgdesk.batch.planning.scan import Found, Photo, find
+from bgdesk.batch.planning.scan import PhotoFile, ScanResult, find
 from bgdesk.core.errors import UsageError
 from bgdesk.core.formats import Format
 from bgdesk.core.recipe import MatteRecipe
@@ -240,8 +240,8 @@ PLACES = st.tuples(st.sampled_from(["/zz/in", "/zz/in/x", "/zz/out"]), STEMS, st
 
 @given(st.lists(PLACES, max_size=12, unique=True), st.sampled_from(["{name}", "{folder}", "{subfolder}/{name}", "all"]))
 def test_no_target_is_given_twice_and_none_is_a_photo(places: list[tuple[str, str, str]], pattern: str) -> None:
-    photos = [Photo(Path(folder, stem + suffix), 1, 1, Path("/zz/in")) for folder, stem, suffix in places]
-    made = plan(Found(tuple(photos)), RECIPE, Path("/zz/out"), pattern)
+    photos = [PhotoFile(Path(folder, stem + suffix), 1, 1, Path("/zz/in")) for folder, stem, suffix in places]
+    made = plan(ScanResult(tuple(photos)), RECIPE, Path("/zz/out"), pattern)
     targets = [str(output).casefold() for item in made.planned for output in item.outputs]
     assert len(set(targets)) == len(targets) == len(photos)
     assert not set(targets) & {str(photo.path).casefold() for photo in photos}

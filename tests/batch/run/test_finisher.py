@@ -272,7 +272,7 @@ def test_what_was_in_review_and_is_gone_is_said(reviewed: Scene) -> None:
     reviewed.decide(Decision.ACCEPTED)
     assert reviewed.state() is State.FAILED
     assert reviewed.item.error.startswith("The cutout of shoe.jpg that was in review is gone")
-    assert reviewed.finisher.anew(None) == [1]
+    assert reviewed.finisher.requeue(None) == [1]
     reviewed.work()
     assert reviewed.state() is State.REVIEW
 
@@ -295,7 +295,7 @@ def test_a_decision_that_cannot_be_carried_out_is_as_if_it_was_not_made(
 
 
 def test_done_anew_from_review_leaves_nothing_of_before(reviewed: Scene) -> None:
-    assert reviewed.finisher.anew([1]) == [1]
+    assert reviewed.finisher.requeue([1]) == [1]
     assert reviewed.files() == {}
     assert (reviewed.item.state, reviewed.item.decision, reviewed.item.outcome) == (State.QUEUED, None, None)
 

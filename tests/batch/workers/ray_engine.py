@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from bgdesk.batch.model.values import BatchRecipe
-from bgdesk.batch.workers.photo_job import Opened
+from bgdesk.batch.workers.photo_job import QueueEngine
 from bgdesk.batch.workers.worker import ReadyEngines
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
@@ -40,7 +40,7 @@ class Trap(FakeEngine):
 def open_trap(folder: str, recipe: BatchRecipe) -> ReadyEngines:
     """With functools.partial(open_trap, folder): the engine of `RayPool`."""
     engine = Trap(Path(folder))
-    return ReadyEngines(lambda model: Opened(engine, "abc"))
+    return ReadyEngines(lambda model: QueueEngine(engine, "abc"))
 
 
 def open_nothing(recipe: BatchRecipe) -> ReadyEngines:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bgdesk.batch.model.values import BatchRecipe, Fallback, Variant
 from bgdesk.batch.workers.memory import Cost, Station, admits, cost, cost_of, default_memory, need
+from bgdesk.core.formats import Format
 from bgdesk.core.geometry import Size
-from bgdesk.core.recipe import Format
 from tests.batch.workers.workers import photo_at
 
 PHOTO = Cost(loading=7, read=3, computing=24, cut=11, saving=20)

@@ -16,7 +16,7 @@ from bgdesk.batch.model.values import BatchRecipe
 from bgdesk.batch.workers import photo_job
 from bgdesk.batch.workers import worker as worker_module
 from bgdesk.batch.workers.memory import BASE
-from bgdesk.batch.workers.photo_job import Opened
+from bgdesk.batch.workers.photo_job import QueueEngine
 from bgdesk.batch.workers.wire import (
     EndWork,
     EngineLost,
@@ -404,14 +404,15 @@ def test_the_door_is_hidden(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 def test_the_devices_are_counted(monkeypatch: pytest.MonkeyPatch, found: str, instead_of: str, kind: str, devices: int) -> None:
     import torch
 
+    from bgdesk.app.networks import open_engine
     from bgdesk.core.engine import EngineStatus
     from bgdesk.engine.networks import device
     from bgdesk.engine.pipeline import Pipeline
 
     engine = Pipeline(lambda: pytest.fail("no network is needed here"))
     monkeypatch.setattr(engine, "warm", lambda: EngineStatus(device=found, precision="fp16", model="isnet-general", instead_of=instead_of))
-    monkeypatch.setattr(photo_job, "open_engines", lambda recipe: lambda model: Opened(engine))
-    monkeypatch.setattr(device, "probe", lambda: device.Machine(cuda="Card", mps=False, bf16=True))
+    monkeypatch.setattr(photo_job, "open_engines", lambda recipe: lambda model: QueueEngine(engine))
+    monkeypatch.setattr(open_engine, "probe", lambda: device.Machine(cuda="Card", mps=False, bf16=True))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     ready = worker_module.open_engine(BatchRecipe())
     assert (ready.kind, ready.devices) == (kind, devices)

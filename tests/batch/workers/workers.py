@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from bgdesk.batch.model.values import BatchRecipe, Outcome, PhotoJob
-from bgdesk.batch.workers.photo_job import Opened
+from bgdesk.batch.workers.photo_job import QueueEngine
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import Cause, MattingError
@@ -76,9 +76,9 @@ class FakeEngine(fakes.FakeEngine):
         return Confidence(value, (f"It looks like {value:.1f}.",))
 
 
-def engines_of(engine: FakeEngine, **others: FakeEngine) -> Callable[[str | None], Opened]:
+def engines_of(engine: FakeEngine, **others: FakeEngine) -> Callable[[str | None], QueueEngine]:
     """`engine` for no name, the others by theirs."""
-    return lambda model: Opened(engine, "abc") if model is None else Opened(others[model], model)
+    return lambda model: QueueEngine(engine, "abc") if model is None else QueueEngine(others[model], model)
 
 
 class Listener:

@@ -45,7 +45,7 @@ def test_conversion_keeps_every_value_in_graph_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [("shape", "has shape"), ("fewer", "convolution tensors"), ("nan", "no finite"), ("fp64", "no finite fp16 or fp32")],
+    [("shape", "has shape"), ("fewer", "convolution tensors"), ("nan", "not finite"), ("fp64", "not finite fp16 or fp32")],
 )
 def test_another_network_is_refused(tmp_path: Path, change: str, words: str) -> None:
     onnx_like(tmp_path / "net.onnx", "u2netp", change)

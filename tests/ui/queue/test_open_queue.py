@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot
 
-from bgdesk.app.session.photos import Busy
+from bgdesk.app.work.activity import Busy
 from bgdesk.app.work.events import BusyChanged
 from bgdesk.batch.model import words as queue_words
 from bgdesk.batch.model.values import BatchRecipe, Existing, Planned, QueueKind, State, Summary
@@ -240,7 +240,7 @@ def test_a_picture_that_fails_is_logged_and_the_next_is_loaded(bridge: Bridge, q
         (Summary({}), Phase.IDLE, []),
         (Summary({State.QUEUED: 10}), Phase.RUNNING, ["Starting"]),
         (Summary({State.QUEUED: 10, State.DONE: 1}, 2.0, 300.0), Phase.RUNNING, ["2.0 photos a second", "5 minutes left"]),
-        (Summary({State.QUEUED: 1, State.RUNNING: 1}), Phase.PAUSED, ["Pausing: the photos in hand are being finished"]),
+        (Summary({State.QUEUED: 1, State.RUNNING: 1}), Phase.PAUSED, ["Pausing after the photos that are being done"]),
         (Summary({State.QUEUED: 1}), Phase.PAUSED, ["Paused"]),
         (Summary({State.QUEUED: 1, State.FAILED: 2}), Phase.IDLE, ["Stopped. 1 photo left", "2 failed"]),
         (Summary({State.DONE: 5, State.REVIEW: 3}), Phase.IDLE, ["Finished", "3 need review"]),

@@ -16,7 +16,7 @@ from bgdesk.batch.model.values import BatchRecipe, Decision, State, Variant
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
 from bgdesk.files.save import save
 from bgdesk.ui.kit.bridge import Bridge
 from bgdesk.ui.kit.icons import Icons

@@ -11,7 +11,8 @@ from bgdesk.batch.model.values import Existing, Fallback, State, Variant
 from bgdesk.batch.planning.scan import Order
 from bgdesk.batch.planning.templates import variants_of
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format, Quality
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import Quality
 from bgdesk.ui.queue.setup.choices import BEST, SetupChoices, pattern_of, plan_of, recipe_of, remembered, suggested
 from bgdesk.ui.queue.setup.options import made
 from bgdesk.ui.queue.setup.setup_page import brief
@@ -71,14 +72,14 @@ def test_the_plan_says_what_collides(folder: Path, tmp_path: Path) -> None:
     Image.new("RGB", (8, 6)).save(folder / "b.jpg")
     choices = SetupChoices(sources=(folder,), output=tmp_path / "out")
     lines = brief(plan_of(choices, recipe_of(choices, (Variant(),), Settings())))
-    assert lines == ["3 photos to do.", "b.png gets the name b-2.png, because b.jpg has b.png."]
+    assert lines == ["3 photos to do.", "b.png is saved as b-2.png, because b.png is taken by b.jpg."]
 
 
 @pytest.mark.parametrize(
     ("choices", "words"),
     [
         (SetupChoices(), "There are no photos yet"),
-        (SetupChoices(sources=(Path("/p"),), newer="yesterday"), "is no date"),
+        (SetupChoices(sources=(Path("/p"),), newer="yesterday"), "is not a date"),
         (SetupChoices(sources=(Path("/p"),), pattern="{nam}"), "unknown {nam}"),
         (SetupChoices(sources=(Path("/p"),), pattern="../{name}"), "leave it out"),
     ],

@@ -1,4 +1,4 @@
-"""How the cells of the queue's table are drawn, and where the pictures in them come from."""
+"""Draws the cells of the queue's table, and reads the pictures in them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,7 +39,7 @@ _ICONS: Mapping[State, str] = {
     State.FAILED: "warning",
 }
 
-#: What a picture is read from: the queue's own thumbnail, or the photo itself while there is none.
+#: What a picture is read from: a file, and whether it is the queue's thumbnail rather than the photo itself.
 Source = tuple[Path, bool]
 
 
@@ -49,7 +49,7 @@ def picture_of(item: Item) -> Source:
 
 
 def read_picture(source: Source) -> QImage | None:
-    """A small picture, on any thread; None if there is none to be had."""
+    """Read a small picture, on any thread; None if that fails."""
     path, small = source
     if small:
         reader = QImageReader(str(path))
@@ -65,19 +65,22 @@ def read_picture(source: Source) -> QImage | None:
 
     try:
         pixels = preview(path, _THUMBNAIL)
-    except LoadError:  # the table says it where the queue comes to this photo
+    except LoadError:  # the queue reports it when it comes to this photo
         return None
     height, width = pixels.shape[:2]
     return QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
 
 class CellDelegate(QStyledItemDelegate):
-    """Draws every cell itself: a style sheet that is asked ten times a row is what makes tables slow."""
+    """Draws every cell itself: style sheets, which are asked ten times a row, make tables slow.
+
+    icons: of the theme. gate: confidences below stand out. hovered, current: rows under the pointer and the keyboard, or -1.
+    """
 
     icons: Icons | None = None
     gate: float | None = None
-    hovered = -1  # row
-    current = -1  # row that the keyboard is on
+    hovered = -1
+    current = -1
 
     def __init__(self, pictures: PictureCache[Source, QImage], model: ItemsModel) -> None:
         super().__init__()
@@ -155,7 +158,7 @@ class CellDelegate(QStyledItemDelegate):
         painter.setPen(QColor(colour))
         if column in (Column.TIME, Column.CONFIDENCE):
             painter.setFont(tabular(font))
-        # A name is told by its beginning and its end, a sentence by its beginning.
+        # Names are shortened in the middle, sentences at the end.
         mode = Qt.TextElideMode.ElideMiddle if column is Column.NAME else Qt.TextElideMode.ElideRight
         shown = painter.fontMetrics().elidedText(text, mode, cell.width())
         painter.drawText(cell, Qt.AlignmentFlag.AlignVCenter | alignment(column), shown)

@@ -1,4 +1,4 @@
-"""The page of the queue's window that shows how far it is: figures, the table, and what can be done with its rows."""
+"""The page of the queue window that shows the progress: figures, the table, and what can be done with its rows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.progress.table import QueueTable
 from bgdesk.ui.queue.progress.table_model import Column, ItemsModel
 
-#: The states that go together in one chip, with its words; None is all of them.
+#: The chips over the table: id, title, and the states that each shows; None: all.
 CHIPS: tuple[tuple[str, str, frozenset[State] | None], ...] = (
     ("all", "All", None),
     ("waiting", "Waiting", frozenset({State.QUEUED})),
@@ -44,13 +44,17 @@ CHIPS: tuple[tuple[str, str, frozenset[State] | None], ...] = (
 
 
 class ProgressPage(QWidget):
-    """Follows the open queue. open_wanted(path): in the editor. show_wanted(path): in its folder. report_wanted: make and open it."""
+    """Shows the open queue.
+
+    open_wanted(photo): open it in the editor. show_wanted(path): show it in its folder. report_wanted: make and show the report.
+    review_wanted: go to the review. summarised(summary): the figures are new.
+    """
 
     open_wanted = Signal(object)
     show_wanted = Signal(object)
     report_wanted = Signal()
     review_wanted = Signal()
-    summarised = Signal(object)  # Summary
+    summarised = Signal(object)
 
     def __init__(self, open_queue: OpenQueue, post: Post) -> None:
         super().__init__()
@@ -86,12 +90,15 @@ class ProgressPage(QWidget):
         named(self._figures, "queue.figures", "Rate and time left")
         self._figures.setFont(tabular(self._figures.font()))
         self._figures.setWordWrap(False)
-        self.go = self._push("queue.go", "Start", self._go, "Begin, or go on")
+        self.go = self._push("queue.go", "Start", self._go, "Start, or continue")
         role(self.go, "main")
         self.stop = self._push(
-            "queue.stop", "Stop", lambda: self._open_queue.do(lambda queue: queue.stop()), "Finish the photos in hand, then end"
+            "queue.stop",
+            "Stop",
+            lambda: self._open_queue.do(lambda queue: queue.stop()),
+            "Finish the photos that are being done, then stop",
         )
-        self._review = self._push("queue.review", "Review", self.review_wanted.emit, "Look at what the machine doubted")
+        self._review = self._push("queue.review", "Review", self.review_wanted.emit, "Look at the doubtful cutouts")
         role(self._review, "main")
         self.bar = QProgressBar()
         named(self.bar, "queue.bar", "Progress of the queue")
@@ -145,11 +152,15 @@ class ProgressPage(QWidget):
         row = QHBoxLayout(foot)
         row.setContentsMargins(16, 8, 16, 8)
         row.setSpacing(8)
-        self._retry = self._push("queue.retry", "Retry failed", self.retry, "Put all that failed back into the queue")
-        self._remove = self._push("queue.remove", "Remove", self.remove, "Take the selected photos off the queue (Del); no file is deleted")
+        self._retry = self._push("queue.retry", "Retry failed", self.retry, "Put all failed photos back into the queue")
+        self._remove = self._push(
+            "queue.remove", "Remove", self.remove, "Remove the selected photos from the queue (Del); no file is deleted"
+        )
         self._top = self._push("queue.top", "Move to top", lambda: self.move_selected(first=True), "Do the selected photos next")
         self._edit = self._push("queue.edit", "Open in the editor", self.open, "Open the selected photos in the main window")
-        self._show = self._push("queue.show", "Show in folder", self.show_in_folder, "Where the cutout lies, or else the photo")
+        self._show = self._push(
+            "queue.show", "Show in folder", self.show_in_folder, "Show the cutout in its folder, or the photo if there is none"
+        )
         self._report = self._push("queue.report", "Report", self.report_wanted.emit, "Figures, failures and thumbnails on one page")
         for button in (self._retry, self._remove, self._top, self._edit, self._show):
             row.addWidget(button)
@@ -170,10 +181,10 @@ class ProgressPage(QWidget):
         self.table.tint(icons)
         self.show_figures()
 
-    # Keeping up.
+    # What is shown.
 
     def reload(self) -> None:
-        """Another queue is open, or none."""
+        """Show another queue, or none."""
         self.filter.clear()
         self.chips["all"].setChecked(True)
         queue = self._open_queue.queue
@@ -183,7 +194,7 @@ class ProgressPage(QWidget):
         self.table.scrollToTop()
 
     def follow(self, ids: tuple[int, ...] | None) -> None:
-        """These items have changed; None: all."""
+        """Show these items anew; None: all."""
         if ids is None:
             self.model.set_items(self._open_queue.items.values())
         else:
@@ -246,7 +257,7 @@ class ProgressPage(QWidget):
         self.model.set_row_filter(self.filter.text(), states)
 
     def retry(self) -> None:
-        """All that failed; the queue goes on with them if it stands still."""
+        """Try all failed photos again. Starts the queue if it is stopped."""
         self._again(None)
 
     def _again(self, ids: list[int] | None) -> None:
@@ -260,7 +271,7 @@ class ProgressPage(QWidget):
             self._open_queue.do(lambda queue: queue.remove(ids))
 
     def move_selected(self, first: bool) -> None:
-        """The selected ones before all others that wait, or behind them."""
+        """Move the selected photos before all others that wait, or behind them."""
         ids = [id for id in self.table.selected if (item := self.model.item(id)) is not None and item.state is State.QUEUED]
         if not ids:
             return
@@ -310,7 +321,7 @@ class ProgressPage(QWidget):
 
 
 def figures(summary: Summary, phase: Phase) -> list[str]:
-    """What is said beside the count: what it is doing, how fast, how long still, and what a person has to look at."""
+    """What stands below the count: what the queue is doing, its rate, the time left, and what needs the person."""
     open_, waits, failed = summary.open, summary.counts.get(State.REVIEW, 0), summary.counts.get(State.FAILED, 0)
     said: list[str] = []
     if phase is Phase.RUNNING:
@@ -318,9 +329,9 @@ def figures(summary: Summary, phase: Phase) -> list[str]:
             said.append(words.rate(summary.rate))
         said.append(f"{span(summary.left)} left" if summary.left is not None else "Running" if summary.finished else "Starting")
     elif phase is Phase.PAUSED:
-        said.append("Paused" if not summary.counts.get(State.RUNNING, 0) else "Pausing: the photos in hand are being finished")
+        said.append("Paused" if not summary.counts.get(State.RUNNING, 0) else "Pausing after the photos that are being done")
     elif phase is Phase.STOPPING:
-        said.append("Stopping: the photos in hand are being finished")
+        said.append("Stopping after the photos that are being done")
     elif open_:
         said.append(f"Stopped. {count(open_, 'photo')} left")
     elif summary.total:

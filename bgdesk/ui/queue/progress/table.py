@@ -1,4 +1,4 @@
-"""The table of a queue's photos, as quick with ten thousand rows as with ten."""
+"""The table of a queue's photos. Ten thousand rows are as fast as ten."""
 
 from PySide6.QtCore import QEvent, QItemSelectionModel, QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
@@ -16,12 +16,16 @@ _KEPT = 600
 
 
 class QueueTable(QTableView):
-    """Asks for the pictures of the rows that can be seen, and for no others."""
+    """Shows the items of a queue; loads only the pictures of rows that can be seen.
 
-    opened = Signal(int)  # item id: double click or Return
-    removed = Signal()  # Delete
-    chosen = Signal()  # the selection is another one
-    menu_wanted = Signal(QPoint)  # global
+    opened(id): double click or Return on a row. removed: Delete was pressed. chosen: the selection changed.
+    menu_wanted(point): a context menu, at global coordinates.
+    """
+
+    opened = Signal(int)
+    removed = Signal()
+    chosen = Signal()
+    menu_wanted = Signal(QPoint)
 
     def __init__(self, model: ItemsModel, post: Post) -> None:
         super().__init__()
@@ -53,7 +57,7 @@ class QueueTable(QTableView):
             self.setColumnWidth(column, width)
         columns.setSectionResizeMode(Column.PICTURE, QHeaderView.ResizeMode.Fixed)
         columns.setSectionResizeMode(Column.REASON, QHeaderView.ResizeMode.Stretch)
-        columns.setSortIndicatorClearable(True)  # a third click: as they are done
+        columns.setSortIndicatorClearable(True)  # a third click restores the queue's order
         columns.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -79,7 +83,7 @@ class QueueTable(QTableView):
         return [self.items.item_at(row).id for row in sorted({index.row() for index in self.selectionModel().selectedRows()})]
 
     def set_gate(self, gate: float | None) -> None:
-        """Confidences below it stand out."""
+        """Mark confidences below this."""
         self._delegate.gate = gate
 
     def tint(self, icons: Icons) -> None:
@@ -87,13 +91,13 @@ class QueueTable(QTableView):
         self.viewport().update()
 
     def select(self, id: int) -> None:
-        """Go to this item, if it is shown."""
+        """Make this item current, if it is shown."""
         row = self.items.row_of(id)
         if row is not None:
             self.setCurrentIndex(self.items.index(row, Column.NAME))
 
     def visible_ids(self) -> list[int]:
-        """What can be seen, and a little more below: it will be there when the wheel turns."""
+        """Items in view, and some below them, so that scrolling finds their pictures ready."""
         first = self.rowAt(0)
         if first < 0:
             return []
@@ -112,7 +116,7 @@ class QueueTable(QTableView):
         self._selected = tuple(self.selected), (self.items.item_at(current.row()).id if current.isValid() else None)
 
     def _restore(self) -> None:
-        """The same photos are selected as before, as far as they are shown."""
+        """Select the same photos as before, as far as they are shown."""
         ids, current = self._selected
         chosen = self.selectionModel()
         if current is not None and (row := self.items.row_of(current)) is not None:

@@ -1,4 +1,4 @@
-"""The queue's photos as rows: filtered and sorted over plain lists, so that ten thousand of them cost milliseconds."""
+"""The queue's photos as rows, filtered and sorted in plain lists: ten thousand of them take milliseconds."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ _NO_INDEX = QModelIndex()
 
 #: Role under which every cell gives its Item.
 ITEM = Qt.ItemDataRole.UserRole + 1
-#: More rows than this coming or going at once: the table is laid out anew.
+#: When more rows than this come or go at once, the table is laid out anew.
 _MANY = 100
 
 
@@ -47,7 +47,7 @@ _ORDER: Mapping[State, int] = {state: number for number, state in enumerate(Stat
 
 @dataclass(frozen=True)
 class RowFilter:
-    """Which items are shown. text: must occur in the name or the reason, case aside. states: None for all."""
+    """Which items are shown: text in the name or the reason, ignoring case; states, None for all."""
 
     text: str = ""
     states: frozenset[State] | None = None
@@ -59,23 +59,23 @@ class RowFilter:
 
 
 class ItemsModel(QAbstractTableModel):
-    """Knows items by their id. `order` None is the order in which they are done."""
+    """Holds the items by id, and which of them are shown in which order."""
 
     def __init__(self) -> None:
         super().__init__()
         self._items: dict[int, Item] = {}
         self._stages: dict[int, tuple[Stage, float]] = {}
-        self._names: dict[int, tuple[str | int, ...]] = {}  # what names are sorted by, once it has been asked for
+        self._names: dict[int, tuple[str | int, ...]] = {}  # sort keys of names, made when first needed
         self._shown: list[int] = []  # ids
         self._rows: dict[int, int] = {}  # id -> row
         self._row_filter = RowFilter()
         self._order: Column | None = None
         self._descending = False
 
-    # What is in it.
+    # The items.
 
     def set_items(self, items: Iterable[Item]) -> None:
-        """Everything anew."""
+        """Replace all items."""
         self.beginResetModel()
         self._items = {item.id: item for item in items}
         self._stages = {id: stage for id, stage in self._stages.items() if id in self._items}
@@ -83,7 +83,7 @@ class ItemsModel(QAbstractTableModel):
         self.endResetModel()
 
     def update(self, items: Iterable[Item]) -> None:
-        """These have changed. Ids that are not known are left out: `set_items` brings them in."""
+        """Replace these items. Unknown ids are ignored; `set_items` adds items."""
         changed = [item for item in items if item.id in self._items]
         moved = False
         for item in changed:
@@ -98,7 +98,7 @@ class ItemsModel(QAbstractTableModel):
         self._tell(item.id for item in changed)
 
     def progress(self, stages: Mapping[int, tuple[Stage, float]]) -> None:
-        """id -> (stage, fraction of it) of items that are being worked on."""
+        """Note how far running items are: id -> (stage, fraction done)."""
         known = {id: stage for id, stage in stages.items() if id in self._items and self._items[id].state is State.RUNNING}
         self._stages.update(known)
         self._tell(known, Column.STAGE, Column.STAGE)
@@ -110,7 +110,7 @@ class ItemsModel(QAbstractTableModel):
         return self._items[self._shown[row]]
 
     def row_of(self, id: int) -> int | None:
-        """The row an item is shown in; None if it is not."""
+        """The item's row; None if it is not shown."""
         return self._rows.get(id)
 
     def stage_of(self, id: int) -> tuple[Stage, float] | None:
@@ -118,7 +118,7 @@ class ItemsModel(QAbstractTableModel):
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """Of the rows, from the top."""
+        """The shown items, from the top."""
         return tuple(self._shown)
 
     @property
@@ -139,7 +139,7 @@ class ItemsModel(QAbstractTableModel):
             self.endResetModel()
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """column -1, and that of the pictures: as they are done."""
+        """Sort the rows. Column -1 and the column of pictures stand for the queue's own order."""
         self._order = None if column in (-1, Column.PICTURE) else Column(column)
         self._descending = order is Qt.SortOrder.DescendingOrder
         self._resort()
@@ -153,7 +153,7 @@ class ItemsModel(QAbstractTableModel):
         self._rows = {id: row for row, id in enumerate(self._shown)}
 
     def _refilter(self, ids: Sequence[int]) -> None:
-        """Let those of `ids` go and come that the row_filter says."""
+        """Hide and show those of `ids` for which the filter's answer changed."""
         leaving = sorted((self._rows[id] for id in ids if id in self._rows and not self._row_filter.takes(self._items[id])), reverse=True)
         coming = [id for id in ids if id not in self._rows and self._row_filter.takes(self._items[id])]
         if not leaving and not coming:
@@ -194,7 +194,7 @@ class ItemsModel(QAbstractTableModel):
         key = self._key()
         if key is None:
             return queued
-        # What has no value stands last, whichever way the others are sorted.
+        # Items without a value come last in both directions.
         values = {id: value for id in queued if (value := key(items[id])) is not None}
         some = sorted(values, key=values.__getitem__, reverse=self._descending)
         return some + [id for id in queued if id not in values]
@@ -221,7 +221,7 @@ class ItemsModel(QAbstractTableModel):
         return self._names[item.id]
 
     def _tell(self, ids: Iterable[int], first: Column = Column.PICTURE, last: Column = Column.REASON) -> None:
-        """dataChanged for these rows alone, neighbours in one."""
+        """Emit dataChanged for these rows only, once for each run of neighbours."""
         rows = sorted(self._rows[id] for id in ids if id in self._rows)
         start = 0
         for at in range(1, len(rows) + 1):
@@ -229,7 +229,7 @@ class ItemsModel(QAbstractTableModel):
                 self.dataChanged.emit(self.index(rows[start], first), self.index(rows[at - 1], last))
                 start = at
 
-    # Qt's questions.
+    # QAbstractTableModel.
 
     def rowCount(self, parent: Index = _NO_INDEX) -> int:
         return 0 if parent.isValid() else len(self._shown)

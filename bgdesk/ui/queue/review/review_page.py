@@ -1,4 +1,4 @@
-"""The page of the queue's window on which a person judges what the machine doubted."""
+"""The page of the queue window on which a person decides about doubtful cutouts."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -19,9 +19,9 @@ from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.review.review_loader import LONGEST, Picture, Wanted, read, wanted
 from bgdesk.ui.queue.review.review_view import Ground, ReviewCanvas
 
-#: How many photos after the current one are read before their turn.
+#: How many of the following photos are read ahead.
 AHEAD = 2
-#: How long the last decision can be taken back if no other follows it, in milliseconds.
+#: How long a decision can be undone if no other follows, in milliseconds.
 PENDING_MS = 10_000
 _GROUNDS = (
     (Ground.BLACK, "Black", "1", "view-black"),
@@ -32,9 +32,9 @@ _GROUNDS = (
 
 
 class ReviewPage(QWidget):
-    """Shows the open queue's doubtful photos. What a person says goes to the queue; nothing else is remembered here.
+    """Shows the open queue's doubtful photos one by one, and passes decisions on to the queue.
 
-    fix_wanted(id): open the photo in the editor. judged: a decision was made, or taken back.
+    fix_wanted(id): open the item's photo in the editor. judged: a decision was made or undone.
     """
 
     fix_wanted = Signal(int)
@@ -57,7 +57,7 @@ class ReviewPage(QWidget):
         layout.addWidget(self._head())
         layout.addWidget(self.canvas, 1)
         layout.addWidget(self._foot())
-        # A decision is not pending for ever: somebody may judge the last photo and go for a walk.
+        # The last decision of a review has no follower: carry it out after a while.
         self._pending_timer = QTimer(self)
         self._pending_timer.setSingleShot(True)
         self._pending_timer.setInterval(PENDING_MS)
@@ -115,14 +115,14 @@ class ReviewPage(QWidget):
         self.canvas.zoomed.connect(self._zoom.setChecked)
         row.addWidget(self._zoom)
         row.addStretch(1)
-        self._undo = self._tool("review.undo", "Take back the last decision", "U", self.undo)
+        self._undo = self._tool("review.undo", "Undo the last decision", "U", self.undo)
         self._previous = self._tool("review.previous", "Previous photo", "Left", lambda: self.step(-1))
         self._next = self._tool("review.next", "Next photo", "Right", lambda: self.step(1))
         for button in (self._undo, self._previous, self._next):
             row.addWidget(button)
         row.addSpacing(12)
         self._reject = self._push("review.reject", "Reject", "R", lambda: self.decide(Decision.REJECTED), "No cutout of this photo is kept")
-        self._fix = self._push("review.fix", "Fix…", "F", self.fix, "Paint it right in the editor, and put it back")
+        self._fix = self._push("review.fix", "Fix…", "F", self.fix, "Correct the photo in the editor and put it back")
         self._accept = self._push("review.accept", "Accept", "A", lambda: self.decide(Decision.ACCEPTED), "The cutout is good as it is")
         role(self._accept, "main")
         decisions = QHBoxLayout()
@@ -164,7 +164,7 @@ class ReviewPage(QWidget):
             for sequence in sequences:
                 shortcut = QShortcut(QKeySequence(sequence), self)
                 shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-                shortcut.setAutoRepeat(sequence in ("Right", "Left", "N", "P"))  # a finger that rests must not judge ten photos
+                shortcut.setAutoRepeat(sequence in ("Right", "Left", "N", "P"))  # a key that is held must not decide about ten photos
                 shortcut.activated.connect(act)
 
     def tint(self, icons: Icons) -> None:
@@ -176,17 +176,17 @@ class ReviewPage(QWidget):
         self.canvas.set_colours(icons.tokens.surround, icons.tokens.text if icons.tokens.dark else "#1c1c1c")
         self.show_current()
 
-    # Coming and going.
+    # Following the queue.
 
     def begin(self) -> None:
-        """Look at what waits now, from the first."""
+        """Begin with the first photo in review."""
         self.settle()
         self.deck = ReviewDeck()
         self.follow()
         self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def follow(self) -> None:
-        """The queue has moved on: more may wait."""
+        """The queue has changed: more photos may be in review."""
         before = self.deck.current
         self.deck.bring([item.id for item in self._open_queue.items.values() if item.state is State.REVIEW])
         if self.deck.current != before or before is None:
@@ -196,14 +196,14 @@ class ReviewPage(QWidget):
             self._prefetch()
 
     def settle(self) -> None:
-        """Carry out the pending decision."""
+        """Carry out the decision that can still be undone."""
         due = self.deck.settle()
         if due is not None:
             self._carry_out(due)
             self.show_current()
 
     def fixed(self, id: int) -> None:
-        """Another picture took the place of this one: go on with the next."""
+        """The item got another cut-out: go to the next photo."""
         self.deck.fixed(id)
         self.show_current()
 
@@ -263,8 +263,8 @@ class ReviewPage(QWidget):
 
     def _nothing(self) -> str:
         if not self.deck.decisions:
-            return "No photo needs review."
-        return "That was the last one." + (" U takes the last decision back." if self.deck.pending is not None else "")
+            return "There is nothing to review."
+        return "That was the last one." + (" U undoes the last decision." if self.deck.pending is not None else "")
 
     def _item(self) -> Item | None:
         id = self.deck.current
@@ -326,9 +326,9 @@ class ReviewPage(QWidget):
         self.canvas.setAccessibleDescription(f"{item.name}, {number} of {count}. {self._confidence.text()}. {reasons}")
 
     def _acceptance(self) -> str:
-        """Of all that were looked at in this queue, here and before."""
+        """How the decisions of this queue divide, those of earlier sessions included."""
         counted = Counter(self._open_queue.summary.decisions)
-        for id, decision in self.deck.decisions.items():  # what the queue has not been told yet, or not carried out
+        for id, decision in self.deck.decisions.items():  # the queue may not have them yet
             item = self._open_queue.item(id)
             counted[decision] += item is not None and item.decision is None
         return ", ".join(f"{counted[decision]:,} {decision.value}" for decision in Decision if counted[decision])

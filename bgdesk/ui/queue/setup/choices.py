@@ -1,4 +1,4 @@
-"""What a person wishes for a queue, as one frozen value, and what becomes of it: a recipe, and a plan."""
+"""What the person chose on the set-up page, and the recipe and the plan that follow from it."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from bgdesk.core.errors import UsageError
 from bgdesk.core.recipe import Quality
 from bgdesk.core.tasks import Progress, silent
 
-#: In place of a network's id in `SetupChoices.fallback`: the same network with the best quality.
+#: A value of `SetupChoices.fallback`: the same network again, with the best quality.
 BEST = "best"
 
 
@@ -46,27 +46,27 @@ class SetupChoices:
 
     @property
     def filters(self) -> scan.Filters:
-        """Raises UsageError for a date that is none."""
+        """Raises UsageError if `newer` is not a date."""
         newer = scan.moment(self.newer) if self.newer.strip() else None
         return scan.Filters(_patterns(self.include), _patterns(self.exclude), newer, self.smallest * 1000)
 
     @property
     def folder(self) -> Path | None:
-        """Where the cutouts go: what was chosen (a name alone lies beside the first source), else a folder beside that."""
+        """Where the cutouts go: the chosen folder (a relative one is beside the first source), else one with a suggested name."""
         if not self.sources:
             return self.output
         return suggested(self.sources[0]) if self.output is None else self.sources[0].parent / self.output
 
     @property
     def title(self) -> str:
-        """What the queue is called in lists."""
+        """The queue's name in lists."""
         if not self.sources:
             return "Photos"
         first = self.sources[0].name or str(self.sources[0])
         return first if len(self.sources) == 1 else f"{first} and {len(self.sources) - 1:,} more"
 
     def to_json(self) -> str:
-        """What is worth remembering: all but the photos, where they go, and what filters them."""
+        """What the next queue begins with: all but the photos, their filters and the output folder."""
         values = {
             "recursive": self.recursive,
             "templates": list(self.templates),
@@ -83,7 +83,7 @@ class SetupChoices:
 
 
 def remembered(text: str, otherwise: SetupChoices) -> SetupChoices:
-    """The choices that `to_json` wrote; `otherwise` for anything else."""
+    """The choices that `to_json` wrote; `otherwise` if `text` is something else."""
     try:
         values = json.loads(text)
         gate = values["gate"]
@@ -105,12 +105,12 @@ def remembered(text: str, otherwise: SetupChoices) -> SetupChoices:
 
 
 def suggested(source: Path) -> Path:
-    """Where cutouts go if nobody says: beside a folder, in a folder beside a file; never among the photos."""
+    """The default output folder: beside the source, never among the photos."""
     return source.parent / "cutouts" if source.suffix and not source.is_dir() else source.with_name(f"{source.name or 'photos'} cutouts")
 
 
 def recipe_of(choices: SetupChoices, variants: Sequence[Variant], settings: Settings) -> BatchRecipe:
-    """The recipe; what the page does not ask is as in the editor. Raises UsageError for choices that cannot be combined."""
+    """The recipe. What the page does not ask is as in the editor's settings. Raises UsageError for choices that cannot be combined."""
     fallback = None
     if choices.fallback == BEST:
         fallback = Fallback(Quality.BEST)
@@ -130,12 +130,12 @@ def recipe_of(choices: SetupChoices, variants: Sequence[Variant], settings: Sett
 
 
 def pattern_of(choices: SetupChoices, recipe: BatchRecipe) -> str:
-    """What was typed, else the default one."""
+    """The typed pattern for names, else the default."""
     return choices.pattern.strip() or naming.default(recipe, choices.recursive)
 
 
 def plan_of(choices: SetupChoices, recipe: BatchRecipe, ledger: LedgerLike | None = None, progress: Progress = silent) -> Plan:
-    """Look for the photos and say where each would go. Raises UsageError, and Cancelled through `progress`."""
+    """Find the photos and plan where each cutout goes. Raises UsageError, and Cancelled through `progress`."""
     output = choices.folder
     if not choices.sources or output is None:
         raise UsageError("There are no photos yet. Drop a folder here, or add one.")
@@ -146,6 +146,6 @@ def plan_of(choices: SetupChoices, recipe: BatchRecipe, ledger: LedgerLike | Non
 
 
 def _patterns(text: str) -> tuple[str, ...]:
-    """Names between commas; a bare word stands for names that hold it."""
+    """Patterns between commas; a word without wildcards matches names that contain it."""
     parts = [part.strip() for part in text.replace(";", ",").split(",")]
     return tuple(part if any(sign in part for sign in "*?[") else f"*{part}*" for part in parts if part)

@@ -1,4 +1,4 @@
-"""The page of the queue's window on which a queue is set up: photos at the left, wishes at the right, what would come of it below."""
+"""The page of the queue window that sets up a queue: photos at the left, options at the right, what would be done below."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -21,6 +21,7 @@ from bgdesk.batch.planning.plan import Plan
 from bgdesk.batch.planning.scan import Order
 from bgdesk.batch.planning.templates import Template, templates, variants_of
 from bgdesk.core.errors import UsageError
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import Icons
@@ -29,9 +30,10 @@ from bgdesk.ui.queue.setup.choices import SetupChoices, pattern_of, plan_of, rec
 from bgdesk.ui.queue.setup.options import OptionsPanel
 from bgdesk.ui.queue.setup.sources import SourcesPanel
 
-#: After the last change, until the photos are looked for anew, in milliseconds.
+#: How long after the last change the photos are searched for anew, in milliseconds.
 _PAUSE_MS = 300
-_LINES = 5  # of a dry run are shown; the rest is in the tool tip
+#: Lines of a dry run that are shown; the rest is in the tool tip.
+_LINES = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class SetupServices:
 
 
 class SetupPage(QWidget):
-    """`ready(choices, plan)`: the person wants it done."""
+    """Shows the choices for a new queue and what would be done. `ready(choices, plan)`: the person pressed Start."""
 
     ready = Signal(object, object)
 
@@ -109,8 +111,8 @@ class SetupPage(QWidget):
         self._bar.setTextVisible(False)
         self._bar.setRange(0, 0)
         self.cancel = self._push("setup.cancel", "Cancel", self.stop_looking, "Stop looking (Esc)")
-        self.check = self._push("setup.check", "Check", self._check, "Say how many photos, how much disk and how long; nothing is written")
-        self.start = self._push("setup.start", "Start", self._start, "Make the queue, and begin with it")
+        self.check = self._push("setup.check", "Check", self._check, "Estimate photos, disk space and time; nothing is written")
+        self.start = self._push("setup.start", "Start", self._start, "Make the queue and start it")
         role(self.start, "main")
         row = QHBoxLayout()
         row.setContentsMargins(16, 8, 16, 8)
@@ -145,7 +147,7 @@ class SetupPage(QWidget):
     def tint(self, icons: Icons) -> None:
         self.sources.tint(icons)
 
-    # In and out.
+    # The choices.
 
     @property
     def choices(self) -> SetupChoices:
@@ -168,7 +170,7 @@ class SetupPage(QWidget):
         self.options.show_choices(choices)
 
     def renew(self) -> None:
-        """For another queue: the same wishes, no photos. Networks may have come or gone."""
+        """Begin another queue: the same options, no photos. Read the list of networks again."""
         self.sources.clear()
         self.options.set_output(None)
         self.options.show_networks(self._services.networks())
@@ -177,7 +179,7 @@ class SetupPage(QWidget):
     def _recipe(self, choices: SetupChoices) -> BatchRecipe:
         return recipe_of(choices, variants_of(choices.templates), self._services.settings())
 
-    # What would come of it.
+    # What would be done.
 
     def _changed(self) -> None:
         self.stop_looking()
@@ -209,7 +211,7 @@ class SetupPage(QWidget):
             self.check.setEnabled(False)
 
     def _look(self) -> None:
-        """How many photos these are, and whether their names fit."""
+        """Count the photos and check the names of their cutouts."""
 
         def done(plan: Plan) -> None:
             self._show_plan(plan)
@@ -223,7 +225,7 @@ class SetupPage(QWidget):
         self._show_example(self.choices)
 
     def _check(self) -> None:
-        """The dry run."""
+        """Plan and estimate, without writing anything."""
         items = list(self._open_queue.items.values())
 
         def more(plan: Plan, progress: Progress) -> Sequence[str]:
@@ -250,7 +252,7 @@ class SetupPage(QWidget):
         self._plan(done)
 
     def _plan(self, done: Callable[..., None], more: Callable[[Plan, Progress], Sequence[str]] | None = None) -> None:
-        """Look and plan on a worker; `done` gets the plan, with `more` both."""
+        """Search and plan on a worker: done(plan), or done((plan, more(plan, progress))) with `more`."""
         self.stop_looking()
         self._pause.stop()
         choices, ledger = self.choices, self._services.ledger
@@ -271,7 +273,7 @@ class SetupPage(QWidget):
                 self._show_looking(False)
 
         def moved(stage: str, fraction: float) -> None:
-            self._bar.setRange(0, 0 if stage == "scan" else 1000)
+            self._bar.setRange(0, 0 if stage == Stage.SCAN else 1000)
             self._bar.setValue(round(1000 * fraction))
 
         self._show_looking(True)
@@ -294,15 +296,17 @@ class SetupPage(QWidget):
 
 
 def brief(plan: Plan) -> list[str]:
-    """What a plan comes to, without looking into the photos."""
+    """A plan in a few sentences, without reading the photos."""
     todo, skipped = len(plan.todo), len(plan.skipped)
     lines = [f"{count(todo, 'photo')} to do" + (f", {skipped:,} up to date." if skipped else ".")]
     if plan.collisions:
         first = plan.collisions[0]
         others = f", and {len(plan.collisions) - 1:,} more" if len(plan.collisions) > 1 else ""
-        lines.append(f"{first.source.name} gets the name {first.given.name}, because {first.other.name} has {first.wanted.name}{others}.")
+        lines.append(
+            f"{first.source.name} is saved as {first.given.name}, because {first.wanted.name} is taken by {first.other.name}{others}."
+        )
     if plan.replaced:
         lines.append(f"{count(plan.replaced, 'file')} will be replaced.")
     if plan.numbered:
-        lines.append(f"{count(plan.numbered, 'cutout')} will get a number: something else has the name.")
+        lines.append(f"{count(plan.numbered, 'cutout')} will get a number because the name is taken.")
     return lines + [sentence for _, sentence in plan.problems]

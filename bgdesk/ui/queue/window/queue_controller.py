@@ -1,4 +1,4 @@
-"""Between the main window and the queue: its window, photos that are fixed in the editor, and the way out. Made when it is first needed."""
+"""Connects the queue to the main window: its window, photos that are fixed in the editor, and the end of the program."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from bgdesk.batch.run.queue import Phase, Queue, QueueInfo
 from bgdesk.batch.workers.photo_job import thumbnail, write
 from bgdesk.core.cutout import Cutout
 from bgdesk.engine.confidence import PASS
+from bgdesk.files.find import SUFFIXES
 from bgdesk.files.load import LoadedImage
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.system import show_outside
@@ -32,7 +33,7 @@ from bgdesk.ui.services import Services
 
 @dataclass(frozen=True)
 class _Fixing:
-    """The item in the editor. was_open: its photo was in the film strip already, and stays there."""
+    """The item that is being fixed. was_open: its photo was in the film strip before, so it stays there."""
 
     id: int
     source: Path
@@ -40,7 +41,7 @@ class _Fixing:
 
 
 class QueueController:
-    """tell: in the main window. configure: take over and write settings. fix_bar: of the main window."""
+    """Made when the queue is first needed. tell: shows a message in the main window. configure: takes over and writes settings."""
 
     def __init__(
         self,
@@ -56,7 +57,7 @@ class QueueController:
         self.open_queue = OpenQueue(paths.data_folder(), services.pools(), services.post)
         ask = services.ask
         setup = SetupServices(
-            ask_files=lambda: ask.photos(self.window, _suffixes()),
+            ask_files=lambda: ask.photos(self.window, SUFFIXES),
             ask_folder=lambda title: ask.folder(self.window, title),
             networks=services.store.statuses,
             settings=lambda: self._session.settings,
@@ -84,7 +85,7 @@ class QueueController:
         self.window.tint(icons)
 
     def show(self, sources: Sequence[Path] = ()) -> None:
-        """Bring the window up; with sources, set up a queue of them."""
+        """Show the queue window; with sources, set up a queue of them."""
         if sources:
             self.window.take(list(sources))
         else:
@@ -92,7 +93,7 @@ class QueueController:
         self._raise(self.window)
 
     def resume(self, folder: Path) -> None:
-        """Go on with a queue that was left."""
+        """Continue an unfinished queue."""
         self.open_queue.open(folder, True, self.window.show_progress)
         self._raise(self.window)
 
@@ -102,7 +103,7 @@ class QueueController:
         window.raise_()
         window.activateWindow()
 
-    # Ways out of the queue's window.
+    # What the queue window asks for.
 
     def _open(self, source: Path) -> None:
         self._session.open([source])
@@ -131,10 +132,10 @@ class QueueController:
 
     def _hidden(self) -> None:
         if self.open_queue.running:
-            self._tell(Message(Severity.INFO, "The queue goes on. Ctrl+B shows it."))
+            self._tell(Message(Severity.INFO, "The queue continues. Ctrl+B shows it."))
 
     def _pass_on(self, text: str, error: bool) -> None:
-        """What the queue's window would say, if it were there."""
+        """Say it in the main window while the queue window is hidden."""
         if not self.window.isVisible():
             self._tell(Message(Severity.ERROR if error else Severity.INFO, text))
 
@@ -160,7 +161,7 @@ class QueueController:
         )
 
     def fix(self, id: int) -> None:
-        """Open the item's photo in the editor; what is made of it there can be put back."""
+        """Open the item's photo in the editor, from where its new cut-out can be put back."""
         item = self.open_queue.item(id)
         if item is None:
             return
@@ -171,7 +172,7 @@ class QueueController:
         self._raise(self._main)
 
     def put_back(self) -> None:
-        """The cut-out on the canvas replaces the queued one; then the review goes on."""
+        """Replace the queued cut-out by the one on the canvas, and go on with the review."""
         fixing, photo = self._fixing, self._session.current
         if fixing is None or photo is None or not self.can_put_back:
             return
@@ -183,7 +184,7 @@ class QueueController:
                 return
 
             def work(queue: Queue) -> Path | None:
-                if queue.item(fixing.id) is None or loaded is None:  # taken out of the queue meanwhile
+                if queue.item(fixing.id) is None or loaded is None:  # removed from the queue meanwhile
                     self._services.post(lambda: end(False))
                     return None
                 try:
@@ -204,7 +205,7 @@ class QueueController:
                     self._session.remove(key)
 
             self.open_queue.do(work, done)
-            self.window.review.fixed(fixing.id)  # at once: nobody is to judge it while it is written
+            self.window.review.fixed(fixing.id)  # at once: nobody should judge it while it is written
             self._leave_fix()
 
         self._session.cutout(then)
@@ -226,7 +227,7 @@ class QueueController:
     # Leaving.
 
     def may_end(self) -> bool:
-        """Whether the program may end now. That a queue goes on at the next start is said once in a person's life."""
+        """Whether the program may end now. The first time that a queue still runs, the person is told that it goes on at the next start."""
         queue = self.open_queue.queue
         if queue is None or not self.open_queue.running or self._session.settings.queue_told:
             return True
@@ -244,7 +245,7 @@ class QueueController:
 
 
 def ended(title: str, summary: Summary) -> str:
-    """What is said of a queue that has come to its end, or was stopped."""
+    """What the main window says when a queue is finished or stopped."""
     parts = [f"{summary.finished:,} of {count(summary.total, 'photo')}"]
     if summary.counts.get(State.REVIEW):
         parts.append(need_review(summary.counts[State.REVIEW]))
@@ -254,7 +255,7 @@ def ended(title: str, summary: Summary) -> str:
 
 
 def unfinished(home: Path) -> list[QueueInfo]:
-    """Queues with photos left that nobody works on; on any thread."""
+    """Unfinished queues that no bgdesk has open; callable on any thread."""
     from bgdesk.batch.run.queue import queues
 
     return [
@@ -262,9 +263,3 @@ def unfinished(home: Path) -> list[QueueInfo]:
         for info in queues(home)
         if info.kind is QueueKind.BATCH and not info.locked and any(info.counts.get(s, 0) for s in info.counts if s.open)
     ]
-
-
-def _suffixes() -> tuple[str, ...]:
-    from bgdesk.files.load import SUFFIXES
-
-    return SUFFIXES

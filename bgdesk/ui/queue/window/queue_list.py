@@ -1,4 +1,4 @@
-"""The page of the queue's window that lists the queues there are: to go on with, to look over, or to forget."""
+"""The page of the queue window that lists all queues."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ _WIDEST = 720
 
 
 class QueueListPage(QWidget):
-    """resume(folder), look(folder) and review(folder): open it so. forget(info): take it off the list. new: set one up."""
+    """Shows a card for each queue. The signals are the buttons: resume, look and review get the queue's folder, forget its info."""
 
     resume = Signal(object)
     look = Signal(object)
@@ -52,7 +52,7 @@ class QueueListPage(QWidget):
         layout.addWidget(scroll)
 
     def show_queues(self, infos: Sequence[QueueInfo], open_folder: Path | None) -> None:
-        """Newest first. open_folder: of the one that this window has open."""
+        """Show these, newest first. open_folder: of the queue that is open here."""
         while self._cards.count():
             entry = self._cards.takeAt(0)
             widget = entry.widget() if entry is not None else None
@@ -119,7 +119,7 @@ class QueueListPage(QWidget):
 
 
 class _Elided(QLabel):
-    """One line whose middle gives way where there is no room: neither end of a path can be spared."""
+    """Shows one line of text, shortened in the middle: both ends of a path matter."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -136,12 +136,12 @@ class _Elided(QLabel):
 
 
 def open_count(info: QueueInfo) -> int:
-    """How many photos of it are still to be done."""
+    """How many photos the queue has still to do."""
     return sum(number for state, number in info.counts.items() if state.open)
 
 
 def standing(info: QueueInfo, is_open: bool = False) -> list[str]:
-    """How far it is: `300 of 1,204 photos`, `3 need review`, …"""
+    """How far the queue is: `300 of 1,204 photos`, `3 need review`, …"""
     if info.damaged:
         return [info.damaged]
     total = sum(info.counts.values())
@@ -160,6 +160,6 @@ def standing(info: QueueInfo, is_open: bool = False) -> list[str]:
 
 
 def unfinished_text(info: QueueInfo) -> str:
-    """What the main window says of a queue that was left."""
+    """What the main window says about an unfinished queue."""
     total, left = sum(info.counts.values()), open_count(info)
     return f"A queue of {count(total, 'photo')} is not finished: {total - left:,} {'is' if total - left == 1 else 'are'} done."

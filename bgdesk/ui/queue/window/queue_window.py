@@ -1,4 +1,4 @@
-"""The queue's own window: the queues there are, a new one, how far the open one is, and its review."""
+"""The queue window and its pages: all queues, a new one, the progress of the open one, and its review."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,10 @@ class WindowActions:
 
 
 class QueueWindow(QWidget):
-    """Not modal and no child of the main window: both are worked with side by side. Closing it hides it; the queue goes on."""
+    """Shows one page at a time. It is independent of the main window; closing it hides it, and the queue goes on.
+
+    shown_page(page): another page is shown.
+    """
 
     shown_page = Signal(object)
 
@@ -152,7 +155,7 @@ class QueueWindow(QWidget):
     # Pages.
 
     def begin(self) -> None:
-        """The window comes up: the open queue, else those that there are, else a new one."""
+        """Choose the page to begin with: the open queue, else the list of queues, else a new queue."""
         if self._open_queue.queue is not None:
             if self.stack.currentWidget() in (self.list, self.setup):
                 self.show_progress()
@@ -207,7 +210,7 @@ class QueueWindow(QWidget):
             self._open_queue.create(plan.recipe, plan.planned, choices.title, plan.output, plan.existing, self.show_progress)
 
     def _may_leave(self) -> bool:
-        """Only one queue is open here; a running one is not ended behind somebody's back."""
+        """Whether another queue may be opened: a running one is not stopped without being asked."""
         queue = self._open_queue.queue
         if queue is None or not self._open_queue.running:
             return True
@@ -247,7 +250,7 @@ class QueueWindow(QWidget):
         self._taskbar.show(summary.finished / summary.total if running and summary.total else None, summary.open if running else 0)
 
     def _waiting(self, summary: Summary) -> int:
-        """Photos that nobody has judged; the pending decision is one."""
+        """How many photos wait for a decision. A pending decision has not reached the queue, so it is subtracted."""
         pending = self.review.deck.pending
         item = None if pending is None else self._open_queue.item(pending.id)
         return summary.counts.get(State.REVIEW, 0) - (item is not None and item.state is State.REVIEW)
@@ -261,7 +264,7 @@ class QueueWindow(QWidget):
         else:
             self.messages.dismiss()
 
-    # In and out.
+    # Dropping and closing.
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if incoming.paths(event.mimeData()):
@@ -277,7 +280,7 @@ class QueueWindow(QWidget):
         self.take(incoming.paths(event.mimeData()))
 
     def take(self, paths: list[Path]) -> None:
-        """Set up a queue of these, with what is in its list already if one is being set up."""
+        """Set up a queue of these photos, or add them to the one that is being set up."""
         if self.stack.currentWidget() is not self.setup:
             self.show_setup()
         self.setup.sources.add(paths)
@@ -286,11 +289,11 @@ class QueueWindow(QWidget):
     def closeEvent(self, event: QCloseEvent) -> None:
         self.review.settle()
         self.setup.stop_looking()
-        event.accept()  # it is hidden, and kept with all that it shows
+        event.accept()  # the window is hidden and keeps what it shows
         self._actions.hidden()
 
     def end(self) -> None:
-        """The program ends: carry out what was said, and let go of threads."""
+        """The program ends: carry out the last decision and end the threads."""
         self.review.settle()
         self.setup.stop_looking()
         self._taskbar.show(None, 0)
@@ -300,4 +303,4 @@ class QueueWindow(QWidget):
 
 
 def _ignore(_result: bool) -> None:
-    """Shortcuts answer nothing."""
+    """Drop a result: shortcuts need a function that returns None."""

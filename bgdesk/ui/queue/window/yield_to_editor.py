@@ -1,4 +1,4 @@
-"""Editing goes on while a queue runs: what a person does there comes first."""
+"""Pauses the queue's work while a person works in the editor."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ REST_MS = 1000
 
 
 class YieldToEditor(QObject):
-    """Strokes overtake the queue: its workers pause while a person paints or waits for the editor, and for a moment after."""
+    """Lets the queue's workers pause while the person paints or waits for the editor, and for a moment after. pause(paused): does it."""
 
     def __init__(self, session: Session, pause: Callable[[bool], None], rest_ms: int = REST_MS) -> None:
         super().__init__()
