@@ -283,6 +283,7 @@ def test(arguments: list[str]) -> int:
     results["networks"] = step("networks", fill)
     results["ruff check"] = step("ruff check", [venv_program("ruff"), "check", "."])
     results["ruff format"] = step("ruff format", [venv_program("ruff"), "format", "--check", "."])
+    results["vulture"] = step("vulture", [python, "-m", "vulture"])
     results["mypy"] = step("mypy", [python, "-m", "mypy"])
     results["import rules"] = step("import rules", [venv_program("lint-imports"), "--no-logo"])
     failed = [title for title, ok in results.items() if not ok]

@@ -95,7 +95,7 @@ def times(x):
     return x * FACTOR
 
 assert times(21) == 21 * FACTOR
-print("compiled" if times.was_compiled else "loaded")
+print("compiled" if times.stats.cache_misses else "loaded")
 """
 
 
@@ -262,7 +262,7 @@ for side, depth, whole, writeable in product((96, 1056), (np.uint8, np.uint16), 
 kernels = prepare.all_kernels()
 assert warmed == {kernel.__name__: (True, kernel.signatures) for kernel in kernels}
 assert all(len(kernel.signatures) == len(kernel.declared) for kernel in kernels)
-print([kernel.__name__ for kernel in kernels if kernel.was_compiled])
+print([kernel.__name__ for kernel in kernels if kernel.stats.cache_misses])
 """
 
 
