@@ -152,7 +152,7 @@ def ensure_environment(extras: Sequence[str] = ()) -> None:
     package = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     say("Installing bgdesk and what it needs. The first time this takes a few minutes.")
     started = time.monotonic()
-    install = [
+    install: list[str | Path] = [
         venv_program("python"),
         "-m",
         "pip",
@@ -279,10 +279,11 @@ def test(arguments: list[str]) -> int:
     ensure_kernels()
     python = venv_program("python")
     results: dict[str, bool] = {}
-    fill = [venv_program("python"), ROOT / "packaging" / "fill_test_cache.py", TEST_HOME, *TEST_NETWORKS]
+    fill: list[str | Path] = [venv_program("python"), ROOT / "packaging" / "fill_test_cache.py", TEST_HOME, *TEST_NETWORKS]
     results["networks"] = step("networks", fill)
     results["ruff check"] = step("ruff check", [venv_program("ruff"), "check", "."])
     results["ruff format"] = step("ruff format", [venv_program("ruff"), "format", "--check", "."])
+    results["vulture"] = step("vulture", [python, "-m", "vulture"])
     results["mypy"] = step("mypy", [python, "-m", "mypy"])
     results["import rules"] = step("import rules", [venv_program("lint-imports"), "--no-logo"])
     failed = [title for title, ok in results.items() if not ok]
@@ -305,8 +306,8 @@ def build(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
         work = Path(scratch)
         python, kernels = venv_program("python"), work / "kernels"
-        places = ["--distpath", work / "dist", "--workpath", work / "work"]
-        make = {
+        places: list[str | Path] = ["--distpath", work / "dist", "--workpath", work / "work"]
+        make: dict[str, list[str | Path]] = {
             "kernels": [python, ROOT / "packaging" / "kernels.py", kernels],
             "PyInstaller": [python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", *places, SPEC, "--", kernels],
         }

@@ -24,7 +24,7 @@ def managers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., N
         for name in names:
             (tmp_path / name).touch(mode=0o755)
         monkeypatch.setenv("PATH", str(tmp_path))
-        monkeypatch.setattr(system_needs.os, "geteuid", lambda: 0 if root else 1000, raising=False)
+        monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000, raising=False)
 
     return make
 
@@ -86,7 +86,7 @@ def apt(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         calls.append(command)
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(system_needs.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     return calls
 
 

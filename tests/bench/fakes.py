@@ -1,11 +1,13 @@
 """An engine that knows the truth of the pictures it was told about, and errs as much as it is asked to."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
+from bgdesk.bench.setup import Data, MeasuredEngine, Setup
 from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineStatus, Reach
@@ -18,14 +20,12 @@ from bgdesk.engine.confidence import judge
 from tests.fakes.engine import FakeEngine
 
 
-class TruthfulEngine(FakeEngine):
+class ToldEngine(FakeEngine):
     """say: pixels -> matte. mend: (matte inside the stroke's rectangle, rectangle) -> what re-matting makes of it."""
-
-    LOADED: ClassVar[EngineStatus] = EngineStatus(device="fake", precision="bf16", model="fake")
 
     def __init__(self, say: Callable[[Pixels], Alpha], mend: Callable[[Alpha, Rect], Alpha] | None = None) -> None:
         super().__init__()
-        self.status = self.LOADED
+        self.status = EngineStatus(device="fake", precision="bf16", model="fake")
         self._say, self._mend = say, mend or (lambda patch, rect: patch)
         self.rois: list[Rect] = []
 
@@ -49,7 +49,7 @@ class TruthfulEngine(FakeEngine):
         again: bool | None = None,
     ) -> Patch:
         self.rois.append(roi)
-        return Patch(rect=roi, alpha=self._mend(alpha[roi.slices], roi).astype(np.float32), labels=labels[roi.slices].copy())
+        return Patch(rect=roi, alpha=self._mend(alpha[roi.slices], roi).astype(np.float32), labels=labels[roi.slices])
 
     def colours_of(self, pixels: Pixels, alpha: Alpha, recipe: MatteRecipe = MatteRecipe()) -> Pixels:
         return pixels
@@ -58,9 +58,32 @@ class TruthfulEngine(FakeEngine):
         return judge(pixels, cutout, lambda part: self.mirrored(pixels, part))
 
     def mirrored(self, pixels: Pixels, part: Rect) -> Alpha:
-        return self._say(pixels[part.slices])
+        return self.segment(pixels[part.slices])
 
 
 def by_brightness(pixels: Pixels) -> Alpha:
     """A matte from any picture: its green, smoothed."""
-    return np.asarray(cv2.GaussianBlur(pixels[..., 1].astype(np.float32) / 255, (0, 0), 2), np.float32)
+    return blurred(pixels[..., 1].astype(np.float32) / np.float32(255), 2)
+
+
+def blurred(alpha: Alpha, deviation: float) -> Alpha:
+    smooth: Any = cv2.GaussianBlur(alpha, (0, 0), deviation)
+    answer: Alpha = smooth
+    return answer
+
+
+NO_DATA = Data()
+
+
+def setup_with(data: Data = NO_DATA, engine: MeasuredEngine | None = None, **more: Any) -> Setup:
+    """A quick bench of `engine` (by_brightness if None)."""
+    chosen = engine or ToldEngine(by_brightness)
+
+    def open_engine(model: str | None = None, device: str = "auto", precision: str = "auto") -> MeasuredEngine:
+        return chosen
+
+    def open_given(matte: Alpha) -> MeasuredEngine:
+        return ToldEngine(lambda pixels: matte)
+
+    wanted: dict[str, Any] = {"onnx": Path("nowhere"), "quick": True} | more
+    return Setup(open_engine, open_given, data, **wanted)
