@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from bgdesk.bench.bench_report import Bar, Figure, Report, at_least, at_most, to_text
 from bgdesk.bench.cases import metrics
 from bgdesk.bench.cases.trials import Trial, trials
-from bgdesk.bench.setup import Engine, Setup, sort_folders, timed
+from bgdesk.bench.setup import MeasuredEngine, Setup, sort_folders, timed
 from bgdesk.core.arrays import Alpha, to_uint8
 from bgdesk.core.geometry import Rect
-from bgdesk.engine.confidence import CHEAP, FAIL, GOOD, LOOKED, OPEN, PASS, Model, measured, troubles
+from bgdesk.engine.confidence import CHEAP, FAIL, GOOD, LOOKED, OPEN, PASS, ConfidenceModel, measured, troubles
 from bgdesk.files.load import load
 
 Floats = NDArray[np.float64]
@@ -120,7 +120,7 @@ def _share(name: str, part: NDArray[np.bool_], whole: NDArray[np.bool_], bar: Ba
     return Figure(name, float(part[whole].mean()), bar=bar, note=note)
 
 
-def _cost(setup: Setup, engine: Engine) -> Iterator[Figure]:
+def _cost(setup: Setup, engine: MeasuredEngine) -> Iterator[Figure]:
     """Seconds on the photos that were given alone; on the photo for timing if there are none."""
     paths = setup.data.backgrounds[: 2 if setup.quick else None]
     photos = [to_uint8(load(path).pixels) for path in paths] or [setup.photo()[1]]
@@ -176,7 +176,7 @@ _PRIOR = {
 }  # fmt: skip
 
 
-def fitted(records: Sequence[Record], names: Sequence[str]) -> Model:
+def fitted(records: Sequence[Record], names: Sequence[str]) -> ConfidenceModel:
     """The most likely weights for `names`, none below 0, drawn towards the prior."""
     there = [record for record in records if record.features["subject"] > 0]
     x = np.array([[-troubles(record.features)[name] for name in names] for record in there])
@@ -193,10 +193,12 @@ def fitted(records: Sequence[Record], names: Sequence[str]) -> Model:
         answer[1:] = np.maximum(answer[1:], 0)
         last, pace = pace, (1 + (1 + 4 * pace**2) ** 0.5) / 2
         ahead = answer + (last - 1) / pace * (answer - before)
-    return Model(round(float(answer[0]), 2), {name: round(float(found), 2) for name, found in zip(names, answer[1:], strict=True)})
+    return ConfidenceModel(
+        round(float(answer[0]), 2), {name: round(float(found), 2) for name, found in zip(names, answer[1:], strict=True)}
+    )
 
 
-def fit(records: Sequence[Record]) -> tuple[Model, Model]:
+def fit(records: Sequence[Record]) -> tuple[ConfidenceModel, ConfidenceModel]:
     """(without, with the second look)."""
     return fitted(records, list(CHEAP.weights)), fitted(records, list(LOOKED.weights))
 
@@ -210,7 +212,7 @@ def cross_validated(records: Sequence[Record]) -> list[Judged]:
     return judged
 
 
-def _value(record: Record, cheap: Model, looked: Model) -> float:
+def _value(record: Record, cheap: ConfidenceModel, looked: ConfidenceModel) -> float:
     if record.features["subject"] == 0:
         return 0.0
     first = cheap.value(record.features)

@@ -60,9 +60,14 @@ class Format(Enum):
         return next((each for each in cls if path.suffix.lower() in each.suffixes), None)
 
     @classmethod
-    def known(cls) -> str:
-        """The suffixes that a person may choose from, in words: ".png or .psd"."""
-        return _listed([each.suffix for each in cls])
+    def known(cls, opacity_alone: bool = False) -> str:
+        """The suffixes that a person may choose from, in words: ".png or .psd". opacity_alone: of formats that can hold that."""
+        return _listed([each.suffix for each in cls if each.facts.opacity_alone or not opacity_alone])
+
+    @classmethod
+    def titles_with_opacity_alone(cls) -> str:
+        """The formats that can hold the opacity alone, in words."""
+        return _listed([each.facts.title for each in cls if each.facts.opacity_alone])
 
 
 FORMATS: Mapping[Format, FormatFacts] = {

@@ -13,12 +13,14 @@ class Stage(StrEnum):
 
     LOAD = "load"
     ENGINE = "engine"
+    PREPARE = "prepare"
     NETWORK = "network"
     TRIMAP = "trimap"
     ALPHA = "alpha"
     REMATTE = "rematte"
     FOREGROUND = "foreground"
     CONFIDENCE = "confidence"
+    FINISH = "finish"
     SAVE = "save"
 
     DOWNLOAD = "download"

@@ -20,7 +20,6 @@ from bgdesk.core import trimap as trimaps
 from bgdesk.core.arrays import Trimap, to_uint8
 from bgdesk.core.errors import LoadError
 from bgdesk.core.geometry import Size
-from bgdesk.files.find import SUFFIXES
 from bgdesk.files.metadata import LoadedImage
 from bgdesk.files.readers import pillow_read
 from bgdesk.files.readers.cut_short import ends_early
@@ -28,7 +27,7 @@ from bgdesk.files.readers.decoded import DAMAGED, ENDS_EARLY, MAX_PIXELS, Decode
 from bgdesk.files.readers.orient import upright
 from bgdesk.files.readers.sniff import HEAD, Kind, Stranger, sniff
 
-__all__ = ["SUFFIXES", "LoadedImage", "load", "load_trimap", "measure", "preview"]
+__all__ = ["LoadedImage", "load", "load_trimap", "measure", "preview"]
 
 _EARLY = re.compile(r"truncated|unexpected end|end of file|\beof\b|broken data stream|not enough (image )?data|premature", re.IGNORECASE)
 
@@ -204,8 +203,8 @@ def _quieten() -> None:
 
     Set at every call because test runners and other libraries reset the filters; setting the same one again is cheap.
     """
-    warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|psd_tools)(\.|$)")
-    for name in ("PIL", "pillow_heif", "psd_tools"):
+    warnings.filterwarnings("ignore", module=r"(PIL|pi_heif|psd_tools)(\.|$)")
+    for name in ("PIL", "pi_heif", "psd_tools"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     # Pillow's own reader of uncompressed TIFF garbles 16-bit pictures whose channels are stored apart; libtiff does not.

@@ -69,8 +69,7 @@ def _format_of(path: Path) -> Format:
 def _check_fits(cutout: Cutout, path: Path, format_: Format, alpha_only: bool) -> None:
     facts = format_.facts
     if alpha_only and not facts.opacity_alone:
-        able = [each for each in Format if each.facts.opacity_alone]
-        titles, suffixes = " or ".join(each.facts.title for each in able), " or ".join(each.suffix for each in able)
+        titles, suffixes = Format.titles_with_opacity_alone(), Format.known(opacity_alone=True)
         raise SaveError(
             f"{path.name} could not be saved: opacity alone is written as {titles} only. Choose a name that ends in {suffixes}."
         )

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,23 +17,16 @@ from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.events import Event, Message
 from bgdesk.app.work.jobs import Job, Jobs, Lane
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineStatus, Reach
 from bgdesk.core.errors import Cause, LoadError, SaveError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe, MatteRecipe
+from bgdesk.core.results import Coloured, Patch
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
 from bgdesk.files.load import LoadedImage
 
 WAIT = 10.0
-
-
-@dataclass(frozen=True)
-class Status:
-    device: str = ""
-    precision: str = ""
-    model: str | None = "fake"
-    notes: tuple[str, ...] = ()
-    instead_of: str = ""
 
 
 class FakeEngine:
@@ -42,20 +35,22 @@ class FakeEngine:
     The red channel decides: above 170 foreground, below 85 background, between unknown with alpha red / 255.
     """
 
-    REACH: ClassVar[int] = 24
+    MARGIN: ClassVar[int] = 24
     FLOW = 12  # with `flows`, a stroke's label reaches this far to the left and right
-    MARGIN = 5  # a patch is this much larger than its ROI
+    SEAM = 5  # a patch is this much larger than its ROI
 
     def __init__(self) -> None:
-        self.status = Status()
+        self.status = EngineStatus(model="fake")
         self.calls: list[tuple[str, Any]] = []
         self.threads: set[str] = set()
         self.failures: dict[str, Exception] = {}
         self.notes: tuple[str, ...] = ()  # about the engine
         self.photo_notes: tuple[str, ...] = ()
+        self.stroke_notes: tuple[str, ...] = ()
+        self.colour_notes: tuple[str, ...] = ()
         self.closed = False
         self.flows = False
-        self.reaches: list[tuple[str, Any, Any]] = []  # reach, fixed, again of every re-matting
+        self.reaches: list[tuple[Reach, Any, Any]] = []  # reach, fixed, again of every re-matting
         self.deaf = False  # while held, does not listen to cancelling
         self._gates: dict[str, threading.Event] = {}
         self._entered: Counter[str] = Counter()
@@ -92,7 +87,7 @@ class FakeEngine:
 
     # what the session calls
 
-    def warm(self, progress: Progress = silent) -> Status:
+    def warm(self, progress: Progress = silent) -> EngineStatus:
         self._enter("warm", None, progress)
         self.status = replace(self.status, device="cpu", precision="fp32")
         return self.status
@@ -107,28 +102,29 @@ class FakeEngine:
         return Cutout(pixels, alpha, self.colours_of(pixels, alpha), trimap, alpha, {"network": 0.5, "alpha": 0.25}, notes=notes)
 
     def rematte(
-        self, pixels: Any, trimap: Any, alpha: Any, roi: Rect, progress: Progress = silent, reach: str = "smart", **named: Any
-    ) -> tuple[Rect, Any]:
+        self, pixels: Any, labels: Any, alpha: Any, roi: Rect, progress: Progress = silent, *, reach: Reach = Reach.SMART, **named: Any
+    ) -> Patch:
+        trimap = labels.copy()
         self.reaches.append((reach, named.get("fixed"), named.get("again")))
         self._enter("rematte", roi, progress)
         assert pixels.shape[:2] == trimap.shape == alpha.shape
-        if self.flows and reach == "smart":
+        if self.flows and reach is Reach.SMART:
             row, column = (roi.top + roi.bottom) // 2, (roi.left + roi.right) // 2
             roi = Rect(roi.left - self.FLOW, roi.top, roi.right + self.FLOW, roi.bottom).intersect(Rect.of_shape(trimap.shape))
             fixed = named.get("fixed")
             part = trimap[roi.slices]
             part[... if fixed is None else ~fixed[roi.slices]] = trimap[row, column]
-        rect = roi.grow(self.MARGIN).intersect(Rect.of_shape(trimap.shape))
+        rect = roi.grow(self.SEAM).intersect(Rect.of_shape(trimap.shape))
         patch = self.alpha_of(pixels, trimap)[rect.slices].copy()
         # Outside the ROI, the patch is what was there: as the engine pins its border.
         inside = np.zeros(trimap.shape, bool)
         inside[roi.slices] = True
         patch[~inside[rect.slices]] = alpha[rect.slices][~inside[rect.slices]]
-        return rect, patch
+        return Patch(rect=rect, alpha=patch, labels=trimap[rect.slices], notes=self.stroke_notes)
 
-    def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Any:
+    def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
         self._enter("foreground", pixels.shape, progress)
-        return self.colours_of(pixels, alpha)
+        return Coloured(foreground=self.colours_of(pixels, alpha), notes=self.colour_notes)
 
     def close(self) -> None:
         self.closed = True
@@ -345,9 +341,9 @@ class Desk:
     @property
     def state(self) -> tuple[bytes, bytes]:
         """Trimap and alpha, to compare bit for bit."""
-        document = self.session.document
-        assert document is not None
-        return document.trimap.tobytes(), document.alpha.tobytes()
+        work = self.session.work
+        assert work is not None
+        return work.labels.tobytes(), work.solved.tobytes()
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from bgdesk.bench.fit_gate import Judged, Record
 from bgdesk.bench.setup import Data, Setup
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect
-from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS, Confidence, judge
+from bgdesk.core.results import Confidence
+from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS, judge
 from tests.bench.fakes import FakeEngine, by_brightness
 
 
@@ -230,8 +231,8 @@ def test_records_are_kept_and_fitted_again(object_folder: Path, tmp_path: Path, 
     monkeypatch.setattr(fit_gate, "records", None)  # read from the file, not measured again
     fit_gate.main(["--records", str(file)])
     assert capsys.readouterr().out == first
-    assert first.startswith("CHEAP = Model(best=")
-    assert "\nLOOKED = Model(best=" in first
+    assert first.startswith("CHEAP = ConfidenceModel(best=")
+    assert "\nLOOKED = ConfidenceModel(best=" in first
     assert "gate.pass, good among them" in first
 
 

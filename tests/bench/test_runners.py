@@ -88,7 +88,7 @@ def test_strokes_reach_the_engine_inside_the_photo() -> None:
     times = latency.stroke_times(fake, pixels, 4)
     assert len(times) == 4
     assert len(fake.rois) == 5  # one more, to warm up
-    assert all(Rect.of_shape(pixels.shape).contains(Rect(*roi)) for roi in fake.rois)
+    assert all(Rect.of_shape(pixels.shape).contains(roi) for roi in fake.rois)
 
 
 def test_strokes() -> None:

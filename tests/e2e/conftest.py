@@ -16,7 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from bgdesk.app.editing.document import Document
+from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.catalog import CatalogEntry, Source
 from bgdesk.app.networks.store import ModelStatus, ModelStore
 from bgdesk.app.session.session import Session
@@ -25,9 +25,12 @@ from bgdesk.app.work.jobs import Jobs
 from bgdesk.app.work.ports import DiskFiles
 from bgdesk.batch.run.queue import MakePool
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineStatus, Reach
 from bgdesk.core.errors import ModelError
+from bgdesk.core.formats import Format
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import Format, MatteRecipe
+from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Coloured, Patch
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
 from bgdesk.engine.pipeline import Pipeline
@@ -42,26 +45,17 @@ from tests.ui.fakes import Brake
 SIDE = 240
 
 
-@dataclass(frozen=True)
-class Status:
-    device: str = ""
-    precision: str = ""
-    model: str | None = None
-    notes: tuple[str, ...] = ()
-    instead_of: str = ""
-
-
 class Engine:
     """Bright pixels are the subject. Unknown pixels get the brightness as alpha. `hold` stops a stage until `release`."""
 
-    REACH: ClassVar[int] = 8
+    MARGIN: ClassVar[int] = 8
 
     def __init__(self) -> None:
-        self.status = Status()
+        self.status = EngineStatus()
         self.network = True
         self.calls: list[str] = []
         self.rois: list[Rect] = []
-        self.reaches: list[str] = []
+        self.reaches: list[Reach] = []
         self.qualities: list[str] = []
         self._gates: dict[str, threading.Event] = {}
 
@@ -78,9 +72,9 @@ class Engine:
         while gate is not None and not gate.wait(0.002):
             progress(stage, 0.3)
 
-    def warm(self, progress: Progress = silent) -> Status:
+    def warm(self, progress: Progress = silent) -> EngineStatus:
         self._enter("warm", progress)
-        self.status = Status("cpu", "bf16", "fake")
+        self.status = EngineStatus(device="cpu", precision="bf16", model="fake")
         return self.status
 
     def auto(self, pixels: Any, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
@@ -88,7 +82,7 @@ class Engine:
         self.qualities.append(recipe.quality.value)
         if not self.network:
             raise ModelError("No network is installed. Install one with: bgdesk models install fake")
-        self.status = Status("cpu", "bf16", "fake")
+        self.status = EngineStatus(device="cpu", precision="bf16", model="fake")
         grey = pixels[..., 0].astype(np.float32) / np.iinfo(pixels.dtype).max
         trimap = np.full(grey.shape, Label.UNKNOWN, np.uint8)
         trimap[grey > 0.7] = Label.FOREGROUND
@@ -97,7 +91,7 @@ class Engine:
         return Cutout(
             pixels,
             alpha,
-            self.foreground(pixels, alpha, recipe=recipe),
+            self.foreground(pixels, alpha, recipe=recipe).foreground,
             trimap,
             alpha,
             {"network": 0.5, "alpha": 0.03},
@@ -109,23 +103,23 @@ class Engine:
         )
 
     def rematte(
-        self, pixels: Any, trimap: Any, alpha: Any, roi: Rect, progress: Progress = silent, reach: str = "smart", **named: Any
-    ) -> tuple[Rect, Any]:
+        self, pixels: Any, labels: Any, alpha: Any, roi: Rect, progress: Progress = silent, *, reach: Reach = Reach.SMART, **named: Any
+    ) -> Patch:
         self._enter("alpha", progress)
         self.rois.append(roi)
         self.reaches.append(reach)
-        rect = roi.grow(self.REACH).intersect(Rect.of_shape(trimap.shape))
+        rect = roi.grow(self.MARGIN).intersect(Rect.of_shape(labels.shape))
         solved = alpha.copy()
         grey = pixels[..., 0].astype(np.float32) / np.iinfo(pixels.dtype).max
-        solved[roi.slices] = self._solve(grey, trimap)[roi.slices]
-        return rect, solved[rect.slices]
+        solved[roi.slices] = self._solve(grey, labels)[roi.slices]
+        return Patch(rect=rect, alpha=solved[rect.slices], labels=labels[rect.slices].copy())
 
-    def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Any:
+    def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
         """The photo's own colours; darker with less strength, so that it shows, and black in one corner where spill is to go."""
         colours = np.rint(pixels * (0.5 + 0.5 * recipe.strength)).astype(pixels.dtype)
         if recipe.spill is not None:
             colours[:2, :2] = 0
-        return colours
+        return Coloured(foreground=colours)
 
     def close(self) -> None:
         self.calls.append("close")
@@ -296,10 +290,10 @@ class Desk:
         QApplication.processEvents()
 
     @property
-    def document(self) -> Document:
-        document = self.session.document
-        assert document is not None
-        return document
+    def work(self) -> Work:
+        work = self.session.work
+        assert work is not None
+        return work
 
     def until(self, condition: Callable[[], bool]) -> None:
         self.qtbot.waitUntil(condition, timeout=10_000)
@@ -315,7 +309,7 @@ class Desk:
     def open(self, path: Path) -> None:
         """Drop one photo and wait for its cut-out."""
         self.drop(path)
-        self.until(lambda: self.session.document is not None and self.document.path == path and self.document.has_alpha)
+        self.until(lambda: self.session.work is not None and self.work.path == path and self.work.has_alpha)
         self.settle()
 
     def settle(self) -> None:

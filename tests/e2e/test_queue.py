@@ -191,8 +191,8 @@ def test_fix_in_the_editor_replaces_the_queued_one(start: Callable[..., Queue], 
     queue.desk.until(lambda: queue.window.review.canvas.picture is not None)
     assert not queue.desk.window.actions_["action.put_back"].isEnabled()
     queue.key(Qt.Key.Key_F)
-    queue.desk.until(lambda: queue.desk.session.document is not None and queue.desk.document.has_alpha)
-    assert queue.desk.document.path == folder / "2-doubt.png"
+    queue.desk.until(lambda: queue.desk.session.work is not None and queue.desk.work.has_alpha)
+    assert queue.desk.work.path == folder / "2-doubt.png"
     assert queue.desk.control("fix.text").text().startswith("2-doubt.png is in review")
     queue.desk.settle()
     queue.desk.stroke((5, 5), (5, 6))  # foreground in a corner
@@ -226,7 +226,7 @@ def test_a_fix_that_is_left_stays_in_review(start: Callable[..., Queue], folder:
     queue.desk.until(queue.finished)
     queue.window.show_review()
     queue.key(Qt.Key.Key_F)
-    queue.desk.until(lambda: queue.desk.session.document is not None and queue.desk.document.has_alpha)
+    queue.desk.until(lambda: queue.desk.session.work is not None and queue.desk.work.has_alpha)
     queue.desk.control("fix.leave").click()
     assert queue.desk.control("fix.bar").isHidden()
     assert queue.counts()["review"] == 3
@@ -239,14 +239,14 @@ def test_strokes_hold_the_workers(start: Callable[..., Queue], folder: Path, tmp
     set_up(queue, folder, tmp_path / "out")
     queue.desk.until(lambda: queue.room.summary.finished == 1)
     queue.desk.open(photo)
-    queue.desk.until(lambda: brake.holds[-1:] == [False])  # the photo is cut out, and the queue goes on
-    brake.holds.clear()
+    queue.desk.until(lambda: brake.pauses[-1:] == [False])  # the photo is cut out, and the queue goes on
+    brake.pauses.clear()
     queue.desk.press(30, 30)
     queue.desk.move(40, 30)
-    queue.desk.until(lambda: brake.holds == [True])
+    queue.desk.until(lambda: brake.pauses == [True])
     queue.desk.release(50, 30)
     queue.desk.settle()
-    queue.desk.until(lambda: brake.holds == [True, False])
+    queue.desk.until(lambda: brake.pauses == [True, False])
 
 
 def test_quitting_says_once_that_a_running_queue_goes_on(start: Callable[..., Queue], folder: Path, tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ def test_what_happens_while_the_queues_window_is_closed_is_said_in_the_main_wind
     brake.set(None)
     messages = queue.desk.window.messages
     queue.desk.until(lambda: messages.message.text.startswith("The queue shoes is finished"))
-    assert messages.message.text == "The queue shoes is finished: 8 of 8 photos, 3 to review, 1 failed. Ctrl+B shows it."
+    assert messages.message.text == "The queue shoes is finished: 8 of 8 photos, 3 need review, 1 failed. Ctrl+B shows it."
 
 
 def test_the_list_shows_forgets_and_makes_queues(start: Callable[..., Queue], folder: Path, tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_the_list_shows_forgets_and_makes_queues(start: Callable[..., Queue], fo
     assert made is not None
     queue.click("queue_window.queues")
     queue.desk.until(lambda: queue.shows(queue.window.list))
-    assert queue.control(f"queues.{made.id}.state").text() == "8 of 8 photos · 3 to review · 1 failed · open here"
+    assert queue.control(f"queues.{made.id}.state").text() == "8 of 8 photos · 3 need review · 1 failed · open here"
     queue.room.leave()
     queue.desk.until(lambda: queue.room.queue is None)
     queue.window.show_list()
@@ -346,7 +346,7 @@ def test_rows_are_retried_moved_removed_and_opened(start: Callable[..., Queue], 
     assert [model.item_at(row).name for row in range(model.rowCount())] == ["3.png"]
     table.selectRow(0)
     QTest.keyClick(table, Qt.Key.Key_Return)
-    queue.desk.until(lambda: queue.desk.session.document is not None and queue.desk.document.path == folder / "3.png")
+    queue.desk.until(lambda: queue.desk.session.work is not None and queue.desk.work.path == folder / "3.png")
     assert not (tmp_path / "out" / "8.png").exists()
 
 
@@ -470,9 +470,9 @@ def test_the_states_of_the_table_are_told_by_word_and_the_progress_by_number(
     set_up(queue, folder, tmp_path / "out")
     queue.desk.until(queue.finished)
     queue.desk.until(lambda: queue.control("queue.done").text() == "8 of 8 photos")
-    assert queue.control("queue.figures").text() == "Finished · 3 to review · 1 failed"
+    assert queue.control("queue.figures").text() == "Finished · 3 need review · 1 failed"
     assert queue.control("queue.bar").value() == 8
-    assert queue.control("queue.chip.review").text() == "To review 3"
+    assert queue.control("queue.chip.review").text() == "Needs review 3"
     assert queue.control("queue_window.review").text() == "Review 3"
     assert not queue.control("queue.go").isVisible()
     failed = next(item for item in queue.room.items.values() if item.state is State.FAILED)

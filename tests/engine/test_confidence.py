@@ -13,14 +13,14 @@ from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Confidence
 from bgdesk.core.tasks import Cancelled, silent
 from bgdesk.core.trimap import from_matte
 from bgdesk.engine import confidence
-from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, OPEN, PASS, Confidence, judge, measured, troubles
-from bgdesk.engine.networks import device as device_module
+from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, OPEN, PASS, judge, measured, troubles
 from bgdesk.engine.networks import weights as weights_module
 from bgdesk.engine.networks.device import Device, Machine, OutOfMemory, Run
-from bgdesk.engine.networks.nets import NETS
+from bgdesk.engine.networks.nets.architectures import NETS
 from bgdesk.engine.networks.segment import mirrored
 from bgdesk.engine.networks.weights import Weights
 from bgdesk.engine.pipeline import Pipeline
@@ -96,7 +96,7 @@ def test_a_sharp_subject_on_its_own_passes_without_a_second_look() -> None:
 
 
 @pytest.mark.parametrize(
-    ("opacity", "words"), [(0.0, "No subject was found."), (0.3, "No subject was found."), (1.0, "Nothing was taken away")]
+    ("opacity", "words"), [(0.0, "No subject was found."), (0.3, "No subject was found."), (1.0, "Nothing was removed")]
 )
 def test_nothing_and_everything_are_no_cutouts(opacity: float, words: str) -> None:
     alpha = np.full((90, 120), opacity, np.float32)
@@ -215,7 +215,7 @@ def test_what_the_solver_changed_counts() -> None:
 
 
 @pytest.mark.parametrize("model", [CHEAP, LOOKED])
-def test_the_weights_make_sense(model: confidence.Model) -> None:
+def test_the_weights_make_sense(model: confidence.ConfidenceModel) -> None:
     assert all(weight >= 0 for weight in model.weights.values())
     assert set(model.weights) <= set(
         troubles(dict.fromkeys((*["doubt", "moved", "width", "faint", "stray", "holes", "border", "sides", "subject"], "agreement"), 0.1))
@@ -225,7 +225,7 @@ def test_the_weights_make_sense(model: confidence.Model) -> None:
 
 @pytest.mark.parametrize("model", [CHEAP, LOOKED])
 @given(found=FEATURES, name=st.sampled_from(["doubt", "moved", "width", "faint", "stray", "holes", "border"]), more=SHARES)
-def test_more_trouble_never_raises_the_value(model: confidence.Model, found: dict[str, float], name: str, more: float) -> None:
+def test_more_trouble_never_raises_the_value(model: confidence.ConfidenceModel, found: dict[str, float], name: str, more: float) -> None:
     value = model.value(found)
     assert 0 <= value <= 1
     assert model.value(found | {name: max(found[name], more)}) <= value
@@ -352,8 +352,8 @@ def test_a_device_that_gives_up_at_the_second_look_is_replaced_by_the_cpu(monkey
 
         return run
 
-    monkeypatch.setattr(device_module, "probe", lambda: Machine(cuda="Fake card", mps=False, bf16=False))
-    monkeypatch.setattr(device_module, "place", place)
+    monkeypatch.setattr(weights_module, "probe", lambda: Machine(cuda="Fake GPU", mps=False, bf16=False))
+    monkeypatch.setattr(weights_module, "place", place)
     monkeypatch.setattr(weights_module, "load", lambda weights: object())
     pipeline = Pipeline(lambda: Weights("isnet-general", "isnet", Path("none"), ""))
     pixels = photo(disc())

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from bgdesk.core.tasks import Cancelled
-from bgdesk.files import find as module
 from bgdesk.files.find import SUFFIXES, find, natural_key, printable
 
 
@@ -80,7 +79,7 @@ def test_a_folder_that_cannot_be_opened_is_said_and_takes_no_other_away(here: Pa
             raise PermissionError(errno.EACCES, "Permission denied")
         return look(folder)
 
-    monkeypatch.setattr(module.os, "scandir", scandir)
+    monkeypatch.setattr(os, "scandir", scandir)
     result = find([Path("locked"), Path("in")])
     assert result.photos == (Path("in/a.jpg"),)
     sentence = "locked could not be opened: Permission denied. Check its permissions and the disk."

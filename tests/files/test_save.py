@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import cv2
 import numpy as np
@@ -58,6 +58,10 @@ def test_the_recipe_decides_and_then_the_suffix(tmp_path: Path, name: str, recip
     assert names(tmp_path) == [name]
 
 
+def test_every_format_has_a_writer() -> None:
+    assert set(save._WRITERS) == set(Format)
+
+
 @pytest.mark.parametrize(("name", "what"), [("a.jpg", "'.jpg' files"), ("a", "files without a suffix"), ("a.png.bak", "'.bak' files")])
 def test_unknown_suffix(tmp_path: Path, name: str, what: str) -> None:
     assert refusal(tmp_path / name) == f"bgdesk does not write {what}. Choose a name that ends in .png or .psd."
@@ -100,7 +104,9 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, r
     if before is not None:
         path.write_bytes(before)
     plain = atomic.CheckedFile.__init__
-    monkeypatch.setattr(atomic.CheckedFile, "__init__", lambda self, stream, *rest: plain(self, FullDisk(stream, room), *rest))
+    monkeypatch.setattr(
+        atomic.CheckedFile, "__init__", lambda self, stream, *rest: plain(self, cast(BinaryIO, FullDisk(stream, room)), *rest)
+    )
     assert refusal(path) == "the disk is full. Make room or choose another disk, and export again."
     assert names(tmp_path) == ([] if before is None else [name])
     assert before is None or path.read_bytes() == before
@@ -313,7 +319,9 @@ def test_a_link_to_another_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
     assert save.save(CUTOUT, tmp_path / "link.png") == tmp_path / "real.png"
     assert (tmp_path / "link.png").is_symlink()
-    assert cv2.imread(str(tmp_path / "real.png"), cv2.IMREAD_UNCHANGED).shape == (30, 40, 4)
+    found = cv2.imread(str(tmp_path / "real.png"), cv2.IMREAD_UNCHANGED)
+    assert found is not None
+    assert found.shape == (30, 40, 4)
 
 
 def test_a_ring_of_links_gives_way(tmp_path: Path) -> None:

@@ -33,20 +33,20 @@ class PhotosChanged:
 
 
 @dataclass(frozen=True)
-class DocumentReplaced:
-    """Another document is current (or none): repaint everything."""
+class PhotoShown:
+    """Another photo is current (or none): repaint everything."""
 
 
 @dataclass(frozen=True)
-class TrimapChanged:
-    """Trimap pixels inside `rect` of the current document changed."""
+class LabelsChanged:
+    """Labels inside `rect` of the current photo changed."""
 
     rect: Rect
 
 
 @dataclass(frozen=True)
 class AlphaChanged:
-    """Alpha pixels inside `rect` of the current document changed. `first`: this is the network's answer arriving."""
+    """The solved alpha inside `rect` of the current photo changed. `first`: this is the network's answer arriving."""
 
     rect: Rect
     first: bool = False
@@ -54,9 +54,14 @@ class AlphaChanged:
 
 @dataclass(frozen=True)
 class ForegroundChanged:
-    """Decontaminated colours inside `rect` of the current document changed."""
+    """Decontaminated colours inside `rect` of the current photo changed."""
 
     rect: Rect
+
+
+@dataclass(frozen=True)
+class RecipeChanged:
+    """The current photo's recipe changed (see Session.recipe)."""
 
 
 @dataclass(frozen=True)
@@ -103,10 +108,11 @@ class Exported:
 
 Event: TypeAlias = (
     PhotosChanged
-    | DocumentReplaced
-    | TrimapChanged
+    | PhotoShown
+    | LabelsChanged
     | AlphaChanged
     | ForegroundChanged
+    | RecipeChanged
     | HistoryChanged
     | BusyChanged
     | EngineChanged

@@ -4,63 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
+from bgdesk.app import one_photo
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import ExportRecipe, MatteRecipe
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.files.find import SUFFIXES
 
 if TYPE_CHECKING:
     from bgdesk.app.networks.imported import Imported
     from bgdesk.app.networks.onnx_presets import Description
     from bgdesk.files.load import LoadedImage
-
-
-class EngineStatusLike(Protocol):
-    """engine.pipeline.EngineStatus: words for a status bar."""
-
-    @property
-    def device(self) -> str: ...
-    @property
-    def precision(self) -> str: ...
-    @property
-    def model(self) -> str | None: ...
-    @property
-    def notes(self) -> tuple[str, ...]: ...
-    @property
-    def instead_of(self) -> str: ...
-
-
-class EngineLike(Protocol):
-    """engine.pipeline.Pipeline. Everything but `status` is called on the compute lane only, one call at a time.
-
-    Arrays in its answers belong to the caller from then on: the document writes strokes' patches into them.
-    """
-
-    REACH: ClassVar[int]
-
-    @property
-    def status(self) -> EngineStatusLike: ...
-    def warm(self, progress: Progress = silent) -> EngineStatusLike: ...
-    def auto(self, pixels: Pixels, recipe: MatteRecipe = ..., progress: Progress = silent) -> Cutout: ...
-    def rematte(
-        self,
-        pixels: Pixels,
-        trimap: Trimap,
-        alpha: Alpha,
-        roi: Rect,
-        progress: Progress = silent,
-        reach: str = "smart",
-        fixed: Mask | None = None,
-        again: bool | None = None,
-    ) -> tuple[Rect, Alpha]: ...
-    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = ...) -> Pixels: ...
-    def close(self) -> None: ...
 
 
 class ModelsLike(Protocol):
@@ -92,18 +50,14 @@ class FilesLike(Protocol):
 
 
 class DiskFiles:
-    """FilesLike over bgdesk.files. Imported on first use: decoders are not needed before the first photo."""
+    """FilesLike over bgdesk.files. Decoders are imported when the first photo needs them."""
 
     @property
     def suffixes(self) -> Sequence[str]:
-        from bgdesk.files.load import SUFFIXES
-
         return SUFFIXES
 
     def load(self, path: Path) -> LoadedImage:
-        from bgdesk.files.load import load
-
-        return load(path)
+        return one_photo.load(path).photo
 
     def preview(self, path: Path, longest: int) -> NDArray[np.uint8]:
         from bgdesk.files.load import preview
@@ -120,6 +74,4 @@ class DiskFiles:
         progress: Progress,
         replace: bool,
     ) -> Path:
-        from bgdesk.files.save import save
-
-        return save(cutout, path, recipe, metadata=metadata, protect=protect, progress=progress, replace=replace)
+        return one_photo.write(cutout, path, recipe, metadata, protect, progress, replace)

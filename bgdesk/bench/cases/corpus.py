@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from bgdesk.core.arrays import Alpha, Mask, to_uint8
 from bgdesk.core.errors import UsageError
 from bgdesk.core.geometry import Size
-from bgdesk.files.load import SUFFIXES, load
+from bgdesk.files.find import has_photo_suffix
+from bgdesk.files.load import load
 
 Colours = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -183,7 +184,7 @@ def veil(alpha: Alpha, random: np.random.Generator) -> Alpha:
 
 def pictures(folder: Path) -> list[Path]:
     """The photos of a folder, by name."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    return sorted(file for file in folder.iterdir() if has_photo_suffix(file.name)) if folder.is_dir() else []
 
 
 def pairs(folder: Path) -> list[tuple[Path, Path]]:

@@ -34,7 +34,7 @@ def run(setup: Setup) -> Iterator[Figure]:
         for hue in hues:
             setup.say(f"foreground: {kind.value} over a hue of {hue:g}")
             case = scenes.saturated(kind, hue, 0.06 if setup.quick else 2).make()
-            found = np.asarray(engine.foreground(case.composite, case.alpha), np.uint8)
+            found = np.asarray(engine.foreground(case.composite, case.alpha).foreground, np.uint8)
             ours[kind].append(seen_error(found, case))
             left[kind].append(over_new(found, case))
             before[kind].append(over_new(case.composite, case))

@@ -70,10 +70,12 @@ def _compare(name: str, cases: Sequence[tuple[str, Pixels, Trimap, Alpha]], setu
         yield not_measured(name, "its folder has no trimap*/ with trimaps of its photos")
         return
     engine = setup.engine()
+    solvers: dict[str, Callable[[Pixels, Trimap], Alpha]] = {"ours": lambda pixels, trimap: engine.matte(pixels, trimap).alpha}
+    if not why:
+        solvers["theirs"] = closed_form
     answers: dict[str, list[Score]] = {"ours": [], "theirs": []}
     for number, (case, pixels, trimap, truth) in enumerate(cases, 1):
         setup.say(f"{name}: {case} ({number} of {len(cases)})")
-        solvers: dict[str, Callable[[Pixels, Trimap], Alpha]] = {"ours": engine.matte} | ({} if why else {"theirs": closed_form})
         for side, solve in solvers.items():
             if number == 1:
                 solve(pixels, trimap)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from bgdesk.bench.bench_report import Figure, at_least, at_most, not_measured
 from bgdesk.bench.cases import corpus, metrics
 from bgdesk.bench.cases.corpus import Bytes
-from bgdesk.bench.setup import Engine, Setup, missing, timed
+from bgdesk.bench.setup import Setup, missing, timed
 from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
+from bgdesk.core.engine import EngineProtocol
 from bgdesk.core.recipe import MatteRecipe, Quality
 from bgdesk.engine.networks.onnx_net import runtime
 from bgdesk.files.load import load
@@ -56,7 +57,7 @@ def presets(setup: Setup) -> Iterator[Figure]:
         yield Figure("presets.time that best takes to one pass", cost, "×", bar=at_most(_COST), note=note)
 
 
-def _alpha(engine: Engine, recipe: MatteRecipe, pixels: Pixels) -> Alpha:
+def _alpha(engine: EngineProtocol, recipe: MatteRecipe, pixels: Pixels) -> Alpha:
     return engine.auto(pixels, recipe).alpha
 
 

@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.recipe import EdgeRecipe
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.brush_outline import Outline
 from bgdesk.ui.canvas.render import Layers, Look, Scene, View
@@ -119,6 +120,9 @@ class Canvas(QWidget):
     def set_strength(self, strength: float) -> None:
         self._set_look(Look(self._look.view, strength, self._look.reveal, self._look.unit))
 
+    def set_edge(self, edge: EdgeRecipe) -> None:
+        """tmp"""
+
     def set_surround(self, colour: str) -> None:
         self._surround = QColor(colour)
         self._rebuild()
@@ -141,9 +145,9 @@ class Canvas(QWidget):
             self._fade.start()
         self._stain(rect)
 
-    def trimap_changed(self, rect: Rect) -> None:
+    def labels_changed(self, rect: Rect) -> None:
         if self._scene is not None:
-            self._scene.trimap_changed(rect)
+            self._scene.labels_changed(rect)
             if self.view is View.TRIMAP:
                 self._stain(rect)
 

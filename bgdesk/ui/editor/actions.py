@@ -1,7 +1,7 @@
 """Every command of the menus and the keyboard, as one table."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from PySide6.QtCore import Qt
@@ -55,6 +55,18 @@ ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("action.paste", "Paste", "-Edit", ("Ctrl+V",), "paste", hint="A picture, or copied files"),
     ActionSpec(
         "action.cut_again", "Cut out again", "-Edit", ("Ctrl+R",), "again", hint="Run the network again on this photo; one undo step"
+    ),
+    ActionSpec(
+        "action.recipe.default",
+        "Make this the default for new photos",
+        "-Edit",
+        hint="New photos begin with this photo's edge, colours and quality",
+    ),
+    ActionSpec(
+        "action.recipe.all",
+        "Apply to all open photos",
+        "Edit",
+        hint="Every open photo gets this photo's edge, colours and quality; one undo step for each",
     ),
     ActionSpec("action.cancel", "Cancel", "Edit", ("Esc",), "", hint="Drop the present stroke, or stop the work under way"),
     ActionSpec("action.settings", "Settings…", "-Edit", ("Ctrl+,",), "settings"),
@@ -161,6 +173,14 @@ class Actions:
 
     def __getitem__(self, id: str) -> QAction:
         return self._actions[id]
+
+    def say(self, id: str, text: str) -> None:
+        """Show another text for an action, such as what Undo would take back."""
+        action = self._actions[id]
+        if action.text() != text:
+            action.setText(text)
+            spec = next(spec for spec in ACTIONS if spec.id == id)
+            action.setToolTip(tool_tip(replace(spec, text=text)))
 
     def tint(self, icons: Icons) -> None:
         """Give every action its icon in the colours of a theme."""

@@ -15,15 +15,15 @@ from PySide6.QtWidgets import QWidget
 import bgdesk
 from bgdesk.app.session.photos import PhotoState
 from bgdesk.app.session.session import Session
-from bgdesk.app.session.unsaved import Unsaved
 from bgdesk.app.system.paths import data_folder, resource
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.events import Message, NameTaken, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe, Recipe
 from bgdesk.core.tasks import Progress
+from bgdesk.files.find import SUFFIXES, has_photo_suffix
 from bgdesk.ui.editor.help_dialogs import AboutDialog, ShortcutsDialog
-from bgdesk.ui.editor.inspector import GREEN_SCREEN, OTHER
 from bgdesk.ui.editor.settings_dialog import SettingsDialog
 from bgdesk.ui.kit import incoming
 from bgdesk.ui.kit.file_dialogs import Closing
@@ -50,7 +50,6 @@ class Commands:
         self._services, self._window, self._tell, self._make_queue_controller = services, window, tell, make_queue_controller
         self.models_dialog: ModelsDialog | None = None
         self.queue_controller: QueueController | None = None
-        self.unsaved = Unsaved()
 
     @property
     def _session(self) -> Session:
@@ -66,8 +65,6 @@ class Commands:
         self._session.open(paths)
 
     def open(self) -> None:
-        from bgdesk.files.load import SUFFIXES  # decoders: not needed to show the window
-
         paths = self._services.ask.photos(self._window, SUFFIXES)
         if paths:
             self._session.open(paths)
@@ -104,7 +101,7 @@ class Commands:
         photo = self._session.current
         if photo is None:
             return
-        if self.unsaved.holds(photo):
+        if photo.unsaved:
             answer = self._services.ask.closing(self._window, [photo.name], True)
             if answer is Closing.EXPORT:
                 self.export()
@@ -140,12 +137,10 @@ class Commands:
         """Say what a queue is for where somebody opens a folder of many photos."""
 
         def work(_progress: Progress) -> Path | None:
-            from bgdesk.files.load import SUFFIXES
-
             folders = [path for path in paths if path.is_dir()]
             for folder in folders:
                 with os.scandir(folder) as entries:
-                    found = (entry for entry in entries if os.path.splitext(entry.name)[1].lower() in SUFFIXES)
+                    found = (entry for entry in entries if has_photo_suffix(entry.name))
                     if len(list(itertools.islice(found, MANY))) == MANY:
                         return folder
             return None
@@ -180,8 +175,8 @@ class Commands:
 
     def export(self, format: Format | None = None) -> bool:
         """Ask where to, and write; False if there is nothing to export or the person thought better of it."""
-        document = self._session.document
-        if document is None or not document.has_alpha:
+        work = self._session.work
+        if work is None or not work.has_alpha:
             return False
         chosen = format or Format(self._session.settings.export_format)
         suggestion = self._session.suggested_name(ExportRecipe(chosen))
@@ -189,7 +184,6 @@ class Commands:
         if target is None:
             return False
         self.configure(replace(self._session.settings, export_format=target.format.value))
-        self.unsaved.exporting(target.path, self._session.current, document)
         self._session.export(target.path, ExportRecipe(target.format), replace=target.replace)
         return True
 
@@ -200,7 +194,6 @@ class Commands:
             text = f"{event.path.name} was not exported: a file of that name is there now. Export the photo again."
             self._tell(Message(Severity.WARNING, text))
         elif self._services.ask.replace(self._window, event.path):
-            self.unsaved.exporting(event.path, current, self._session.document)
             self._session.export(event.path, event.recipe, replace=True)
         else:
             self.export(event.recipe.format)
@@ -250,17 +243,17 @@ class Commands:
         """How far strokes reach from now on: "smart" or "exact"."""
         self.configure(replace(self._session.settings, reach=reach))
 
-    def choose_quality(self, quality: str) -> None:
-        """Cut out like that from now on; the current photo when it is cut again."""
-        self.configure(replace(self._session.settings, quality=quality))
+    def change_recipe(self, recipe: Recipe, name: str, drag: object = None) -> None:
+        """Use other choices for the current photo, as an undo step; without a photo, for new ones."""
+        if self._session.work is not None:
+            self._session.change_recipe(recipe, name, drag)
+        else:
+            self.configure(self._session.settings.with_recipe(recipe))
 
-    def choose_spill(self, choice: str) -> None:
-        """Take that backdrop's light off the rim from now on: "", AUTO, #rrggbb, or OTHER to be asked for the colour."""
-        current = self._session.settings.spill
-        if choice == OTHER:
-            first = current if current.startswith("#") else GREEN_SCREEN
-            choice = self._services.ask.colour(self._window, "The background's colour", first) or current
-        self.configure(replace(self._session.settings, spill=choice))
+    def make_default(self) -> None:
+        """New photos begin with the current one's choices."""
+        self.configure(self._session.settings.with_recipe(self._session.recipe))
+        self._tell(Message(Severity.INFO, "New photos begin with this photo's edge, colours and quality."))
 
     def models(self, show_engine: Callable[[], None] = lambda: None) -> None:
         def removed() -> None:

@@ -10,7 +10,8 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QMenu, QSp
 
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.events import Message, Severity
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import Recipe
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.canvas import Canvas
 from bgdesk.ui.canvas.render import View
@@ -19,7 +20,7 @@ from bgdesk.ui.editor.actions import Actions
 from bgdesk.ui.editor.commands import Commands
 from bgdesk.ui.editor.empty_state import EmptyState
 from bgdesk.ui.editor.film_strip import FilmStrip
-from bgdesk.ui.editor.inspector import Inspector, ToolStrip
+from bgdesk.ui.editor.inspector import GREEN_SCREEN, Inspector, ToolStrip
 from bgdesk.ui.editor.presenter import LABELS, EditorViews, Presenter
 from bgdesk.ui.editor.stage import Stage
 from bgdesk.ui.editor.status_bar import StatusBar
@@ -63,11 +64,6 @@ class MainWindow(QMainWindow):
         self._view_chip = _chip("chip.view", "View")
         self._zoom_chip = _chip("chip.zoom", "Zoom")
         self._leaving = False
-        # A slider being dragged starts work when it rests: colours of a large photo take a second.
-        self._edge_pause = QTimer(self)
-        self._edge_pause.setSingleShot(True)
-        self._edge_pause.setInterval(150)
-        self._edge_pause.timeout.connect(self._take_edge)
         self._tokens: Tokens | None = None
         self._lay_out(settings)
         views = EditorViews(
@@ -111,6 +107,8 @@ class MainWindow(QMainWindow):
             "action.redo": self._session.redo,
             "action.paste": commands.paste,
             "action.cut_again": self._session.cut_again,
+            "action.recipe.default": self._make_default,
+            "action.recipe.all": self._session.apply_to_all,
             "action.cancel": self._cancel,
             "action.settings": lambda: commands.settings(self._take_settings),
             "tool.pan": lambda: self._use(Tool.PAN),
@@ -187,10 +185,7 @@ class MainWindow(QMainWindow):
         self.inspector.fold(settings.folded)
         self.inspector.show_format(Format(settings.export_format))
         self.inspector.strength.set_value(round(settings.overlay * 100))
-        self.inspector.clean.set_value(round(settings.decontaminate * 100))
-        self.inspector.show_spill(settings.spill)
         self.inspector.show_reach(settings.reach)
-        self.inspector.show_quality(settings.quality)
         self.canvas.set_strength(settings.overlay)
         for id in ("tool.foreground", "view.overlay", "action.inspector"):
             self.actions_[id].setChecked(True)
@@ -207,12 +202,11 @@ class MainWindow(QMainWindow):
         self.empty.import_file.connect(self.commands.import_network)
         self.inspector.strength_changed.connect(lambda value: self.canvas.set_strength(value / 100))
         self.inspector.reach_chosen.connect(self.commands.choose_reach)
-        self.inspector.quality_chosen.connect(self.commands.choose_quality)
+        self.inspector.recipe_changed.connect(self._take_recipe)
+        self.inspector.spill_asked.connect(self._ask_spill)
         self.inspector.model_chosen.connect(self.commands.choose_network)
-        self.inspector.edge_changed.connect(self._edge_pause.start)
-        self.inspector.spill_chosen.connect(self._take_spill)
         give_back = GiveBackFocus(self.canvas)
-        for slider in (self.inspector.brush_size, self.inspector.strength, self.inspector.clean):
+        for slider in self.inspector.sliders:
             slider.field.installEventFilter(give_back)
         system.hints().colorSchemeChanged.connect(lambda _scheme: self.apply_theme())
 
@@ -247,7 +241,7 @@ class MainWindow(QMainWindow):
         from bgdesk.ui.queue.window.queue_controller import QueueController
 
         commands = self.commands
-        controller = QueueController(self._services, self, self.tell, commands.configure, commands.unsaved, self.fix_bar)
+        controller = QueueController(self._services, self, self.tell, commands.configure, self.fix_bar)
         controller.tint(Icons(self.tokens))
         return controller
 
@@ -261,15 +255,14 @@ class MainWindow(QMainWindow):
         self.canvas.set_strength(settings.overlay)
         self.apply_theme()
 
-    def _take_edge(self) -> None:
-        self._edge_pause.stop()
-        strength = self.inspector.clean.value / 100
-        if strength != self._session.settings.decontaminate:
-            self.commands.configure(replace(self._session.settings, decontaminate=strength))
+    def _take_recipe(self, recipe: Recipe, name: str, drag: object) -> None:
+        self.commands.change_recipe(recipe, name, drag)
+        self._presenter.show_recipe()
 
-    def _take_spill(self, choice: str) -> None:
-        self.commands.choose_spill(choice)
-        self.inspector.show_spill(self._session.settings.spill)
+    def _ask_spill(self) -> None:
+        chosen = self._services.ask.colour(self, "The background's colour", self.inspector.spill_colour or GREEN_SCREEN)
+        if chosen is not None:
+            self.inspector.take_spill(chosen)
 
     def tell(self, message: Message) -> None:
         self.messages.tell(message)
@@ -327,18 +320,19 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.canvas.cancel()
-        edited = self.commands.unsaved.among(self._session.photos)
-        if edited:
-            answer = self._services.ask.closing(self, [photo.name for photo in edited], True)
+        self.inspector.settle()
+        unsaved = self._session.unsaved
+        if unsaved:
+            answer = self._services.ask.closing(self, [photo.name for photo in unsaved], True)
             if answer is Closing.EXPORT:
                 current = self._session.current
-                if current is None or not self.commands.unsaved.holds(current):
-                    self._session.select(edited[0].key)
+                if current is None or not current.unsaved:
+                    self._session.select(unsaved[0].key)
                 self._leaving = self.commands.export()
             if answer is not Closing.DISCARD:
                 event.ignore()
                 return
-        elif self.commands.unsaved.writing and self._session.busy is not None:
+        elif self._session.exporting:
             self._leaving = True
             self.tell(Message(Severity.INFO, "bgdesk closes as soon as the file is written."))
             event.ignore()
@@ -359,11 +353,13 @@ class MainWindow(QMainWindow):
         """Nothing runs any more. If the window waited for an export, it closes now; after one that failed it stays, with the message."""
         if self._session.busy is not None:
             return
-        written = not self.commands.unsaved.writing
-        self.commands.unsaved.give_up_exports()
         leaving, self._leaving = self._leaving, False
-        if leaving and written:
+        if leaving and not self._session.unsaved:
             self.close()
+
+    def _make_default(self) -> None:
+        self.inspector.settle()
+        self.commands.make_default()
 
     def _remember(self) -> None:
         self.commands.configure(
@@ -371,7 +367,6 @@ class MainWindow(QMainWindow):
                 self._session.settings,
                 brush_size=float(self.brush.diameter),
                 overlay=self.canvas.look.strength,
-                decontaminate=self.inspector.clean.value / 100,
                 window_geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
                 splitter_state=bytes(self._splitter.saveState().toBase64().data()).decode(),
                 folded=self.inspector.folded_names,

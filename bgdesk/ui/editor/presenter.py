@@ -10,19 +10,20 @@ from bgdesk.app.session.photos import PhotoState
 from bgdesk.app.work.events import (
     AlphaChanged,
     BusyChanged,
-    DocumentReplaced,
     EngineChanged,
     Event,
     Exported,
     ForegroundChanged,
     HistoryChanged,
+    LabelsChanged,
     Message,
     NameTaken,
     Offer,
     PhotosChanged,
-    TrimapChanged,
+    PhotoShown,
+    RecipeChanged,
 )
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.canvas import Canvas
 from bgdesk.ui.canvas.tools import Brush, Tool
@@ -69,18 +70,19 @@ class Presenter:
 
     def on_event(self, event: Event) -> None:
         pending = tuple(self._session.pending_rects)
-        self._commands.unsaved.seen(self._session.current, self._session.document)
         match event:
             case AlphaChanged(rect, first):
                 self._views.canvas.alpha_changed(rect, pending, first)
                 self._views.canvas.settle_paint(pending)
                 self.show_state()
-            case TrimapChanged(rect):
-                self._views.canvas.trimap_changed(rect)
+            case LabelsChanged(rect):
+                self._views.canvas.labels_changed(rect)
             case ForegroundChanged(rect):
                 self._views.canvas.foreground_changed(rect)
-            case DocumentReplaced():
-                self.show_document()
+            case PhotoShown():
+                self.show_photo()
+            case RecipeChanged():
+                self.show_recipe()
             case PhotosChanged():
                 self.show_photos()
             case HistoryChanged():
@@ -99,30 +101,36 @@ class Presenter:
                     self._commands.models_dialog.tell(event.text)
             case NameTaken():
                 QTimer.singleShot(0, lambda: self._commands.name_taken(event))  # a dialog, once every view knows
-            case Exported(path):
-                self._commands.unsaved.exported(path)
+            case Exported():
                 self._views.inspector.show_format(Format(self._session.settings.export_format))
                 self.show_photos()
 
     def show_all(self) -> None:
-        self.show_document()
+        self.show_photo()
         self.show_photos()
         self.show_engine()
         self.show_busy()
         self.show_tool()
         self.show_view()
 
-    def show_document(self) -> None:
-        self._views.canvas.show_document(self._session.document)
+    def show_photo(self) -> None:
+        self._views.canvas.show_document(self._session.work)
+        self.show_recipe()
         self.show_stage()
         self.show_state()
-        if self._session.document is not None:
+        if self._session.work is not None:
             self._views.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def show_recipe(self) -> None:
+        """The current photo's choices, and its edge as they make it."""
+        recipe = self._session.recipe
+        self._views.canvas.set_edge(recipe.edge)
+        self._views.inspector.show_recipe(recipe)
 
     def show_stage(self) -> None:
         """The canvas as soon as a photo is on its way, so that the invitation to drop one does not flash up again."""
         on_its_way = any(photo.state in (PhotoState.LOADING, PhotoState.WAITING) for photo in self._session.photos)
-        shown = self._session.document is not None or on_its_way
+        shown = self._session.work is not None or on_its_way
         if not shown and self._views.empty.isHidden():
             self._views.empty.show_network(self._services.store.statuses(), self._session.busy is not None)
         self._views.stage.show_photo(shown)
@@ -130,17 +138,16 @@ class Presenter:
     def show_photos(self) -> None:
         current = self._session.current
         self._views.messages.show_photo(None if current is None else current.key)
-        photos, unsaved = self._session.photos, self._commands.unsaved
-        self._views.film.show_photos(photos, current, {photo.key for photo in unsaved.among(photos)})
+        self._views.film.show_photos(self._session.photos, current)
         self._views.window.setWindowTitle(f"{current.name}[*] — bgdesk" if current else "bgdesk")
-        self._views.window.setWindowModified(current is not None and unsaved.holds(current))
+        self._views.window.setWindowModified(current is not None and current.unsaved)
         self.show_stage()
         self.show_state()
 
     def show_state(self) -> None:
         """What can be done now, and the figures of the current photo."""
-        session, document = self._session, self._session.document
-        cut = document is not None and document.has_alpha
+        session, work = self._session, self._session.work
+        cut = work is not None and work.has_alpha
         several = len(session.photos) > 1
         for id, possible in (
             ("action.export", cut),
@@ -149,21 +156,25 @@ class Presenter:
             ("action.close_photo", session.current is not None),
             ("action.undo", session.can_undo),
             ("action.redo", session.can_redo),
-            ("action.cut_again", document is not None),
+            ("action.cut_again", work is not None),
+            ("action.recipe.default", work is not None),
+            ("action.recipe.all", several),
             ("action.put_back", self._commands.queue_controller is not None and self._commands.queue_controller.can_put_back),
             ("action.photo.next", several),
             ("action.photo.previous", several),
         ):
             self._views.actions[id].setEnabled(possible)
+        for id, verb, name in (("action.undo", "Undo", session.undo_name), ("action.redo", "Redo", session.redo_name)):
+            self._views.actions.say(id, f"{verb} {name}" if name else verb)
         self._views.inspector.set_working(cut)
-        self._views.status.show_photo(document.size if document is not None else None)
+        self._views.status.show_photo(work.size if work is not None else None)
         self._views.status.show_timings(session.timings)
-        if document is None:
+        if work is None:
             self._views.canvas.setAccessibleDescription("No photo is open")
         else:
             name = session.current.name if session.current else "Photo"
-            state = "cut out" if document.has_alpha else "not cut out yet"
-            self._views.canvas.setAccessibleDescription(f"{name}, {words.size(document.size)} pixels, {state}")
+            state = "cut out" if work.has_alpha else "not cut out yet"
+            self._views.canvas.setAccessibleDescription(f"{name}, {words.size(work.size)} pixels, {state}")
 
     def show_busy(self) -> None:
         busy = self._session.busy

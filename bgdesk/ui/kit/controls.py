@@ -1,6 +1,7 @@
 """Small widgets that the panels are made of."""
 
 import math
+import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, QSize, Qt, Signal
@@ -8,12 +9,12 @@ from PySide6.QtGui import QAction, QMouseEvent, QPainter, QPaintEvent, QPalette,
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QLabel,
     QSizePolicy,
     QSlider,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -23,6 +24,8 @@ from bgdesk.ui.kit.icons import SIZE, Icons
 
 #: Steps of a logarithmic slider.
 _FINE = 1000
+#: Changes of a number that follow each other within so many seconds are one undo step.
+_TOGETHER = 1.0
 
 
 def named(widget: QWidget, name: str, accessible: str, hint: str = "") -> None:
@@ -129,28 +132,42 @@ class ResetLabel(QLabel):
 
 
 class NumberSlider(QWidget):
-    """Shows a whole number as a slider and a number field under a caption. `changed(number)`: the person changed it.
+    """Shows a number as a slider and a number field under a caption. `changed(number)`: the person changed it.
 
     name: of the field; the slider is called `name`.slider. curved: the slider is logarithmic, which suits sizes.
     """
 
-    changed = Signal(int)
+    changed = Signal(float)
 
     def __init__(
-        self, name: str, caption: str, lowest: int, highest: int, standard: int, unit: str, *, curved: bool = False, hint: str = ""
+        self,
+        name: str,
+        caption: str,
+        lowest: float,
+        highest: float,
+        standard: float,
+        unit: str,
+        *,
+        curved: bool = False,
+        decimals: int = 0,
+        hint: str = "",
     ) -> None:
         super().__init__()
         self._lowest, self._highest, self._standard, self._curved = lowest, highest, standard, curved
+        self._steps = _FINE if curved else round((highest - lowest) * (10 if decimals else 1))
+        self._drag, self._dragged = object(), -math.inf
         self.caption = ResetLabel(caption)
         self.caption.setObjectName(name + ".label")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         named(self.slider, name + ".slider", caption, hint)
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.slider.setRange(*((0, _FINE) if curved else (lowest, highest)))
-        self.slider.setPageStep(_FINE // 20 if curved else max(1, (highest - lowest) // 10))
-        self.field = QSpinBox()
+        self.slider.setRange(0, self._steps)
+        self.slider.setPageStep(max(1, self._steps // (20 if curved else 10)))
+        self.field = QDoubleSpinBox()
         named(self.field, name, caption, hint)
+        self.field.setDecimals(decimals)
         self.field.setRange(lowest, highest)
+        self.field.setSingleStep(0.1 if decimals else 1)
         self.field.setSuffix(" " + unit)
         self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.field.setFixedWidth(76)
@@ -173,15 +190,29 @@ class NumberSlider(QWidget):
         self.caption.reset.connect(self.reset)
 
     @property
-    def value(self) -> int:
+    def value(self) -> float:
         return self.field.value()
 
-    def set_value(self, value: int) -> None:
+    @property
+    def drag(self) -> object:
+        """The same for changes that belong together: those of one drag, and those that follow each other within a second."""
+        now = time.monotonic()
+        if not self.slider.isSliderDown() and now - self._dragged > _TOGETHER:
+            self._drag = object()
+        self._dragged = now
+        return self._drag
+
+    def set_value(self, value: float) -> None:
         """Show a value without emitting `changed`."""
-        for widget, shown in ((self.field, value), (self.slider, self._to_slider(value))):
-            blocked = widget.blockSignals(True)
-            widget.setValue(shown)
-            widget.blockSignals(blocked)
+        if self.field.value() != value:
+            blocked = self.field.blockSignals(True)
+            self.field.setValue(value)
+            self.field.blockSignals(blocked)
+        position = self._to_slider(value)
+        if self.slider.value() != position:
+            blocked = self.slider.blockSignals(True)
+            self.slider.setValue(position)
+            self.slider.blockSignals(blocked)
 
     def reset(self) -> None:
         if self.value != self._standard:
@@ -189,26 +220,25 @@ class NumberSlider(QWidget):
             self.changed.emit(self._standard)
 
     def _slid(self, position: int) -> None:
-        value = self._from_slider(position)
         blocked = self.field.blockSignals(True)
-        self.field.setValue(value)
+        self.field.setValue(self._from_slider(position))
         self.field.blockSignals(blocked)
-        self.changed.emit(value)
+        self.changed.emit(self.field.value())
 
-    def _typed(self, value: int) -> None:
+    def _typed(self, value: float) -> None:
         self.set_value(value)
         self.changed.emit(value)
 
-    def _to_slider(self, value: int) -> int:
-        if not self._curved:
-            return value
-        return round(_FINE * math.log(value / self._lowest) / math.log(self._highest / self._lowest))
+    def _to_slider(self, value: float) -> int:
+        if self._curved:
+            return round(_FINE * math.log(value / self._lowest) / math.log(self._highest / self._lowest))
+        return round(self._steps * (value - self._lowest) / (self._highest - self._lowest))
 
-    def _from_slider(self, position: int) -> int:
-        if not self._curved:
-            return position
-        ratio: float = self._highest / self._lowest
-        return round(self._lowest * math.exp(math.log(ratio) * position / _FINE))
+    def _from_slider(self, position: int) -> float:
+        if self._curved:
+            ratio: float = self._highest / self._lowest
+            return self._lowest * math.exp(math.log(ratio) * position / _FINE)
+        return self._lowest + (self._highest - self._lowest) * position / self._steps
 
 
 class Section(QWidget):

@@ -3,54 +3,27 @@
 import html
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from bgdesk.core.geometry import Size
 from bgdesk.core.recipe import Quality
+from bgdesk.core.stages import Stage
 
-if TYPE_CHECKING:
-    from bgdesk.batch.model.values import State
-
-_STAGES: Mapping[str, str] = {
-    "load": "Reading the photo",
-    "read": "Reading the photo",
-    "warm": "Starting the engine",
-    "engine": "Starting the engine",
-    "network": "Finding the subject",
-    "segment": "Finding the subject",
-    "trimap": "Finding the edges",
-    "alpha": "Refining the edges",
-    "rematte": "Refining the stroke",
-    "foreground": "Cleaning the edge colours",
-    "save": "Writing the file",
-    "download": "Downloading the network",
-    "unpack": "Unpacking the network",
-    "verify": "Checking the network",
-    "convert": "Converting the network",
-    "try": "Trying the network on a sample",
-    "wait": "Waiting for another bgdesk",
-}
-
-#: Stages of a photo in a queue, for narrow columns.
-_SHORT_STAGES: Mapping[str, str] = {
-    "load": "Reading",
-    "network": "Subject",
-    "trimap": "Edges",
-    "alpha": "Edges",
-    "foreground": "Colours",
-    "confidence": "Checking",
-    "save": "Writing",
-}
-#: States of a photo in a queue: State.value -> words.
-_STATES: Mapping[str, str] = {
-    "queued": "Waiting",
-    "running": "Running",
-    "written": "Saving",
-    "review": "To review",
-    "done": "Done",
-    "rejected": "Rejected",
-    "skipped": "Skipped",
-    "failed": "Failed",
+_STAGES: Mapping[Stage, str] = {
+    Stage.LOAD: "Reading the photo",
+    Stage.ENGINE: "Starting the engine",
+    Stage.PREPARE: "Preparing for first use",
+    Stage.NETWORK: "Finding the subject",
+    Stage.TRIMAP: "Finding the edges",
+    Stage.ALPHA: "Refining the edges",
+    Stage.REMATTE: "Refining the stroke",
+    Stage.FOREGROUND: "Cleaning the edge colours",
+    Stage.SAVE: "Writing the file",
+    Stage.DOWNLOAD: "Downloading the network",
+    Stage.UNPACK: "Unpacking the network",
+    Stage.VERIFY: "Checking the network",
+    Stage.CONVERT: "Converting the network",
+    Stage.TRY: "Trying the network on a sample",
+    Stage.WAIT: "Waiting for another bgdesk",
 }
 
 #: How carefully a photo is cut out, as choices.
@@ -66,15 +39,7 @@ _SHOWN: tuple[tuple[str, str], ...] = (("network", "network"), ("alpha", "alpha"
 
 def stage(name: str) -> str:
     """A stage of work as the beginning of a sentence; an unknown stage is shown by its name."""
-    return _STAGES.get(name, name[:1].upper() + name[1:])
-
-
-def short_stage(name: str) -> str:
-    return _SHORT_STAGES.get(name, name[:1].upper() + name[1:])
-
-
-def state(value: "State") -> str:
-    return _STATES[value.value]
+    return _STAGES.get(Stage(name), name[:1].upper() + name[1:])
 
 
 def share(value: float) -> str:

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from bgdesk.app.networks.model_files import ModelStatus
 from bgdesk.app.networks.onnx_presets import Description
-from bgdesk.app.session.photos import Busy
+from bgdesk.app.work.activity import Busy
 from bgdesk.app.work.jobs import Jobs, Lane
 from bgdesk.core.errors import BgdeskError
 from bgdesk.ui.kit import words

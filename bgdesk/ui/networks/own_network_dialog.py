@@ -103,7 +103,7 @@ class OwnNetworkDialog(QDialog):
         if preset is not None:
             spec = preset.spec
             self._title.setText(preset.title)
-            self._kind.setCurrentIndex(self._kind.findData(spec.kind))
+            self._kind.setCurrentIndex(self._kind.findData(spec.kind.value))
             self._size.setText(_size_text(spec.size))
             self._mean.setText(_three_text(spec.mean))
             self._std.setText(_three_text(spec.std))

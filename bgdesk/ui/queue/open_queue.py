@@ -10,10 +10,11 @@ from typing import TypeVar
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from bgdesk.app.work.jobs import Job, Jobs, Lane, Post, Priority
-from bgdesk.batch.journal.folder import Lock
+from bgdesk.batch.journal.folder import QueueLock
 from bgdesk.batch.model.values import BatchRecipe, Existing, Item, Planned, Summary
-from bgdesk.batch.run.queue import ItemsChanged, MakePool, Phase, PhaseChanged, Progressed, Queue, QueueEvent, QueueInfo, Said, queues
+from bgdesk.batch.run.queue import ItemsChanged, MakePool, Notice, Phase, PhaseChanged, Progressed, Queue, QueueEvent, QueueInfo, queues
 from bgdesk.core.errors import BgdeskError
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress
 
 T = TypeVar("T")
@@ -57,8 +58,8 @@ class OpenQueue(QObject):
         self._summary = Summary({})
         self._stale: set[int] | None = set()  # ids; None: all
         self._reading = False
-        self._stages: dict[int, tuple[str, float]] = {}
-        self._held = self._closed = False
+        self._stages: dict[int, tuple[Stage, float]] = {}
+        self._workers_paused = self._closed = False
         self._ended = threading.Event()
         self._tick = QTimer(self)
         self._tick.setSingleShot(True)
@@ -87,7 +88,7 @@ class OpenQueue(QObject):
 
     @property
     def running(self) -> bool:
-        """Whether photos are being done, or would be if the queue were not held."""
+        """Whether photos are being done, or would be if the workers were not paused."""
         return self.phase in (Phase.RUNNING, Phase.STOPPING)
 
     # All queues.
@@ -100,7 +101,7 @@ class OpenQueue(QObject):
         """Delete a queue that is open nowhere: its journal, thumbnails and reports. Photos and cutouts stay."""
 
         def work(_progress: Progress) -> None:
-            Lock(folder).free()  # refused while it is open somewhere
+            QueueLock(folder).free()  # refused while it is open somewhere
             shutil.rmtree(folder)
 
         self._submit(work, lambda _none: done())
@@ -161,8 +162,8 @@ class OpenQueue(QObject):
         self._queue = self._latest = queue
         self._items, self._summary = {item.id: item for item in items}, summary
         self._unsubscribe = queue.subscribe(self._on_event)
-        if self._held:
-            self.hold(True)
+        if self._workers_paused:
+            self.pause_workers(True)
         self.changed.emit()
         self._mark(())  # what has changed since then
 
@@ -195,12 +196,12 @@ class OpenQueue(QObject):
         if queue is not None:
             self._submit(lambda _progress: act(queue), done)
 
-    def hold(self, held: bool) -> None:
-        """Hold the queue back, or let it go on, so that interactive work comes first."""
-        self._held = held
+    def pause_workers(self, paused: bool) -> None:
+        """Let the workers pause, or go on, so that interactive work comes first."""
+        self._workers_paused = paused
         queue = self._queue
         if queue is not None:  # not behind the other commands: a stroke must not wait for a report
-            self._jobs.submit(Lane.COMPUTE, lambda _progress: queue.hold(held), priority=Priority.INTERACTIVE)
+            self._jobs.submit(Lane.COMPUTE, lambda _progress: queue.pause_workers(paused), priority=Priority.INTERACTIVE)
 
     def look(self, work: Callable[[Progress], T], done: Callable[[T], None], failed: Callable[[str], None], ended: Callable[[], None],
              progress: Callable[[str, float], None]) -> Job[T]:  # fmt: skip
@@ -272,7 +273,7 @@ class OpenQueue(QObject):
             case PhaseChanged():
                 self.phase_changed.emit()
                 self._soon()
-            case Said(text, error):
+            case Notice(text, error):
                 self.said.emit(text, error)
 
     # The copy of the journal.

@@ -48,8 +48,8 @@ def test_tiles_agree_with_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TILE", 160)
     monkeypatch.setattr(module, "WHOLE", 700 * 900)  # more than half of it: tiles, but no coarser level
     tiled = refine(source, trimap, matte)
-    assert whole.solved == 1
-    assert tiled.solved > 8
+    assert whole.tiles == 1
+    assert tiled.tiles > 8
     difference = np.abs(whole.alpha - tiled.alpha)[trimap == 128]
     assert difference.mean() < 2e-3
     assert np.quantile(difference, 0.999) < 0.05
@@ -80,7 +80,7 @@ def test_a_failed_solve_keeps_the_matte_and_is_counted() -> None:
     matte = coarse(truth)
     trimap = from_matte(matte)
     refined = refine(source, trimap, matte, solver=failing)
-    assert (refined.failed, refined.solved) == (1, 1)
+    assert (refined.failed, refined.tiles) == (1, 1)
     kept = pinned(trimap, matte)
     keep_interiors(kept, trimap, matte, inside(trimap, matte))
     assert np.array_equal(refined.alpha, kept)

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from bgdesk.engine.networks.nets import NETS, fused
+from bgdesk.engine.networks.nets import fused
+from bgdesk.engine.networks.nets.architectures import NETS
 from bgdesk.engine.networks.nets.rsu import ConvReLU
 
 

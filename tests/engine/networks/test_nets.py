@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from bgdesk.engine.networks.device import Device, place
-from bgdesk.engine.networks.nets import NETS, stretch
+from bgdesk.engine.networks.nets.architectures import NETS, stretch
 from bgdesk.engine.networks.segment import segment
 from bgdesk.engine.networks.weights import Weights, convert, load
 from bgdesk.files.load import load as load_photo

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot
 
-from bgdesk.app.session.photos import Busy
+from bgdesk.app.work.activity import Busy
 from bgdesk.app.work.events import BusyChanged
-from bgdesk.batch.model.values import BatchRecipe, Existing, Planned, State, Summary
-from bgdesk.batch.run.queue import Phase, Progressed, Queue, Said
+from bgdesk.batch.model import words as queue_words
+from bgdesk.batch.model.values import BatchRecipe, Existing, Planned, QueueKind, State, Summary
+from bgdesk.batch.run.queue import Notice, Phase, Progressed, Queue, QueueInfo
+from bgdesk.core.stages import Stage
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.bridge import Bridge
 from bgdesk.ui.kit.picture_cache import PictureCache
@@ -78,9 +80,9 @@ def test_stages_come_together(make_room: Callable[..., OpenQueue], qtbot: QtBot)
     told: list[Any] = []
     room.progressed.connect(told.append)
     for fraction in (0.1, 0.2, 0.3):
-        queue.tell(Progressed(1, "network", fraction))
-    queue.tell(Progressed(2, "load", 1.0))
-    qtbot.waitUntil(lambda: told == [{1: ("network", 0.3), 2: ("load", 1.0)}])
+        queue.tell(Progressed(1, Stage.NETWORK, fraction))
+    queue.tell(Progressed(2, Stage.LOAD, 1.0))
+    qtbot.waitUntil(lambda: told == [{1: (Stage.NETWORK, 0.3), 2: (Stage.LOAD, 1.0)}])
 
 
 def test_what_the_queue_says_is_passed_on(make_room: Callable[..., OpenQueue]) -> None:
@@ -88,7 +90,7 @@ def test_what_the_queue_says_is_passed_on(make_room: Callable[..., OpenQueue]) -
     queue = adopt(room, FakeQueue([]))
     told: list[tuple[str, bool]] = []
     room.said.connect(lambda text, error: told.append((text, error)))
-    queue.tell(Said("The disk is full.", True))
+    queue.tell(Notice("The disk is full.", True))
     assert told == [("The disk is full.", True)]
 
 
@@ -118,7 +120,7 @@ def test_a_queue_of_ten_thousand_is_made_and_closed_beside_the_window(
     make_room: Callable[..., OpenQueue], qtbot: QtBot, tmp_path: Path
 ) -> None:
     room = make_room(Brake(0).pool)
-    planned = [Planned(tmp_path / f"{n}.jpg", 1, 1, (tmp_path / "out" / f"{n}.png",)) for n in range(10_000)]
+    planned = [Planned(source=tmp_path / f"{n}.jpg", size=1, mtime=1, outputs=(tmp_path / "out" / f"{n}.png",)) for n in range(10_000)]
     here = threading.current_thread()
     threads: list[threading.Thread] = []
     create = Queue.create.__func__  # type: ignore[attr-defined]
@@ -164,13 +166,13 @@ def test_strokes_hold_the_queue_and_let_go_a_moment_after(qtbot: QtBot) -> None:
     assert held == [True, False]
 
 
-def test_a_hold_reaches_the_queue_that_comes_later(make_room: Callable[..., OpenQueue], qtbot: QtBot) -> None:
+def test_a_pause_reaches_the_queue_that_comes_later(make_room: Callable[..., OpenQueue], qtbot: QtBot) -> None:
     room = make_room()
-    room.hold(True)
+    room.pause_workers(True)
     queue = adopt(room, FakeQueue([]))
-    qtbot.waitUntil(lambda: queue.calls == [("hold", True)])
-    room.hold(False)
-    qtbot.waitUntil(lambda: queue.calls == [("hold", True), ("hold", False)])
+    qtbot.waitUntil(lambda: queue.calls == [("pause_workers", True)])
+    room.pause_workers(False)
+    qtbot.waitUntil(lambda: queue.calls == [("pause_workers", True), ("pause_workers", False)])
 
 
 # Pictures.
@@ -241,7 +243,7 @@ def test_a_picture_that_fails_is_logged_and_the_next_is_loaded(bridge: Bridge, q
         (Summary({State.QUEUED: 1, State.RUNNING: 1}), Phase.PAUSED, ["Pausing after the photos that are being done"]),
         (Summary({State.QUEUED: 1}), Phase.PAUSED, ["Paused"]),
         (Summary({State.QUEUED: 1, State.FAILED: 2}), Phase.IDLE, ["Stopped. 1 photo left", "2 failed"]),
-        (Summary({State.DONE: 5, State.REVIEW: 3}), Phase.IDLE, ["Finished", "3 to review"]),
+        (Summary({State.DONE: 5, State.REVIEW: 3}), Phase.IDLE, ["Finished", "3 need review"]),
     ],
 )
 def test_figures(summary: Summary, phase: Phase, said: list[str]) -> None:
@@ -249,25 +251,35 @@ def test_figures(summary: Summary, phase: Phase, said: list[str]) -> None:
 
 
 def test_words() -> None:
-    assert {words.state(state) for state in State} == {
-        "Waiting", "Running", "Saving", "To review", "Done", "Rejected", "Skipped", "Failed"
+    assert {queue_words.state(state) for state in State} == {
+        "Waiting", "Running", "Saving", "Needs review", "Done", "Rejected", "Skipped", "Failed"
     }  # fmt: skip
     assert [words.rate(value) for value in (2.14, 14.0, 0.5, 0.001)] == [
         "2.1 photos a second", "14 photos a second", "30 photos a minute", "4 photos an hour"
     ]  # fmt: skip
     assert words.share(0.7999) == "79 %"  # what is under the gate never reads as being on it
     assert words.share(0.29) == "29 %"
-    assert words.short_stage("confidence") == "Checking"
+    assert queue_words.stage(Stage.CONFIDENCE) == "Checking"
 
 
 def test_what_is_said_of_queues(tmp_path: Path) -> None:
-    def info(held: bool = False, damaged: str = "", **counts: int) -> Any:
-        return SimpleNamespace(counts={State(name): number for name, number in counts.items()}, held=held, damaged=damaged, kind="batch")
+    def info(locked: bool = False, damaged: str = "", **counts: int) -> QueueInfo:
+        return QueueInfo(
+            id="261126-ab12",
+            folder=tmp_path,
+            title="Shoes",
+            output=tmp_path,
+            kind=QueueKind.BATCH,
+            counts={State(name): number for name, number in counts.items()},
+            locked=locked,
+            made=0.0,
+            damaged=damaged,
+        )
 
     assert unfinished_text(info(queued=904, done=299, failed=1)) == "A queue of 1,204 photos is not finished: 300 are done."
     assert unfinished_text(info(queued=1, done=1)) == "A queue of 2 photos is not finished: 1 is done."
-    assert standing(info(queued=1, review=3, failed=2)) == ["5 of 6 photos", "3 to review", "2 failed"]
-    assert standing(info(held=True, done=1)) == ["1 of 1 photo", "open in another bgdesk"]
+    assert standing(info(queued=1, review=3, failed=2)) == ["5 of 6 photos", "3 need review", "2 failed"]
+    assert standing(info(locked=True, done=1)) == ["1 of 1 photo", "open in another bgdesk"]
     assert standing(info(damaged="Its journal is damaged.")) == ["Its journal is damaged."]
 
 

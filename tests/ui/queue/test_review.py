@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtTest import QTest
@@ -17,14 +15,13 @@ from pytestqt.qtbot import QtBot
 from bgdesk.batch.model.values import BatchRecipe, Decision, State, Variant
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
 from bgdesk.files.save import save
 from bgdesk.ui.kit.bridge import Bridge
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.theme import DARK
 from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.review import review_page
-from bgdesk.ui.queue.review.deck import Deck, Judgement
 from bgdesk.ui.queue.review.review_loader import LONGEST, Wanted, best, read, read_cutout, wanted
 from bgdesk.ui.queue.review.review_page import ReviewPage
 from bgdesk.ui.queue.review.review_view import Ground
@@ -34,84 +31,6 @@ ACCEPTED, REJECTED = Decision.ACCEPTED, Decision.REJECTED
 RED, GREEN, BLUE, GREY = (200, 20, 20), (20, 200, 20), (20, 20, 200), (90, 90, 90)
 
 
-# Which photo comes when.
-
-
-def test_decisions_go_on_to_the_next_and_lag_one_behind() -> None:
-    deck = Deck()
-    deck.bring([5, 6, 7])
-    assert (deck.current, deck.position, deck.ahead(2)) == (5, (1, 3), [6, 7])
-    assert deck.decide(ACCEPTED) is None  # held back
-    assert (deck.current, deck.position) == (6, (2, 3))
-    assert deck.decide(REJECTED) == Judgement(5, ACCEPTED)
-    assert deck.undo()
-    assert (deck.current, deck.held) == (6, None)
-    assert not deck.undo()  # only the last one
-    assert deck.decide(ACCEPTED) is None
-    assert deck.decide(ACCEPTED) == Judgement(6, ACCEPTED)
-    assert deck.current is None
-    assert deck.settle() == Judgement(7, ACCEPTED)
-    assert deck.settle() is None
-    assert deck.decisions == {5: ACCEPTED, 6: ACCEPTED, 7: ACCEPTED}
-
-
-def test_steps_pass_over_what_is_decided_and_go_round() -> None:
-    deck = Deck()
-    deck.bring([1, 2, 3, 4])
-    deck.step(1)
-    deck.decide(ACCEPTED)  # 2
-    assert deck.current == 3
-    deck.step(-1)
-    assert deck.current == 1
-    deck.step(-1)
-    assert deck.current == 4
-    deck.decide(REJECTED)
-    assert deck.current == 1  # those that were passed over come again
-    assert deck.ahead(5) == [3]
-
-
-def test_later_ones_stand_at_the_end_and_those_decided_elsewhere_go() -> None:
-    deck = Deck()
-    deck.bring([1, 2])
-    deck.bring([1, 2, 9])
-    assert deck.position == (1, 3)
-    deck.bring([2, 9])  # somebody accepted 1 on the command line
-    assert deck.current == 2
-    deck.decide(ACCEPTED)
-    deck.decide(ACCEPTED)
-    assert deck.current is None
-    deck.bring([9, 1])  # 1 was done anew, and waits again; 9 is held back
-    assert deck.current == 1
-
-
-def test_fixed_photos_are_done_with() -> None:
-    deck = Deck()
-    deck.bring([1, 2])
-    deck.fixed(1)
-    assert deck.current == 2
-    assert deck.decisions == {1: Decision.FIXED}
-
-
-@given(st.lists(st.sampled_from(["accept", "reject", "next", "previous", "undo"]), max_size=30))
-def test_whatever_is_pressed_each_photo_is_decided_once(keys: list[str]) -> None:
-    deck, carried = Deck(), []
-    deck.bring(list(range(5)))
-    for key in keys:
-        if key in ("accept", "reject"):
-            due = deck.decide(ACCEPTED if key == "accept" else REJECTED)
-            carried += [due] if due else []
-        elif key == "undo":
-            deck.undo()
-        else:
-            deck.step(1 if key == "next" else -1)
-    last = deck.settle()
-    carried += [last] if last else []
-    ids = [said.id for said in carried]
-    assert len(set(ids)) == len(ids)
-    assert len(ids) + deck.left == 5
-    assert (deck.current is None) == (deck.left == 0)
-
-
 # What is read.
 
 
@@ -119,9 +38,9 @@ def test_whatever_is_pressed_each_photo_is_decided_once(keys: list[str]) -> None
     ("variants", "index"),
     [
         ((Variant(),), 0),
-        ((Variant("white", background=(255, 255, 255)), Variant("cutout")), 1),
-        ((Variant("mask", alpha_only=True), Variant("white", background=(255, 255, 255))), 1),
-        ((Variant("psd", Format.PSD), Variant("png")), 1),
+        ((Variant(name="white", background=(255, 255, 255)), Variant(name="cutout")), 1),
+        ((Variant(name="mask", alpha_only=True), Variant(name="white", background=(255, 255, 255))), 1),
+        ((Variant(name="psd", format=Format.PSD), Variant(name="png")), 1),
     ],
 )
 def test_the_output_that_shows_most_is_looked_at(variants: tuple[Variant, ...], index: int) -> None:
@@ -192,8 +111,8 @@ class Table:
 
     def __init__(self, qtbot: QtBot, bridge: Bridge, folder: Path) -> None:
         self.qtbot = qtbot
-        items = [reviewable(folder, id, colour) for id, colour in ((1, RED), (2, GREEN), (3, BLUE), (4, GREY))]
-        self.queue = FakeQueue(items, post=bridge.post)
+        colours = ((1, RED), (2, GREEN), (3, BLUE), (4, GREY))
+        self.queue = FakeQueue([reviewable(folder, id, colour) for id, colour in colours], post=bridge.post)
         self.queue.put(item(8, State.DONE), item(9, State.QUEUED))
         self.room = OpenQueue(folder, Brake().pool, bridge.post)
         self.room.adopt(self.queue, self.queue.items(), self.queue.summary())  # type: ignore[arg-type]
@@ -323,8 +242,8 @@ def test_more_photos_join_while_it_is_looked_at(table: Table, qtbot: QtBot, tmp_
     qtbot.waitUntil(lambda: table.label("review.position") == "2 of 5")
 
 
-def test_a_decision_is_not_held_back_for_ever(table: Table, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
-    table.page._held_long.setInterval(20)
+def test_a_decision_is_not_pending_for_ever(table: Table, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    table.page._pending_timer.setInterval(20)
     table.press(Qt.Key.Key_A)
     qtbot.waitUntil(lambda: table.decided() == [("accept", 1)])
     assert not table.page.findChild(QAbstractButton, "review.undo").isEnabled()

@@ -11,7 +11,8 @@ from bgdesk.batch.model.values import Existing, Fallback, State, Variant
 from bgdesk.batch.planning.scan import Order
 from bgdesk.batch.planning.templates import variants_of
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format, Quality
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import Quality
 from bgdesk.ui.queue.setup.choices import BEST, SetupChoices, pattern_of, plan_of, recipe_of, remembered, suggested
 from bgdesk.ui.queue.setup.options import made
 from bgdesk.ui.queue.setup.setup_page import brief
@@ -78,7 +79,7 @@ def test_the_plan_says_what_collides(folder: Path, tmp_path: Path) -> None:
     ("choices", "words"),
     [
         (SetupChoices(), "There are no photos yet"),
-        (SetupChoices(sources=(Path("/p"),), newer="yesterday"), "is no date"),
+        (SetupChoices(sources=(Path("/p"),), newer="yesterday"), "is not a date"),
         (SetupChoices(sources=(Path("/p"),), pattern="{nam}"), "unknown {nam}"),
         (SetupChoices(sources=(Path("/p"),), pattern="../{name}"), "leave it out"),
     ],
@@ -132,9 +133,9 @@ def test_what_was_not_remembered_by_us_is_left_alone(text: str) -> None:
     ("variant", "words"),
     [
         (Variant(), "PNG, transparent, as large as the photo"),
-        (Variant("white", background=(255, 255, 255), size=2000), "white: PNG, on #ffffff, 2000 × 2000 pixels"),
+        (Variant(name="white", background=(255, 255, 255), size=2000), "white: PNG, on #ffffff, 2000 × 2000 pixels"),
         (Variant(format=Format.PSD), "PSD, the photo and the masked subject, as large as the photo"),
-        (Variant("mask", alpha_only=True), "mask: the opacity as grey PNG, as large as the photo"),
+        (Variant(name="mask", alpha_only=True), "mask: the opacity as grey PNG, as large as the photo"),
     ],
 )
 def test_variants_in_words(variant: Variant, words: str) -> None:

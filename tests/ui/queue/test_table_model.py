@@ -13,6 +13,7 @@ from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
 from bgdesk.batch.model.values import Item, State
+from bgdesk.core.stages import Stage
 from bgdesk.ui.queue.progress.table_model import ITEM, Column, ItemsModel
 from tests.ui.fakes import item
 
@@ -37,7 +38,7 @@ def test_cells(make: Callable[..., ItemsModel]) -> None:
     done = item(1, State.DONE, seconds=1.5, confidence=0.8349)
     failed = item(2, State.FAILED, error="photo2.jpg could not be read.")
     model = make(done, failed, item(3, State.RUNNING))
-    model.progress({3: ("network", 0.5), 2: ("load", 0.1), 77: ("load", 0.1)})
+    model.progress({3: (Stage.NETWORK, 0.5), 2: (Stage.LOAD, 0.1), 77: (Stage.LOAD, 0.1)})
     cells = [[model.index(row, column).data() for column in list(Column)[1:]] for row in range(3)]
     assert cells == [
         ["photo1.jpg", "Done", "", "1.50 s", "83 %", ""],
@@ -60,9 +61,9 @@ def test_an_update_tells_its_own_rows_only(qtbot: QtBot) -> None:
     assert told == [(17, 19), (5000, 5000)]
     assert model.counts()[State.RUNNING] == 4
     told.clear()
-    model.progress({18: ("alpha", 0.2)})
+    model.progress({18: (Stage.ALPHA, 0.2)})
     assert told == [(18, 18)]
-    assert model.stage_of(18) == ("alpha", 0.2)
+    assert model.stage_of(18) == (Stage.ALPHA, 0.2)
     model.update([item(18, State.DONE)])
     assert model.stage_of(18) is None
 

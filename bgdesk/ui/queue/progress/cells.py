@@ -7,9 +7,9 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QS
 from PySide6.QtGui import QColor, QFont, QImage, QImageReader, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from bgdesk.batch.model import words
 from bgdesk.batch.model.values import Item, State
 from bgdesk.core.errors import LoadError
-from bgdesk.ui.kit import words
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.paint import checker, tabular
 from bgdesk.ui.kit.picture_cache import PictureCache
@@ -144,7 +144,7 @@ class CellDelegate(QStyledItemDelegate):
             return
         painter.setPen(QColor(tokens.text))
         words_at = cell.adjusted(0, 8, 0, -18)
-        painter.drawText(words_at, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words.short_stage(stage[0]))
+        painter.drawText(words_at, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words.stage(stage[0]))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         line = QRectF(cell.left(), cell.bottom() - 14, cell.width(), 4)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from bgdesk.app.work.jobs import Post
 from bgdesk.batch.model.values import State, Summary
-from bgdesk.batch.model.words import count, span
+from bgdesk.batch.model.words import count, need_review, span
 from bgdesk.batch.run.queue import Phase
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import hint_label, named, role
@@ -36,7 +36,7 @@ CHIPS: tuple[tuple[str, str, frozenset[State] | None], ...] = (
     ("waiting", "Waiting", frozenset({State.QUEUED})),
     ("running", "Running", frozenset({State.RUNNING, State.WRITTEN})),
     ("done", "Done", frozenset({State.DONE})),
-    ("review", "To review", frozenset({State.REVIEW})),
+    ("review", "Needs review", frozenset({State.REVIEW})),
     ("rejected", "Rejected", frozenset({State.REJECTED})),
     ("skipped", "Skipped", frozenset({State.SKIPPED})),
     ("failed", "Failed", frozenset({State.FAILED})),
@@ -337,7 +337,7 @@ def figures(summary: Summary, phase: Phase) -> list[str]:
     elif summary.total:
         said.append("Finished")
     if waits and phase is not Phase.RUNNING:
-        said.append(f"{waits:,} to review")
+        said.append(need_review(waits))
     if failed and phase is not Phase.RUNNING:
         said.append(f"{failed:,} failed")
     return [text for text in said if text]

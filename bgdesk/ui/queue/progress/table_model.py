@@ -8,7 +8,9 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
+from bgdesk.batch.model import words as queue_words
 from bgdesk.batch.model.values import Item, State
+from bgdesk.core.stages import Stage
 from bgdesk.files.find import natural
 from bgdesk.ui.kit import words
 
@@ -62,7 +64,7 @@ class ItemsModel(QAbstractTableModel):
     def __init__(self) -> None:
         super().__init__()
         self._items: dict[int, Item] = {}
-        self._stages: dict[int, tuple[str, float]] = {}
+        self._stages: dict[int, tuple[Stage, float]] = {}
         self._names: dict[int, tuple[str | int, ...]] = {}  # sort keys of names, made when first needed
         self._shown: list[int] = []  # ids
         self._rows: dict[int, int] = {}  # id -> row
@@ -95,7 +97,7 @@ class ItemsModel(QAbstractTableModel):
             self._resort()
         self._tell(item.id for item in changed)
 
-    def progress(self, stages: Mapping[int, tuple[str, float]]) -> None:
+    def progress(self, stages: Mapping[int, tuple[Stage, float]]) -> None:
         """Note how far running items are: id -> (stage, fraction done)."""
         known = {id: stage for id, stage in stages.items() if id in self._items and self._items[id].state is State.RUNNING}
         self._stages.update(known)
@@ -111,7 +113,7 @@ class ItemsModel(QAbstractTableModel):
         """The item's row; None if it is not shown."""
         return self._rows.get(id)
 
-    def stage_of(self, id: int) -> tuple[str, float] | None:
+    def stage_of(self, id: int) -> tuple[Stage, float] | None:
         return self._stages.get(id)
 
     @property
@@ -254,7 +256,7 @@ class ItemsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return {Column.NAME: str(item.source), Column.REASON: item.reason, Column.PICTURE: item.name}.get(Column(index.column()))
         if role == Qt.ItemDataRole.AccessibleDescriptionRole:
-            return f"{item.name}, {words.state(item.state)}"
+            return f"{item.name}, {queue_words.state(item.state)}"
         return None
 
     def _text(self, item: Item, column: Column) -> str:
@@ -262,10 +264,10 @@ class ItemsModel(QAbstractTableModel):
             case Column.NAME:
                 return item.name
             case Column.STATE:
-                return words.state(item.state)
+                return queue_words.state(item.state)
             case Column.STAGE:
                 stage = self._stages.get(item.id) if item.state is State.RUNNING else None
-                return "" if stage is None else words.short_stage(stage[0])
+                return "" if stage is None else queue_words.stage(stage[0])
             case Column.TIME:
                 return "" if item.seconds is None else words.duration(item.seconds)
             case Column.CONFIDENCE:

@@ -10,19 +10,19 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushBu
 
 from bgdesk.app.work.jobs import Post
 from bgdesk.batch.model.values import Decision, Item, State
+from bgdesk.batch.run.review_deck import Judgement, ReviewDeck
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
 from bgdesk.ui.kit.picture_cache import PictureCache
 from bgdesk.ui.queue.open_queue import OpenQueue
-from bgdesk.ui.queue.review.deck import Deck, Judgement
 from bgdesk.ui.queue.review.review_loader import LONGEST, Picture, Wanted, read, wanted
 from bgdesk.ui.queue.review.review_view import Ground, ReviewCanvas
 
 #: How many of the following photos are read ahead.
 AHEAD = 2
 #: How long a decision can be undone if no other follows, in milliseconds.
-HELD_MS = 10_000
+PENDING_MS = 10_000
 _GROUNDS = (
     (Ground.BLACK, "Black", "1", "view-black"),
     (Ground.WHITE, "White", "2", "view-white"),
@@ -46,7 +46,7 @@ class ReviewPage(QWidget):
         role(self, "page")
         self._open_queue = open_queue
         self._icons: Icons | None = None
-        self.deck = Deck()
+        self.deck = ReviewDeck()
         self.pictures: PictureCache[Wanted, Picture] = PictureCache("review", read, self._arrived, post, AHEAD + 3)
         self._whole: PictureCache[Wanted, Picture] = PictureCache("review-whole", read, self._arrived_whole, post, 1)
         self.canvas = ReviewCanvas()
@@ -58,10 +58,10 @@ class ReviewPage(QWidget):
         layout.addWidget(self.canvas, 1)
         layout.addWidget(self._foot())
         # The last decision of a review has no follower: carry it out after a while.
-        self._held_long = QTimer(self)
-        self._held_long.setSingleShot(True)
-        self._held_long.setInterval(HELD_MS)
-        self._held_long.timeout.connect(self.settle)
+        self._pending_timer = QTimer(self)
+        self._pending_timer.setSingleShot(True)
+        self._pending_timer.setInterval(PENDING_MS)
+        self._pending_timer.timeout.connect(self.settle)
         self._add_keys()
         self.set_ground(Ground.CHECKER)
         self.show_current()
@@ -181,7 +181,7 @@ class ReviewPage(QWidget):
     def begin(self) -> None:
         """Begin with the first photo in review."""
         self.settle()
-        self.deck = Deck()
+        self.deck = ReviewDeck()
         self.follow()
         self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
 
@@ -216,7 +216,7 @@ class ReviewPage(QWidget):
     def decide(self, decision: Decision) -> None:
         if self.deck.current is not None:
             self._carry_out(self.deck.decide(decision))
-            self._held_long.start()
+            self._pending_timer.start()
             self.show_current()
             self.judged.emit()
 
@@ -264,7 +264,7 @@ class ReviewPage(QWidget):
     def _nothing(self) -> str:
         if not self.deck.decisions:
             return "There is nothing to review."
-        return "That was the last one." + (" U undoes the last decision." if self.deck.held is not None else "")
+        return "That was the last one." + (" U undoes the last decision." if self.deck.pending is not None else "")
 
     def _item(self) -> Item | None:
         id = self.deck.current
@@ -307,7 +307,7 @@ class ReviewPage(QWidget):
             button.setEnabled(item is not None)
         for button in (self._previous, self._next):
             button.setEnabled(deck.left > 1 or (deck.left == 1 and item is None))
-        self._undo.setEnabled(deck.held is not None)
+        self._undo.setEnabled(deck.pending is not None)
         self._rate.setText(self._acceptance())
         if item is None:
             self._name.setText("Review")

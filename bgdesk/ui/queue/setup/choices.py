@@ -9,7 +9,7 @@ from bgdesk.app.system.settings import Settings
 from bgdesk.batch.model.values import BatchRecipe, Existing, Fallback, Variant
 from bgdesk.batch.planning import naming, scan
 from bgdesk.batch.planning.plan import LedgerLike, Plan, plan
-from bgdesk.batch.planning.templates import DEFAULT
+from bgdesk.batch.planning.templates import DEFAULT, edge_of
 from bgdesk.core.errors import UsageError
 from bgdesk.core.recipe import Quality
 from bgdesk.core.tasks import Progress, silent
@@ -110,14 +110,15 @@ def suggested(source: Path) -> Path:
 
 
 def recipe_of(choices: SetupChoices, variants: Sequence[Variant], settings: Settings) -> BatchRecipe:
-    """The recipe. What the page does not ask is as in the editor's settings. Raises UsageError for choices that exclude each other."""
+    """The recipe. What the page does not ask is as in the editor's settings. Raises UsageError for choices that cannot be combined."""
     fallback = None
     if choices.fallback == BEST:
         fallback = Fallback(Quality.BEST)
     elif choices.fallback:
         fallback = Fallback(choices.quality, choices.fallback)
     return BatchRecipe(
-        matte=replace(settings.matte, quality=choices.quality),
+        matte=replace(settings.recipe.matte, quality=choices.quality),
+        edge=edge_of(choices.templates) or settings.recipe.edge,
         variants=tuple(variants),
         model=choices.model or None,
         matting=choices.matting or None,

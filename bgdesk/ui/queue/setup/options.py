@@ -22,7 +22,7 @@ from bgdesk.app.networks.model_files import ModelStatus
 from bgdesk.batch.model.values import Existing, Variant
 from bgdesk.batch.planning.naming import TOKENS
 from bgdesk.batch.planning.templates import Template
-from bgdesk.core.recipe import Format, Quality
+from bgdesk.core.recipe import Quality
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import Check, Combo, NumberSlider, hint_label, named, role
 from bgdesk.ui.kit.icons import Icons
@@ -262,8 +262,9 @@ class OptionsPanel(QScrollArea):
 
 def made(variant: Variant) -> str:
     """A variant in words: `white: PNG, on #ffffff, 2000 × 2000 pixels`."""
-    parts = ["the opacity as grey PNG" if variant.alpha_only else variant.format.name]
-    if variant.format is Format.PSD:
+    facts = variant.format.facts
+    parts = [f"the opacity as grey {facts.title}" if variant.alpha_only else facts.title]
+    if facts.layers:
         parts.append("the photo and the masked subject")
     elif not variant.alpha_only:
         parts.append("transparent" if variant.background is None else "on #{:02x}{:02x}{:02x}".format(*variant.background))

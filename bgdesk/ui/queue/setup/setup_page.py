@@ -21,6 +21,7 @@ from bgdesk.batch.planning.plan import Plan
 from bgdesk.batch.planning.scan import Order
 from bgdesk.batch.planning.templates import Template, templates, variants_of
 from bgdesk.core.errors import UsageError
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import Icons
@@ -91,7 +92,9 @@ class SetupPage(QWidget):
         self._pause.timeout.connect(self._look)
         self.options.show_templates(self._templates())
         self.options.show_networks(services.networks())
-        first = SetupChoices(gate=services.standard_gate, quality=services.settings().matte.quality, matting=services.settings().matting)
+        first = SetupChoices(
+            gate=services.standard_gate, quality=services.settings().recipe.matte.quality, matting=services.settings().matting
+        )
         self.show_choices(remembered(services.settings().queue_setup, first))
         self.sources.changed.connect(self._changed)
         self.options.changed.connect(self._changed)
@@ -270,7 +273,7 @@ class SetupPage(QWidget):
                 self._show_looking(False)
 
         def moved(stage: str, fraction: float) -> None:
-            self._bar.setRange(0, 0 if stage == "scan" else 1000)
+            self._bar.setRange(0, 0 if stage == Stage.SCAN else 1000)
             self._bar.setValue(round(1000 * fraction))
 
         self._show_looking(True)

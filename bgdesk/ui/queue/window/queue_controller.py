@@ -6,18 +6,19 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QApplication, QWidget
 
-from bgdesk.app.session.unsaved import Unsaved
+from bgdesk.app.session.exporter import End
 from bgdesk.app.system import paths
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.events import Event, Message, Severity
 from bgdesk.batch.journal.folder import ledger
-from bgdesk.batch.model.values import State, Summary
-from bgdesk.batch.model.words import count
+from bgdesk.batch.model.values import QueueKind, State, Summary
+from bgdesk.batch.model.words import count, need_review
 from bgdesk.batch.outputs.report import write_csv, write_html
 from bgdesk.batch.run.queue import Phase, Queue, QueueInfo
 from bgdesk.batch.workers.photo_job import thumbnail, write
 from bgdesk.core.cutout import Cutout
 from bgdesk.engine.confidence import PASS
+from bgdesk.files.find import SUFFIXES
 from bgdesk.files.load import LoadedImage
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.system import show_outside
@@ -48,16 +49,15 @@ class QueueController:
         window: QWidget,
         tell: Callable[[Message], None],
         configure: Callable[[Settings], None],
-        unsaved: Unsaved,
         fix_bar: FixBar,
     ) -> None:
         self._services, self._session, self._main = services, services.session, window
-        self._tell, self._configure, self._unsaved, self._fix_bar = tell, configure, unsaved, fix_bar
+        self._tell, self._configure, self._fix_bar = tell, configure, fix_bar
         self._fixing: _Fixing | None = None
         self.open_queue = OpenQueue(paths.data_folder(), services.pools(), services.post)
         ask = services.ask
         setup = SetupServices(
-            ask_files=lambda: ask.photos(self.window, _suffixes()),
+            ask_files=lambda: ask.photos(self.window, SUFFIXES),
             ask_folder=lambda title: ask.folder(self.window, title),
             networks=services.store.statuses,
             settings=lambda: self._session.settings,
@@ -74,7 +74,7 @@ class QueueController:
             hidden=self._hidden,
         )
         self.window = QueueWindow(self.open_queue, setup, actions, services.post, TaskBar())
-        self._yield = YieldToEditor(self._session, self.open_queue.hold)
+        self._yield = YieldToEditor(self._session, self.open_queue.pause_workers)
         self._unsubscribe = self._session.subscribe(self._on_event)
         self.open_queue.said.connect(self._pass_on)
         self.open_queue.phase_changed.connect(self._phase_changed)
@@ -149,15 +149,15 @@ class QueueController:
 
     @property
     def can_put_back(self) -> bool:
-        current, document = self._session.current, self._session.document
+        current, work = self._session.current, self._session.work
         fixing = self._fixing
         return (
             fixing is not None
             and current is not None
             and current.path == fixing.source
-            and document is not None
-            and document.path == fixing.source
-            and document.has_alpha
+            and work is not None
+            and work.path == fixing.source
+            and work.has_alpha
         )
 
     def fix(self, id: int) -> None:
@@ -176,24 +176,31 @@ class QueueController:
         fixing, photo = self._fixing, self._session.current
         if fixing is None or photo is None or not self.can_put_back:
             return
-        self._unsaved.exporting(fixing.source, photo, self._session.document)
         key = photo.key
 
-        def then(cutout: Cutout, loaded: LoadedImage | None, release: Callable[[], None]) -> None:
+        def then(cutout: Cutout, loaded: LoadedImage | None, end: End) -> None:
+            if self.open_queue.queue is None:  # closed meanwhile
+                end(False)
+                return
+
             def work(queue: Queue) -> Path | None:
                 if queue.item(fixing.id) is None or loaded is None:  # removed from the queue meanwhile
+                    self._services.post(lambda: end(False))
                     return None
-                job = queue.job(fixing.id)
-                written = write(cutout, loaded, job)
-                picture = thumbnail(cutout, job)
-                queue.fixed(fixing.id, written)
+                try:
+                    job = queue.job(fixing.id)
+                    written = write(cutout, loaded, job)
+                    picture = thumbnail(cutout, job)
+                    queue.fixed(fixing.id, written)
+                except Exception:
+                    self._services.post(lambda: end(False))
+                    raise
+                self._services.post(lambda: end(True))
                 return picture
 
             def done(picture: Path | None) -> None:
-                release()
                 if picture is not None:
                     self.window.progress.table.pictures.drop((picture, True))
-                self._unsaved.exported(fixing.source)
                 if not fixing.was_open and any(each.key == key for each in self._session.photos):
                     self._session.remove(key)
 
@@ -240,9 +247,10 @@ class QueueController:
 def ended(title: str, summary: Summary) -> str:
     """What the main window says when a queue is finished or stopped."""
     parts = [f"{summary.finished:,} of {count(summary.total, 'photo')}"]
-    for state, words in ((State.REVIEW, "to review"), (State.FAILED, "failed")):
-        if summary.counts.get(state, 0):
-            parts.append(f"{summary.counts[state]:,} {words}")
+    if summary.counts.get(State.REVIEW):
+        parts.append(need_review(summary.counts[State.REVIEW]))
+    if summary.counts.get(State.FAILED):
+        parts.append(f"{summary.counts[State.FAILED]:,} failed")
     return f"The queue {title} is {'stopped' if summary.open else 'finished'}: {', '.join(parts)}. Ctrl+B shows it."
 
 
@@ -253,11 +261,5 @@ def unfinished(home: Path) -> list[QueueInfo]:
     return [
         info
         for info in queues(home)
-        if info.kind == "batch" and not info.held and any(info.counts.get(s, 0) for s in info.counts if s.open)
+        if info.kind is QueueKind.BATCH and not info.locked and any(info.counts.get(s, 0) for s in info.counts if s.open)
     ]
-
-
-def _suffixes() -> tuple[str, ...]:
-    from bgdesk.files.load import SUFFIXES
-
-    return SUFFIXES

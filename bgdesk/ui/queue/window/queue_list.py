@@ -6,8 +6,8 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from bgdesk.batch.model.values import State
-from bgdesk.batch.model.words import count, place
+from bgdesk.batch.model.values import QueueKind, State
+from bgdesk.batch.model.words import count, need_review, place
 from bgdesk.batch.run.queue import QueueInfo
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
@@ -91,15 +91,15 @@ class QueueListPage(QWidget):
         row.setContentsMargins(16, 12, 16, 12)
         row.setSpacing(8)
         row.addLayout(text, 1)
-        elsewhere = (info.held and not is_open) or bool(info.damaged)
+        elsewhere = (info.locked and not is_open) or bool(info.damaged)
         buttons = []
-        if not is_open and not elsewhere and open_count(info) and info.kind == "batch":
+        if not is_open and not elsewhere and open_count(info) and info.kind is QueueKind.BATCH:
             buttons.append(self._button(f"{name}.resume", "Resume", lambda: self.resume.emit(info.folder)))
         if not elsewhere and info.counts.get(State.REVIEW, 0):
             buttons.append(self._button(f"{name}.review", "Review", lambda: self.review.emit(info.folder)))
         if not elsewhere:
             buttons.append(self._button(f"{name}.open", "Show", lambda: self.look.emit(info.folder)))
-        if not is_open and not info.held:
+        if not is_open and not info.locked:
             buttons.append(self._button(f"{name}.forget", "Forget…", lambda: self.forget.emit(info)))
         for button in buttons:
             button.setAccessibleName(f"{button.text().rstrip('…')}: {info.title}")
@@ -141,19 +141,20 @@ def open_count(info: QueueInfo) -> int:
 
 
 def standing(info: QueueInfo, is_open: bool = False) -> list[str]:
-    """How far the queue is: `300 of 1,204 photos`, `3 to review`, …"""
+    """How far the queue is: `300 of 1,204 photos`, `3 need review`, …"""
     if info.damaged:
         return [info.damaged]
     total = sum(info.counts.values())
     said = [f"{total - open_count(info):,} of {count(total, 'photo')}"]
-    for state, words in ((State.REVIEW, "to review"), (State.FAILED, "failed")):
-        if info.counts.get(state, 0):
-            said.append(f"{info.counts[state]:,} {words}")
-    if info.kind != "batch":
+    if info.counts.get(State.REVIEW):
+        said.append(need_review(info.counts[State.REVIEW]))
+    if info.counts.get(State.FAILED):
+        said.append(f"{info.counts[State.FAILED]:,} failed")
+    if info.kind is QueueKind.WATCH:
         said.append("a watched folder")
     if is_open:
         said.append("open here")
-    elif info.held:
+    elif info.locked:
         said.append("open in another bgdesk")
     return said
 

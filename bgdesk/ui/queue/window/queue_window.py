@@ -250,9 +250,9 @@ class QueueWindow(QWidget):
         self._taskbar.show(summary.finished / summary.total if running and summary.total else None, summary.open if running else 0)
 
     def _waiting(self, summary: Summary) -> int:
-        """How many photos wait for a decision. A decision that can still be undone has not reached the queue, so it is subtracted."""
-        held = self.review.deck.held
-        item = None if held is None else self._open_queue.item(held.id)
+        """How many photos wait for a decision. A pending decision has not reached the queue, so it is subtracted."""
+        pending = self.review.deck.pending
+        item = None if pending is None else self._open_queue.item(pending.id)
         return summary.counts.get(State.REVIEW, 0) - (item is not None and item.state is State.REVIEW)
 
     def _escape(self) -> None:

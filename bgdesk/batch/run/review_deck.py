@@ -10,21 +10,21 @@ from bgdesk.batch.model.values import Decision
 class Judgement:
     """A person's decision about the item `id`."""
 
-    id: int
+    id: int  #: of the item
     decision: Decision
 
 
-class Deck:
+class ReviewDeck:
     """The photos in review by item id, with a current one. New photos are added at the end; decided ones are skipped.
 
-    The latest decision is held back until the next one, so that it can be undone before any file moves.
+    The latest decision is pending until the next one, so that it can be undone before any file moves.
     """
 
     def __init__(self) -> None:
         self._ids: list[int] = []
         self._done: dict[int, Decision | None] = {}  # None: decided elsewhere
         self._at = 0
-        self._held: Judgement | None = None
+        self._pending: Judgement | None = None
 
     def bring(self, waiting: Collection[int]) -> None:
         """Take over the items that are in review now, in order."""
@@ -34,7 +34,7 @@ class Deck:
             if id not in self._done and id not in standing:
                 self._done[id] = None  # decided elsewhere, or removed from the queue
         for id in waiting:
-            if id in self._done and not (self._held and self._held.id == id) and self._done[id] is None:
+            if id in self._done and not (self._pending and self._pending.id == id) and self._done[id] is None:
                 del self._done[id]  # in review again
         self._ids += [id for id in waiting if id not in known]
         if self.current is None:
@@ -42,6 +42,7 @@ class Deck:
 
     @property
     def current(self) -> int | None:
+        """The item that is shown; None when all are decided."""
         if self._at < len(self._ids) and self._ids[self._at] not in self._done:
             return self._ids[self._at]
         return None
@@ -58,12 +59,13 @@ class Deck:
 
     @property
     def decisions(self) -> dict[int, Decision]:
-        """The decisions made here, by item id, with the one that is held back."""
+        """The decisions made here, by item id, with the pending one."""
         return {id: decision for id, decision in self._done.items() if decision is not None}
 
     @property
-    def held(self) -> Judgement | None:
-        return self._held
+    def pending(self) -> Judgement | None:
+        """The latest decision, while it can be undone."""
+        return self._pending
 
     def ahead(self, count: int) -> list[int]:
         """The next photos without a decision."""
@@ -80,18 +82,18 @@ class Deck:
                 return
 
     def decide(self, decision: Decision) -> Judgement | None:
-        """Decide about the current photo and go to the next. Returns the decision held back before, to be carried out now."""
+        """Decide about the current photo and go to the next. Returns the decision that was pending before, to be carried out now."""
         id = self.current
         if id is None:
             return None
-        due, self._held = self._held, Judgement(id, decision)
+        due, self._pending = self._pending, Judgement(id, decision)
         self._done[id] = decision
         self._go_on(self._at + 1)
         return due
 
     def settle(self) -> Judgement | None:
-        """Return the decision held back, to be carried out now; it can no longer be undone."""
-        due, self._held = self._held, None
+        """Return the pending decision, to be carried out now; it can no longer be undone."""
+        due, self._pending = self._pending, None
         return due
 
     def fixed(self, id: int) -> None:
@@ -101,12 +103,12 @@ class Deck:
             self._go_on(self._at + 1)
 
     def undo(self) -> bool:
-        """Undo the decision held back and return to its photo. False if there is none."""
-        if self._held is None:
+        """Undo the pending decision and return to its photo. False if there is none."""
+        if self._pending is None:
             return False
-        del self._done[self._held.id]
-        self._at = self._ids.index(self._held.id)
-        self._held = None
+        del self._done[self._pending.id]
+        self._at = self._ids.index(self._pending.id)
+        self._pending = None
         return True
 
     def _go_on(self, start: int) -> None:

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from bgdesk.app.editing.document import Document
 from bgdesk.app.editing.render_export import free_name, needs_engine, prepare
-from bgdesk.app.editing.requests import AlphaRequest, ColourRequest, join
+from bgdesk.app.editing.requests import ForegroundRequest, RematteRequest, join
+from bgdesk.app.editing.work import Work
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError, SaveError
+from bgdesk.core.formats import Format
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import ExportRecipe, Format, MatteRecipe, Quality
+from bgdesk.core.recipe import ExportRecipe, MatteRecipe, Quality, Recipe
+from bgdesk.core.results import Patch
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable, silent
 from bgdesk.core.trimap import Label
 
@@ -28,10 +30,10 @@ def pixels(width: int = 400, height: int = 300, dtype: Any = np.uint8) -> Any:
 
 
 @pytest.fixture
-def cut(fake_engine: Any) -> Document:
-    document = Document.awaiting(pixels(), Path("a.jpg"))
-    document.adopt(fake_engine.auto(document.source))
-    return document
+def cut(fake_engine: Any) -> Work:
+    work = Work.awaiting(pixels(), Path("a.jpg"))
+    work.adopt(fake_engine.auto(work.source))
+    return work
 
 
 # --- joining rectangles ----------------------------------------------------------------------------------------------
@@ -59,108 +61,108 @@ def test_strokes_far_apart_stay_apart_and_near_ones_join() -> None:
 
 def test_a_photo_just_loaded_is_shown_as_it_is() -> None:
     source = pixels()
-    document = Document.awaiting(source)
+    work = Work.awaiting(source)
     assert source.flags.writeable  # the caller's own view stays its own
-    assert not document.source.flags.writeable
-    assert document.size == (400, 300)
-    assert document.rect == Rect(0, 0, 400, 300)
-    assert (document.trimap == Label.UNKNOWN).all()
-    assert (document.alpha == 1).all()
-    assert document.alpha.dtype == np.float32
-    assert document.foreground is None
-    assert not document.has_alpha
+    assert not work.source.flags.writeable
+    assert work.size == (400, 300)
+    assert work.rect == Rect(0, 0, 400, 300)
+    assert (work.labels == Label.UNKNOWN).all()
+    assert (work.solved == 1).all()
+    assert work.solved.dtype == np.float32
+    assert work.foreground is None
+    assert not work.has_alpha
 
 
-def test_snapshots_do_not_change_and_cost_nothing_until_then(cut: Document) -> None:
+def test_snapshots_do_not_change_and_cost_nothing_until_then(cut: Work) -> None:
     snapshot = cut.freeze()
-    assert snapshot.alpha is cut.alpha
-    before = snapshot.alpha.copy(), snapshot.trimap.copy(), snapshot.foreground.copy()  # type: ignore[union-attr]
+    assert snapshot.solved is cut.solved
+    before = snapshot.solved.copy(), snapshot.labels.copy(), snapshot.foreground.copy()  # type: ignore[union-attr]
     rect = Rect(10, 10, 50, 50)
-    cut.patch_alpha(rect, np.full((40, 40), 0.5, np.float32))
+    cut.patch_solved(rect, np.full((40, 40), 0.5, np.float32))
     cut.patch_foreground(rect, np.zeros((40, 40, 3), np.uint8))
-    cut.own("trimap")
-    cut.trimap[rect.slices] = Label.UNKNOWN
-    assert (snapshot.alpha == before[0]).all()
-    assert (snapshot.trimap == before[1]).all()
+    cut.own("labels")
+    cut.labels[rect.slices] = Label.UNKNOWN
+    assert (snapshot.solved == before[0]).all()
+    assert (snapshot.labels == before[1]).all()
     assert (snapshot.foreground == before[2]).all()
-    alpha = cut.alpha
-    cut.patch_alpha(rect, np.zeros((40, 40), np.float32))
-    assert cut.alpha is alpha  # copied once
+    alpha = cut.solved
+    cut.patch_solved(rect, np.zeros((40, 40), np.float32))
+    assert cut.solved is alpha  # copied once
 
 
-def test_a_released_snapshot_costs_no_copy(cut: Document) -> None:
+def test_a_released_snapshot_costs_no_copy(cut: Work) -> None:
     first, second = cut.freeze(), cut.freeze()
-    alpha = cut.alpha
+    alpha = cut.solved
     cut.release(first)
     cut.release(first)
     cut.release(second)
-    cut.patch_alpha(Rect(0, 0, 1, 1), np.zeros((1, 1), np.float32))
-    assert cut.alpha is alpha
+    cut.patch_solved(Rect(0, 0, 1, 1), np.zeros((1, 1), np.float32))
+    assert cut.solved is alpha
 
 
-def test_revisions_grow(cut: Document) -> None:
+def test_revisions_grow(cut: Work) -> None:
     revision, lineage = cut.revision, cut.lineage
-    cut.patch_alpha(Rect(0, 0, 1, 1), np.zeros((1, 1), np.float32))
+    cut.patch_solved(Rect(0, 0, 1, 1), np.zeros((1, 1), np.float32))
     assert cut.revision > revision
     assert cut.lineage == lineage
     cut.start_by_hand(Label.BACKGROUND)
     assert cut.lineage > lineage
-    assert (cut.alpha == 0).all()
+    assert (cut.solved == 0).all()
     cut.start_by_hand(Label.FOREGROUND)
-    assert (cut.alpha == 1).all()
+    assert (cut.solved == 1).all()
 
 
 def test_the_source_stands_in_for_colours_that_were_never_computed() -> None:
-    document = Document.awaiting(pixels())
-    document.patch_foreground(Rect(0, 0, 2, 2), np.zeros((2, 2, 3), np.uint8))
-    assert document.foreground is not None
-    assert (document.foreground[:2, :2] == 0).all()
-    assert (document.foreground[2:] == document.source[2:]).all()
+    work = Work.awaiting(pixels())
+    work.patch_foreground(Rect(0, 0, 2, 2), np.zeros((2, 2, 3), np.uint8))
+    assert work.foreground is not None
+    assert (work.foreground[:2, :2] == 0).all()
+    assert (work.foreground[2:] == work.source[2:]).all()
 
 
 def test_read_only_answers_can_be_painted_over() -> None:
-    document = Document.awaiting(pixels())
-    document.replace(np.zeros((300, 400), np.uint8), np.zeros((300, 400), np.float32), document.source, {})
-    document.alpha.flags.writeable = False
-    document.patch_alpha(Rect(0, 0, 1, 1), np.ones((1, 1), np.float32))
-    document.patch_foreground(Rect(0, 0, 1, 1), np.zeros((1, 1, 3), np.uint8))
-    assert document.alpha[0, 0] == 1
-    assert document.source[0, 0].tolist() == pixels()[0, 0].tolist()
+    work = Work.awaiting(pixels())
+    work.replace(np.zeros((300, 400), np.uint8), np.zeros((300, 400), np.float32), work.source, {})
+    work.solved.flags.writeable = False
+    work.patch_solved(Rect(0, 0, 1, 1), np.ones((1, 1), np.float32))
+    work.patch_foreground(Rect(0, 0, 1, 1), np.zeros((1, 1, 3), np.uint8))
+    assert work.solved[0, 0] == 1
+    assert work.source[0, 0].tolist() == pixels()[0, 0].tolist()
 
 
 # --- requests --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("roi", [Rect(0, 0, 5, 5), Rect(380, 280, 400, 300), Rect(100, 100, 150, 120), Rect(0, 0, 400, 300)])
-def test_a_request_on_crops_gives_what_the_whole_photo_gives(cut: Document, fake_engine: Any, roi: Rect) -> None:
-    request = AlphaRequest.of(cut.source, cut.trimap, cut.alpha, roi, fake_engine.REACH)
+def test_a_request_on_crops_gives_what_the_whole_photo_gives(cut: Work, fake_engine: Any, roi: Rect) -> None:
+    request = RematteRequest.of(cut.source, cut.labels, cut.solved, roi, fake_engine.MARGIN)
     assert request.pixels.base is not None  # a slice, not a copy
     patch = request.compute(fake_engine, silent)
-    expected_rect, expected = fake_engine.rematte(cut.source, cut.trimap, cut.alpha, roi)
-    assert patch.rect == expected_rect
-    assert (patch.alpha == expected).all()
-    assert (patch.trimap == cut.trimap[expected_rect.slices]).all()
-    colours = ColourRequest.of(cut.source, cut.alpha, roi).compute(fake_engine, silent)
-    assert (colours == fake_engine.foreground(cut.source, cut.alpha)[roi.slices]).all()
+    expected = fake_engine.rematte(cut.source, cut.labels, cut.solved, roi)
+    assert patch.rect == expected.rect
+    assert (patch.alpha == expected.alpha).all()
+    assert (patch.labels == cut.labels[expected.rect.slices]).all()
+    colours = ForegroundRequest.of(cut.source, cut.solved, roi, MatteRecipe()).compute(fake_engine, silent)
+    assert (colours.foreground == fake_engine.foreground(cut.source, cut.solved).foreground[roi.slices]).all()
 
 
-def test_a_request_is_not_changed_by_later_paint(cut: Document, fake_engine: Any) -> None:
-    request = AlphaRequest.of(cut.source, cut.trimap, cut.alpha, Rect(0, 0, 20, 20), fake_engine.REACH)
-    trimap, alpha = request.trimap.copy(), request.alpha.copy()
-    cut.trimap[:] = 7
-    cut.alpha[:] = 7
-    assert (request.trimap == trimap).all()
-    assert (request.alpha == alpha).all()
+def test_a_request_is_not_changed_by_later_paint(cut: Work, fake_engine: Any) -> None:
+    request = RematteRequest.of(cut.source, cut.labels, cut.solved, Rect(0, 0, 20, 20), fake_engine.MARGIN)
+    labels, solved = request.labels.copy(), request.solved.copy()
+    cut.labels[:] = 7
+    cut.solved[:] = 7
+    assert (request.labels == labels).all()
+    assert (request.solved == solved).all()
 
 
-def test_a_patch_that_does_not_fit_is_refused(cut: Document, fake_engine: Any) -> None:
-    request = AlphaRequest.of(cut.source, cut.trimap, cut.alpha, Rect(0, 0, 20, 20), fake_engine.REACH)
-    fake_engine.rematte = lambda *rest, **named: (Rect(0, 0, 9, 9), np.zeros((3, 3), np.float32))
-    with pytest.raises(ValueError, match="does not fit"):
-        request.compute(fake_engine, silent)
-    fake_engine.rematte = lambda *rest, **named: (Rect(0, 0, 900, 9), np.zeros((9, 900), np.float32))
-    with pytest.raises(ValueError, match="does not fit"):
-        request.compute(fake_engine, silent)
+def test_a_patch_that_does_not_fit_is_refused(cut: Work, fake_engine: Any) -> None:
+    request = RematteRequest.of(cut.source, cut.labels, cut.solved, Rect(0, 0, 20, 20), fake_engine.MARGIN)
+    nine, three = (9, 9), (3, 3)
+    for rect, alpha, labels in ((Rect(0, 0, 9, 9), three, nine), (Rect(0, 0, 9, 9), nine, three), (Rect(0, 0, 900, 9), (9, 900), (9, 900))):
+        patch = Patch(rect=rect, alpha=np.zeros(alpha, np.float32), labels=np.zeros(labels, np.uint8))
+        fake_engine.rematte = lambda *rest, patch=patch, **named: patch
+        with pytest.raises(ValueError, match="does not fit"):
+            request.compute(fake_engine, silent)
 
 
 # --- export ----------------------------------------------------------------------------------------------------------
@@ -168,65 +170,65 @@ def test_a_patch_that_does_not_fit_is_refused(cut: Document, fake_engine: Any) -
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_what_is_up_to_date_needs_no_engine(fake_engine: Any, dtype: Any) -> None:
-    document = Document.awaiting(pixels(dtype=dtype))
-    document.adopt(fake_engine.auto(document.source))
-    snapshot = document.freeze()
+    work = Work.awaiting(pixels(dtype=dtype))
+    work.adopt(fake_engine.auto(work.source))
+    snapshot = work.freeze()
     assert not needs_engine(snapshot, ExportRecipe())
     cutout = prepare(snapshot, ExportRecipe(), None)
-    assert cutout.alpha is snapshot.alpha
+    assert cutout.alpha is snapshot.solved
     assert cutout.foreground is snapshot.foreground
-    assert cutout.source is document.source
+    assert cutout.source is work.source
 
 
-def test_colours_being_worked_out_count_as_stale(cut: Document) -> None:
+def test_colours_being_worked_out_count_as_stale(cut: Work) -> None:
     """An export that begins while a rectangle's colours are under way must not write the old ones."""
     cut.colouring = Rect(10, 10, 50, 50)
     assert cut.freeze().stale == (Rect(10, 10, 50, 50),)
     assert needs_engine(cut.freeze(), ExportRecipe())
 
 
-def test_owed_alpha_and_stale_colours_are_computed_on_the_snapshot(cut: Document, fake_engine: Any) -> None:
+def test_owed_alpha_and_stale_colours_are_computed_on_the_snapshot(cut: Work, fake_engine: Any) -> None:
     roi = Rect(100, 100, 140, 130)
-    cut.trimap[roi.slices] = Label.FOREGROUND
+    cut.labels[roi.slices] = Label.FOREGROUND
     cut.debt = (roi,)
     cut.stale = (Rect(300, 200, 310, 210),)
     assert cut.foreground is not None
     cut.foreground[200:210, 300:310] = 1
     snapshot = cut.freeze()
-    before = cut.alpha.copy(), cut.foreground.copy()
+    before = cut.solved.copy(), cut.foreground.copy()
     assert needs_engine(snapshot, ExportRecipe())
     with pytest.raises(ValueError, match="engine"):
         prepare(snapshot, ExportRecipe(), None)
     cutout = prepare(snapshot, ExportRecipe(), fake_engine)
     assert (cutout.alpha[roi.slices] == 1).all()
     assert (cutout.foreground == fake_engine.colours_of(cut.source, cutout.alpha)).all()
-    assert (cut.alpha == before[0]).all()
+    assert (cut.solved == before[0]).all()
     assert (cut.foreground == before[1]).all()
 
 
-def test_spill_is_taken_off_the_whole_photo(cut: Document, fake_engine: Any) -> None:
-    cut.recipe = MatteRecipe(spill="auto")
+def test_spill_is_taken_off_the_whole_photo(cut: Work, fake_engine: Any) -> None:
+    cut.recipe = Recipe(matte=MatteRecipe(spill="auto"))
     cut.stale = (Rect(30, 20, 40, 30),)
     fake_engine.calls.clear()
     prepare(cut.freeze(), ExportRecipe(), fake_engine)
     assert fake_engine.calls == [("foreground", cut.source.shape)]
 
 
-def test_a_cutout_of_another_quality_leaves_its_colours_as_they_are(cut: Document) -> None:
-    cut.adopt(Cutout(cut.source, cut.alpha, cut.source, cut.trimap, recipe=MatteRecipe(quality=Quality.BEST)))
+def test_a_cutout_of_another_quality_leaves_its_colours_as_they_are(cut: Work) -> None:
+    cut.adopt(Cutout(cut.source, cut.solved, cut.source, cut.labels, recipe=MatteRecipe(quality=Quality.BEST)))
     assert cut.stale == ()
 
 
-def test_a_cutout_made_with_another_recipe_leaves_its_colours_stale(cut: Document) -> None:
-    cutout = Cutout(cut.source, cut.alpha, cut.source, cut.trimap, recipe=MatteRecipe(strength=0.5))
+def test_a_cutout_made_with_another_recipe_leaves_its_colours_stale(cut: Work) -> None:
+    cutout = Cutout(cut.source, cut.solved, cut.source, cut.labels, recipe=MatteRecipe(strength=0.5))
     cut.adopt(cutout)
     assert cut.stale == (cut.rect,)
-    cut.recipe = MatteRecipe(strength=0.5)
+    cut.recipe = Recipe(matte=MatteRecipe(strength=0.5))
     cut.adopt(cutout)
     assert cut.stale == ()
 
 
-def test_opacity_alone_needs_no_colours(cut: Document, fake_engine: Any) -> None:
+def test_opacity_alone_needs_no_colours(cut: Work, fake_engine: Any) -> None:
     cut.foreground = None
     cut.stale = (cut.rect,)
     snapshot = cut.freeze()
@@ -235,10 +237,10 @@ def test_opacity_alone_needs_no_colours(cut: Document, fake_engine: Any) -> None
     prepare(snapshot, ExportRecipe(alpha_only=True), fake_engine)
     assert fake_engine.calls == []
     cutout = prepare(snapshot, ExportRecipe(), fake_engine)
-    assert (cutout.foreground == fake_engine.colours_of(cut.source, cut.alpha)).all()
+    assert (cutout.foreground == fake_engine.colours_of(cut.source, cut.solved)).all()
 
 
-def test_preparing_can_be_cancelled(cut: Document, fake_engine: Any) -> None:
+def test_preparing_can_be_cancelled(cut: Work, fake_engine: Any) -> None:
     cut.debt = (Rect(0, 0, 9, 9),)
     token = CancelToken()
     token.cancel()
@@ -260,13 +262,13 @@ def test_the_real_files_are_reached(sample: Path, tmp_path: Path, fake_engine: A
     files = DiskFiles()
     assert ".png" in files.suffixes
     image = files.load(sample)
-    document = Document.awaiting(image.pixels, sample)
-    document.adopt(fake_engine.auto(document.source))
+    work = Work.awaiting(image.pixels, sample)
+    work.adopt(fake_engine.auto(work.source))
     assert max(files.preview(sample, 100).shape) == 100
     recipe = ExportRecipe(Format.PNG)
-    cutout = prepare(document.freeze(), recipe, None)
-    assert files.save(cutout, tmp_path / "out.png", recipe, image, (), silent).is_file()
+    cutout = prepare(work.freeze(), recipe, None)
+    assert files.save(cutout, tmp_path / "out.png", recipe, image, (), silent, False).is_file()
     with pytest.raises(SaveError):
-        files.save(cutout, sample, recipe, image, (), silent)
+        files.save(cutout, sample, recipe, image, (), silent, True)
     with pytest.raises(LoadError, match=r"gone\.png"):
         files.load(tmp_path / "gone.png")
