@@ -83,7 +83,7 @@ def listed(folder: str | os.PathLike[str], real: str, look: Callable[[], None] =
         for number, entry in enumerate(entries):
             if number % _EVERY == 0:
                 look()
-            if entry.name.startswith("."):  # "._photo.jpg" is no photo
+            if entry.name.startswith("."):  # "._photo.jpg" is not a photo
                 continue
             link = entry.is_symlink()
             place = os.path.realpath(entry.path) if link else os.path.join(real, entry.name)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bgdesk.bench.cases import corpus, scenes
 from bgdesk.bench.cases.corpus import Case, Kind
 from bgdesk.core.errors import UsageError
+from tests.bench.fakes import blurred
 
 
 def lawful(case: Case) -> None:
@@ -107,7 +108,7 @@ def test_blurring_keeps_the_light() -> None:
 def test_kind_of_sorts_by_the_edge(drawn: list[Case]) -> None:
     hard = scenes.generated((0.5,), 1)[1].make().alpha
     assert corpus.kind_of(hard) is Kind.HARD
-    assert corpus.kind_of(cv2.GaussianBlur(hard, (0, 0), 4)) is Kind.HAIR
+    assert corpus.kind_of(blurred(hard, 4)) is Kind.HAIR
     assert corpus.kind_of(0.5 * hard) is Kind.SEMI
     assert corpus.kind_of(corpus.veil(hard, np.random.default_rng(1))) is Kind.SEMI
 

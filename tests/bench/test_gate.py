@@ -14,29 +14,9 @@ from bgdesk.bench import fit_gate
 from bgdesk.bench.bench_report import Figure
 from bgdesk.bench.cases.trials import Trial, trials
 from bgdesk.bench.fit_gate import Judged, Record
-from bgdesk.bench.setup import Data, Setup
-from bgdesk.core.cutout import Cutout
-from bgdesk.core.geometry import Rect
-from bgdesk.core.results import Confidence
-from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS, judge
-from tests.bench.fakes import FakeEngine, by_brightness
-
-
-class Gated(FakeEngine):
-    """A fake engine that also judges."""
-
-    def confidence(self, pixels: np.ndarray, cutout: Cutout) -> Confidence:
-        return judge(pixels, cutout, lambda part: self.mirrored(pixels, part))
-
-    def mirrored(self, pixels: np.ndarray, part: Rect) -> np.ndarray:
-        return self.segment(pixels[part.slices])
-
-
-def setup_with(data: Data, **more: Any) -> Setup:
-    more = {"quick": True} | more
-    return Setup(
-        lambda model=None, device="auto", precision="auto": Gated(by_brightness), lambda matte: Gated(lambda pixels: matte), data, **more
-    )
+from bgdesk.bench.setup import Data
+from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS
+from tests.bench.fakes import setup_with
 
 
 @pytest.fixture(scope="module")
@@ -238,5 +218,5 @@ def test_records_are_kept_and_fitted_again(object_folder: Path, tmp_path: Path, 
 
 def test_a_trial_is_made_when_it_is_asked_for(object_folder: Path) -> None:
     found: list[Trial] = trials(Data(objects=(object_folder,)))
-    assert all(callable(trial.make) and trial.weight > 0 for trial in found)
+    assert all(trial.weight > 0 for trial in found)
     assert {trial.weight for trial in found if trial.taken} == {1.0}

@@ -92,7 +92,7 @@ def test_the_reach_of_strokes_is_chosen_beside_the_brush(desk: Any, photo: Path)
     desk.until(lambda: desk.remembered and desk.remembered[-1].reach == "exact")
     desk.stroke((30, 80), (60, 80))
     desk.settle()
-    assert desk.engine.reaches == [Reach.SMART, Reach.EXACT]
+    assert [reach for reach, *_ in desk.engine.reaches] == [Reach.SMART, Reach.EXACT]
 
 
 def test_quality_is_used_when_the_photo_is_cut_again(desk: Any, photo: Path) -> None:
@@ -119,12 +119,12 @@ def test_quality_is_used_when_the_photo_is_cut_again(desk: Any, photo: Path) -> 
 
 
 def test_a_choice_made_while_the_network_works_is_kept(desk: Any, photo: Path) -> None:
-    desk.engine.hold("network")
+    desk.engine.hold("auto")
     desk.drop(photo)
-    desk.until(lambda: "network" in desk.engine.calls)
+    desk.until(lambda: "auto" in desk.engine.called)
     desk.control("panel.colours.clean").setValue(0)
     desk.until(lambda: desk.session.recipe.matte.strength == 0)
-    desk.engine.release("network")
+    desk.engine.release("auto")
     desk.until(lambda: desk.session.work is not None and desk.work.has_alpha)
     centre = tuple(side // 2 for side in desk.work.source.shape[:2])
     desk.until(lambda: abs(int(desk.work.foreground[centre][0]) - 0.5 * desk.work.source[centre][0]) <= 1)

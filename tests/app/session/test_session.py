@@ -79,7 +79,7 @@ def test_the_photo_is_shown_before_the_network_answers(desk: Any) -> None:
     assert desk.heard(AlphaChanged) == [AlphaChanged(work.rect, first=True)]
     assert desk.heard(LabelsChanged) == [LabelsChanged(work.rect)]
     assert desk.session.current.state is PhotoState.READY
-    assert desk.session.timings == {"network": 0.5, "alpha": 0.25}
+    assert desk.session.timings == desk.engine.TIMINGS
     assert desk.session.busy is None
     assert not desk.session.can_undo
     assert desk.session.current.thumbnail.shape == (128, 192, 3)
@@ -441,7 +441,7 @@ def test_close_stops_everything_and_is_silent(desk: Any) -> None:
     desk.session.close()
     desk.pump.once()
     assert len(desk.events) == count
-    assert desk.engine.closed
+    assert desk.engine.called[-1] == "close"
     desk.session.close()
 
 
