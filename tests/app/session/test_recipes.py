@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bgdesk.core.finish import finish
 
 from bgdesk.app.session.photos import Photo
 from bgdesk.app.work.events import RecipeChanged
+from bgdesk.core.finish import finish
 from bgdesk.core.formats import Format
 from bgdesk.core.recipe import EdgeRecipe, ExportRecipe, MatteRecipe, Quality, Recipe
 
