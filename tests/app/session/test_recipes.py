@@ -234,6 +234,19 @@ def test_an_answer_that_comes_after_the_export_flags_nothing(desk: Any) -> None:
     assert not photo(desk).unsaved
 
 
+def test_another_answer_of_the_network_is_nothing_to_save(desk: Any) -> None:
+    desk.open()
+    desk.session.cut_again()
+    desk.settle()
+    assert desk.session.undo_name == "cut out again"
+    assert not photo(desk).unsaved
+    desk.stroke((150, 100))
+    desk.settle()
+    desk.session.cut_again()
+    desk.settle()
+    assert photo(desk).unsaved  # the stroke can be brought back, and is in no file
+
+
 def test_what_is_painted_while_a_file_is_written_is_unsaved(desk: Any) -> None:
     desk.open()
     desk.stroke((150, 100))
