@@ -113,7 +113,12 @@ def test_the_network_is_asked_as_the_photos_own_recipe_says(desk: Any) -> None:
     desk.session.change_recipe(best, "quality")
     recipes: list[MatteRecipe] = []
     auto = desk.engine.auto
-    desk.engine.auto = lambda pixels, recipe, progress: (recipes.append(recipe), auto(pixels, recipe, progress))[1]
+
+    def noted(pixels: Any, recipe: MatteRecipe, progress: Any) -> Any:
+        recipes.append(recipe)
+        return auto(pixels, recipe, progress)
+
+    desk.engine.auto = noted
     desk.session.cut_again()
     desk.settle()
     assert recipes == [best.matte]
