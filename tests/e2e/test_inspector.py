@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from bgdesk.core.engine import Reach
 from bgdesk.core.recipe import EdgeRecipe, Quality
@@ -235,3 +237,19 @@ def test_without_a_photo_the_sliders_show_and_set_what_new_photos_begin_with(des
     assert desk.remembered[-1].recipe.edge == EdgeRecipe(feather=1)
     desk.open(photo)
     assert desk.session.recipe.edge == EdgeRecipe(feather=1)
+
+
+def test_the_wheel_on_its_way_through_the_panel_changes_nothing(desk: Any, photo: Path) -> None:
+    desk.open(photo)
+    before = desk.session.recipe
+    for name in ("panel.edge.feather", "panel.edge.feather.slider", "panel.cutout.quality", "panel.colours.spill", "panel.brush.size"):
+        control = desk.control(name)
+        centre = QPointF(control.rect().center())
+        turn = QWheelEvent(
+            centre, control.mapToGlobal(centre), QPoint(), QPoint(0, -120), Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(control, turn)
+    assert desk.session.recipe == before
+    assert desk.window.brush.diameter == 40
+    assert not desk.session.can_undo
