@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -97,8 +97,6 @@ class FakeModels:
 
 class FakeFiles:
     """Photos by path. A path that is not there cannot be read; what is saved is kept."""
-
-    suffixes: Sequence[str] = (".png", ".jpg")
 
     def __init__(self) -> None:
         self.photos: dict[Path, Any] = {}

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bgdesk.app.editing.editor import Editor
 from bgdesk.app.editing.history import History
 from bgdesk.app.editing.render_export import free_name
@@ -21,7 +19,7 @@ from bgdesk.app.session.cutting import Cutter
 from bgdesk.app.session.exporter import End, Exporter
 from bgdesk.app.session.network_installer import NetworkInstaller
 from bgdesk.app.session.photos import Photo, PhotoState
-from bgdesk.app.session.strip import Entry, Found, Strip, tell
+from bgdesk.app.session.strip import Entry, Strip, tell
 from bgdesk.app.system import paths
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.activity import Activity, Busy
@@ -40,13 +38,13 @@ from bgdesk.app.work.events import (
 )
 from bgdesk.app.work.jobs import Jobs, Lane, Post
 from bgdesk.app.work.ports import DiskFiles, FilesLike, ModelsLike
-from bgdesk.core.arrays import Pixels
+from bgdesk.core.arrays import Pixels, check_pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineProtocol, EngineStatus, Reach
-from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe, Recipe
 from bgdesk.core.trimap import Label
+from bgdesk.files.find import Found
 
 if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
@@ -151,10 +149,10 @@ class Session:
     def _opened(self, found: Found) -> None:
         for folder, text in found.problems:
             self._emit(Message(Severity.WARNING, text, path=folder))
-        known = [entry for entry in map(self._strip.at, found.files) if entry is not None]
-        new = [self._strip.add(path, path.name) for path in found.files if self._strip.at(path) is None]
+        known = [entry for entry in map(self._strip.at, found.photos) if entry is not None]
+        new = [self._strip.add(path, path.name) for path in found.photos if self._strip.at(path) is None]
         if new:
-            self._try(new, alone=len(found.files) == 1)
+            self._try(new, alone=len(found.photos) == 1)
         elif known:
             self.select(known[0].key)
         for entry in new[1:]:
@@ -177,8 +175,7 @@ class Session:
 
     def open_pixels(self, pixels: Pixels, name: str) -> None:
         """Add a pasted picture, H×W×3 uint8 or uint16 sRGB, and make it current."""
-        if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape or pixels.dtype not in (np.uint8, np.uint16):
-            raise MattingError(f"{name} cannot be used: it is no picture of 8 or 16 bits with three colours.")
+        check_pixels(pixels)
         entry = self._strip.add(None, name)
         entry.pixels = pixels.copy()  # the caller may do with its own what it likes
         entry.pixels.flags.writeable = False

@@ -260,7 +260,6 @@ def test_the_real_files_are_reached(sample: Path, tmp_path: Path, fake_engine: A
     from bgdesk.app.work.ports import DiskFiles
 
     files = DiskFiles()
-    assert ".png" in files.suffixes
     image = files.load(sample)
     work = Work.awaiting(image.pixels, sample)
     work.adopt(fake_engine.auto(work.source))
