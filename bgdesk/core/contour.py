@@ -61,6 +61,11 @@ class Contour:
     steep: Field  #: the larger part of the edge's direction, |cos| or |sin|
     flat: Field  #: the smaller part
 
+    def cropped(self, part: Rect) -> "Contour":
+        """The same for a part of it."""
+        depth, covered, steep, flat = (picture[part.slices] for picture in (self.depth, self.covered, self.steep, self.flat))
+        return Contour(depth=depth, covered=covered, steep=steep, flat=flat)
+
     def profile(self, depth: Field, softness: Field) -> Field:
         """Alpha of a clean edge, drawn as this one, seen from `depth`.
 
@@ -101,7 +106,7 @@ def contour(alpha: Alpha, part: Rect, span: Field) -> Contour | None:
     wanted = away[part.slices] < span
     if not wanted.any():
         return None
-    farthest = float(span.max())
+    farthest = float(span[wanted].max())
     side = np.where(inside[part.slices] > 0, np.float32(1), np.float32(-1))
     measures = _Near(alpha, np.flatnonzero((away < _NEAR) & _around(wanted, part, alpha.shape, farthest))).measures()
 
@@ -119,7 +124,7 @@ def _around(wanted: Mask, part: Rect, shape: tuple[int, ...], farthest: float) -
     """Where measures of the line are needed for the wanted pixels of `part`."""
     needed = np.zeros(shape, np.uint8)
     needed[part.slices] = wanted
-    side = 2 * (int(np.ceil(farthest)) + _VOTERS // 2 + 2) + 1
+    side = 2 * (int(np.ceil(farthest)) + 3) + 1
     return cv2.dilate(needed, np.ones((side, side), np.uint8)) > 0
 
 

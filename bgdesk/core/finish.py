@@ -27,8 +27,8 @@ from bgdesk.core.recipe import EdgeRecipe
 BLOCK = 256
 #: A contour is measured for the next of these shifts, so that a slider's next value finds it ready.
 _SPANS = (2.5, 5.0, 10.0, 20.0)
-#: How far from the half line a clean soft edge still changes alpha: three times the softness up to which edges are moved by measure.
-_TAIL = 12.0
+#: How far from the half line a clean soft edge still changes alpha: over three times the softness up to which edges are moved by measure.
+_TAIL = 17.0
 #: Softness (standard deviation in pixels) up to which an edge is moved by measure, and from where by density.
 _CLEAN, _BLURRED = 3.0, 5.0
 #: The same for how much of an edge is made of what is thinner than 5 px: strands and the gaps between them.
@@ -299,32 +299,43 @@ def _smooth_sigma(radius: float) -> float:
 
 
 def _smooth_reach(radius: float) -> int:
-    return blur_reach(_smooth_sigma(radius)) + max(int(_TAIL) + MARGIN, _character_reach(0))
+    sigma = _smooth_sigma(radius)
+    return blur_reach(sigma) + max(int(_TAIL) + MARGIN, _character_reach(sigma))
 
 
 def _smoothed(values: Alpha, part: Rect, radius: float) -> Alpha:
-    """The half line blurred, and the edge moved there as sharp as it was."""
+    """The half line blurred, and the edge moved there as sharp as it was; hair becomes its density."""
     sigma = _smooth_sigma(radius)
     around = part.grow(blur_reach(sigma)).intersect(Rect.of_shape(values.shape))
-    softness, _ = _character(values, around, 0)
-    line = contour(values, around, _tail(np.hypot(softness, np.float32(1))))
-    if line is None:
-        return values[part.slices]
-    # A soft profile blurs without depending on where pixels lie.
-    width = np.hypot(softness, np.float32(1))
-    inner = Rect(part.left - around.left, part.top - around.top, part.right - around.left, part.bottom - around.top)
-    cut = [blur_reach(sigma) - room for room in (inner.left, inner.top, around.width - inner.right, around.height - inner.bottom)]
-    wide = extended(field(line.depth / width), *cut)
-    blurred = blur(share_below(wide), sigma)[Rect.of_shape(line.depth.shape).shift(cut[0], cut[1]).slices]
-    z = standing_at(np.clip(blurred, np.float32(1e-4), np.float32(1 - 1e-4)))
-    z += np.copysign(4 * smooth_step(np.abs(blurred - np.float32(0.5)), 0.499, 0.4999), z)  # far from the line is quite opaque or clear
-    depth = z * np.hypot(width, np.float32(sigma))
-    alpha = values[around.slices]
-    # What a clean hard edge does not explain beside the line are jags.
-    jags = np.clip(2 - np.abs(line.depth), 0, 1) * _hard(softness) * np.float32(min(1, radius / 2))
-    moved = _moved(alpha, line, softness, depth)
-    smoothed = moved + jags * (line.profile(depth, softness) - moved)
-    return field(np.clip(smoothed[inner.slices], 0, 1))
+    inner = part.shift(-around.left, -around.top)
+    softness, hairy = _character(values, around, sigma)
+    by_density = smooth_step(hairy, _SOLID, _HAIRY)
+    smoothed = alpha = values[part.slices]
+    side = 2 * blur_reach(sigma) + 1
+    measured = cv2.dilate((by_density < 1).view(np.uint8), np.ones((side, side), np.uint8))
+    line = contour(values, around, _tail(np.hypot(softness, np.float32(1))) * measured)
+    if line is not None:
+        # A soft profile blurs without depending on where pixels lie. Beyond the photo's border, the line goes on straight.
+        width = np.hypot(softness, np.float32(1))
+        cut = [blur_reach(sigma) - room for room in (inner.left, inner.top, around.width - inner.right, around.height - inner.bottom)]
+        wide = share_below(extended(field(line.depth / width), *cut))
+        blurred = blur(wide, sigma)[inner.shift(cut[0], cut[1]).slices]
+        z = standing_at(np.clip(blurred, np.float32(1e-4), np.float32(1 - 1e-4)))
+        z += np.copysign(4 * smooth_step(np.abs(blurred - np.float32(0.5)), 0.499, 0.4999), z)  # far from the line is quite opaque or clear
+        depth = z * np.hypot(width, np.float32(sigma))[inner.slices]
+        line, softness = line.cropped(inner), softness[inner.slices]
+        smoothed = _moved(alpha, line, softness, depth)
+        # What a clean hard edge does not explain beside the line are jags.
+        jags = np.clip(2 - np.abs(line.depth), 0, 1) * _hard(softness) * np.float32(min(1, radius / 2))
+        smoothed = field(np.clip(smoothed + jags * (line.profile(depth, softness) - smoothed), 0, 1))
+    else:
+        softness = softness[inner.slices]
+    by_density = by_density[inner.slices]
+    if not by_density.any():
+        return smoothed
+    sharpened = np.hypot(softness, np.float32(sigma)) / np.maximum(softness, np.float32(0.3))
+    filled = share_below(standing_at(blur(values, sigma)[part.slices]) * sharpened)
+    return field(smoothed + by_density * (filled - smoothed))
 
 
 # Feather and contrast.
