@@ -115,7 +115,7 @@ def test_a_kernel_is_carried_or_kept_or_compiled(use_a_kernel: Callable[..., str
     carried, kept = tmp_path / "carried", tmp_path / "kept"
     assert use_a_kernel(2, "", carried) == "compiled"  # as a build makes it
     (made,) = carried.iterdir()
-    assert made.suffix == kernel_cache.SUFFIX
+    assert made.suffix == kernel_folder.SUFFIX
     assert use_a_kernel(2, carried, kept) == "loaded"
     assert not kept.exists()
     # Another constant: nothing stale is used, and what is compiled is kept and found again.
@@ -142,7 +142,7 @@ def test_two_processes_at_once_share_one_folder(tmp_path: Path, monkeypatch: pyt
         out, err = process.communicate(timeout=120)
         assert (process.returncode, err) == (0, "")
         assert out.strip() in ("compiled", "loaded")
-    assert [file.suffix for file in tmp_path.iterdir()] == [kernel_cache.SUFFIX]
+    assert [file.suffix for file in tmp_path.iterdir()] == [kernel_folder.SUFFIX]
 
 
 def test_the_environment_names_the_folder_before_the_application(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
