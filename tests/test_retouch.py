@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from bgdesk.core.finish import finish
 
 import bgdesk
 from bgdesk.core.engine import Reach
+from bgdesk.core.finish import finish
 from bgdesk.core.geometry import Rect
 from bgdesk.core.results import Patch
 from tests.app.conftest import Desk, RedEngine

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
+from bgdesk.app.networks.imported import Imported
+from bgdesk.app.networks.onnx_presets import Description
 from bgdesk.app.session.session import Session
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.events import Event, Message
@@ -88,6 +90,9 @@ class FakeModels:
 
     def import_file(self, path: Path, id: str, progress: Progress = silent) -> object:
         return self.install(id, progress)
+
+    def import_own(self, path: Path, id: str, description: Description, progress: Progress = silent) -> Imported:
+        raise NotImplementedError
 
 
 class FakeFiles:

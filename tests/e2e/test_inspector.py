@@ -22,15 +22,19 @@ def test_number_fields_take_typing_and_give_the_keyboard_back(desk: Any, photo: 
     field.setFocus()
     desk.until(field.hasFocus)
     field.selectAll()
+
+    def label() -> Label:
+        now: Label = desk.window.brush.label
+        return now
+
     QTest.keyClicks(field, "123")
-    assert desk.window.brush.label is Label.FOREGROUND
+    assert label() is Label.FOREGROUND
     QTest.keyClick(field, Qt.Key.Key_Return)
     assert desk.window.brush.diameter == 123
     desk.until(desk.window.canvas.hasFocus)
     desk.key(Qt.Key.Key_2)
-    assert desk.window.brush.label is Label.BACKGROUND
-    label = desk.control("panel.brush.size.label")
-    QTest.mouseDClick(label, Qt.MouseButton.LeftButton)
+    assert label() is Label.BACKGROUND
+    QTest.mouseDClick(desk.control("panel.brush.size.label"), Qt.MouseButton.LeftButton)
     assert desk.window.brush.diameter == 40
 
 

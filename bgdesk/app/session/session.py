@@ -17,8 +17,9 @@ from bgdesk.app.editing.history import History
 from bgdesk.app.editing.render_export import free_name
 from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.onnx_presets import Description
-from bgdesk.app.session.cutting import MODEL_OFFERS, Cutter
+from bgdesk.app.session.cutting import Cutter
 from bgdesk.app.session.exporter import End, Exporter
+from bgdesk.app.session.network_installer import NetworkInstaller
 from bgdesk.app.session.photos import Photo, PhotoState
 from bgdesk.app.session.strip import Entry, Found, Strip, tell
 from bgdesk.app.system import paths
@@ -26,7 +27,6 @@ from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.activity import Activity, Busy
 from bgdesk.app.work.events import (
     AlphaChanged,
-    EngineChanged,
     Event,
     ForegroundChanged,
     HistoryChanged,
@@ -46,7 +46,6 @@ from bgdesk.core.engine import EngineProtocol, EngineStatus, Reach
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe, Recipe
-from bgdesk.core.tasks import Progress
 from bgdesk.core.trimap import Label
 
 if TYPE_CHECKING:
@@ -75,6 +74,7 @@ class Session:
         self._wanted: Entry | None = None  # being read, to become current
         self._cutter = Cutter(engine, models, self._activity, self._emit, self._photos_changed)
         self._exporter = Exporter(engine, self._files, self._activity, self._emit, self._photos_changed)
+        self._installer = NetworkInstaller(models, self._activity, self._emit, self._installed)
         self._announcing = False
         self._planning = False
         self._closed = False
@@ -350,33 +350,23 @@ class Session:
 
     def install_model(self, id: str) -> None:
         """Download a network of the catalogue, then cut out the current photo if it waits for one."""
-        self._get_model(id, f"installing {id}", lambda progress: self._models.install(id, progress))
+        self._installer.install(id)
 
     def import_model(self, path: Path, id: str) -> None:
         """Take a network from a file, then cut out the current photo if it waits for one."""
-        self._get_model(id, f"importing {path.name}", lambda progress: self._models.import_file(path, id, progress))
+        self._installer.import_file(path, id)
 
     def import_own_model(self, path: Path, id: str, description: Description) -> None:
-        """Take a network that is not the catalogue's from a file; what was found on its trial is said."""
-        self._get_model(id, f"importing {path.name}", lambda progress: self._models.import_own(path, id, description, progress).notes)
+        """Take a network that is not the catalogue's from a file, then cut out the current photo if it waits for one."""
+        self._installer.import_own(path, id, description)
 
-    def _get_model(self, id: str, doing: str, work: Callable[[Progress], object]) -> None:
-        def done(found: object) -> None:
-            self._emit(EngineChanged())
-            notes = found if isinstance(found, tuple) else ()
-            self._emit(Message(Severity.INFO, " ".join([f"{id} is installed.", *notes])))
-            for other in self._strip.entries:
-                other.declined = False
-            editor = self._editor
-            if self._current is not None and editor is not None and (editor.by_hand or not editor.work.has_alpha):
-                self._cutter.cut(self._current)
-            self._plan()
-
-        def stopped(by_person: bool) -> None:
-            if by_person:
-                self._emit(Message(Severity.INFO, "Cancelled. Nothing was installed.", MODEL_OFFERS))
-
-        self._activity.submit(Lane.DOWNLOAD, work, doing=doing, stage="download", on_done=done, on_cancelled=stopped)
+    def _installed(self) -> None:
+        for other in self._strip.entries:
+            other.declined = False
+        editor = self._editor
+        if self._current is not None and editor is not None and (editor.by_hand or not editor.work.has_alpha):
+            self._cutter.cut(self._current)
+        self._plan()
 
     # -- strokes -------------------------------------------------------------------------------------------------
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class ModelsLike(Protocol):
-    """app.models.ModelStore, as far as the session uses it."""
+    """app.networks.store.ModelStore, as far as the session uses it."""
 
     def default_id(self) -> str | None: ...
     def install(self, id: str, progress: Progress = silent) -> object: ...

@@ -78,7 +78,7 @@ def test_the_photo_is_shown_before_the_network_answers(desk: Any) -> None:
     assert (work.foreground == desk.engine.colours_of(work.source, work.solved)).all()
     assert desk.heard(AlphaChanged) == [AlphaChanged(work.rect, first=True)]
     assert desk.heard(LabelsChanged) == [LabelsChanged(work.rect)]
-    assert desk.session.current.state is PhotoState.READY
+    assert [each.state for each in desk.session.photos] == [PhotoState.READY]
     assert desk.session.timings == desk.engine.TIMINGS
     assert desk.session.busy is None
     assert not desk.session.can_undo
