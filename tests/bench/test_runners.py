@@ -313,7 +313,7 @@ def test_a_given_matte_is_refined_as_a_networks_would_be(drawn: list[Case]) -> N
     """The real engine after the network: the alpha of a blurred truth is nearer the truth."""
     case = drawn[1]
     matte = blurred(case.alpha, 2.5)
-    score = refinement.score(case, matte, replace(setup_with(), given=bench_engine.Given))
+    score = refinement.score(case, matte, replace(setup_with(), given=bench_engine.GivenEngine))
     assert score.refined[0] < 0.7 * score.raw[0]
 
 

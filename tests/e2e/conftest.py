@@ -78,7 +78,7 @@ class BrightEngine(FakeEngine):
 
     def colours_of(self, pixels: Pixels, alpha: Alpha, recipe: MatteRecipe = MatteRecipe()) -> Pixels:
         """The photo's own colours; darker with less strength, so that it shows, and black in one corner where spill is to go."""
-        colours = np.rint(pixels * (0.5 + 0.5 * recipe.strength)).astype(pixels.dtype)
+        colours: Pixels = np.rint(pixels * (0.5 + 0.5 * recipe.strength)).astype(pixels.dtype)
         if recipe.spill is not None:
             colours[:2, :2] = 0
         return colours
