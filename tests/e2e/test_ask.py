@@ -22,11 +22,12 @@ def parent(qtbot: QtBot) -> QWidget:
 
 
 def answer(act: Callable[[QDialog], None]) -> None:
-    """Act on the dialog that is about to open."""
+    """Act on the dialog that opens next; the one that is open now is another."""
+    before = QApplication.activeModalWidget()
 
     def when_open() -> None:
         dialog = QApplication.activeModalWidget()
-        if isinstance(dialog, QDialog):
+        if isinstance(dialog, QDialog) and dialog is not before:
             act(dialog)
         else:
             QTimer.singleShot(10, when_open)
@@ -72,6 +73,9 @@ def export(name: str = "", filter_suffix: str = "") -> Callable[[QDialog], None]
         if name:
             field = dialog.findChild(QLineEdit, "fileNameEdit")
             assert isinstance(field, QLineEdit)
+            while not field.hasFocus():  # without it, what is selected in the list counts for more than what is typed
+                field.setFocus()
+                QTest.qWait(5)
             field.setText(name)
         click("Save")(dialog)
 

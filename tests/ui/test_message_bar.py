@@ -11,16 +11,20 @@ def test_what_is_about_a_photo_is_shown_with_it_alone_until_it_is_edited(qtbot: 
     qtbot.addWidget(bar)
     everywhere = Message(Severity.WARNING, "The disk is nearly full.")
     first, second = (Message(Severity.WARNING, f"{key}: large parts are half transparent.", about=key) for key in (1, 2))
+
+    def shown() -> Message | None:
+        return bar.message
+
     bar.show_photo(1)
     for message in (everywhere, first, second):
         bar.tell(message)
-    assert bar.message == first
+    assert shown() == first
     bar.show_photo(2)
-    assert bar.message == second
+    assert shown() == second
     bar.photo_edited(2)
-    assert bar.message == everywhere
+    assert shown() == everywhere
     bar.dismiss()
-    assert bar.message is None
+    assert shown() is None
     assert bar.isHidden()
     bar.show_photo(1)
     assert bar.message == first

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from bgdesk.batch.model.values import BatchRecipe, Decision, State, Variant
+from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError
 from bgdesk.core.formats import Format
@@ -55,7 +56,7 @@ def test_an_item_without_outputs_shows_nothing() -> None:
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_cutouts_are_read_with_their_opacity(tmp_path: Path, suffix: str, depth: type) -> None:
     scale = np.iinfo(depth).max // 255
-    source = np.full((40, 50, 3), (200 * scale, 100 * scale, 50 * scale), depth)
+    source: Pixels = np.full((40, 50, 3), (200 * scale, 100 * scale, 50 * scale), depth)
     alpha = np.zeros((40, 50), np.float32)
     alpha[10:30, 10:40] = 1
     alpha[:, 25] = 0.5
@@ -211,8 +212,12 @@ def test_zoom_and_pan(table: Table, qtbot: QtBot, monkeypatch: pytest.MonkeyPatc
     table.shows(RED)
     canvas = table.page.canvas
     canvas.resize(300, 200)
+
+    def is_close() -> bool:
+        return canvas.is_close
+
     table.press(Qt.Key.Key_Z)
-    assert canvas.is_close
+    assert is_close()
     qtbot.waitUntil(lambda: canvas._whole is not None)
     before = canvas._centre.x()
     QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=QPoint(100, 100))
@@ -220,9 +225,9 @@ def test_zoom_and_pan(table: Table, qtbot: QtBot, monkeypatch: pytest.MonkeyPatc
     QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=QPoint(90, 100))
     assert canvas._centre.x() > before
     table.press(Qt.Key.Key_Z)
-    assert not canvas.is_close
+    assert not is_close()
     table.press(Qt.Key.Key_Z, Qt.Key.Key_N)
-    assert not canvas.is_close  # another photo is shown as a whole
+    assert not is_close()  # another photo is shown as a whole
 
 
 def test_fix_asks_for_the_editor_and_carries_out_what_was_said_before(table: Table, qtbot: QtBot) -> None:
@@ -246,7 +251,9 @@ def test_a_decision_is_not_pending_for_ever(table: Table, qtbot: QtBot, monkeypa
     table.page._pending_timer.setInterval(20)
     table.press(Qt.Key.Key_A)
     qtbot.waitUntil(lambda: table.decided() == [("accept", 1)])
-    assert not table.page.findChild(QAbstractButton, "review.undo").isEnabled()
+    undo = table.page.findChild(QAbstractButton, "review.undo")
+    assert undo is not None
+    assert not undo.isEnabled()
 
 
 def test_a_cutout_that_is_gone_says_so_and_can_still_be_judged(table: Table, qtbot: QtBot) -> None:
@@ -271,5 +278,7 @@ def test_every_control_has_a_name(table: Table) -> None:
         assert control.objectName().startswith("review.")
         assert control.accessibleName()
         assert control.toolTip()
-    assert table.page.findChild(QWidget, "review.canvas").accessibleName() == "Photo under review"
+    canvas = table.page.findChild(QWidget, "review.canvas")
+    assert canvas is not None
+    assert canvas.accessibleName() == "Photo under review"
     assert "photo1.png, 1 of 4" in table.page.canvas.accessibleDescription()
