@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -92,20 +92,28 @@ class Store:
     """Two networks of a catalogue; installing is instant, unless `gate` is closed."""
 
     def __init__(self, installed: bool) -> None:
-        source = Source("url", 88_188_479, "0" * 64, url="https://example.org/net.onnx")
-        self.entries = [
-            CatalogEntry(
-                "fake", "Fake-Net, general use", "isnet", "Apache-2.0", "https://example.org", True, "https://example.org", (source,), True
-            ),
-            CatalogEntry("other", "Other-Net", "u2netp", "CC-BY-NC-4.0", "https://example.org", False, "https://example.org", (source,)),
-        ]
+        here = "https://example.org"
+        sources = (Source(kind="url", size=88_188_479, sha256="0" * 64, url=f"{here}/net.onnx"),)
+        fake = CatalogEntry(
+            id="fake",
+            title="Fake-Net, general use",
+            net="isnet",
+            licence="Apache-2.0",
+            licence_url=here,
+            commercial=True,
+            homepage=here,
+            sources=sources,
+            default=True,
+        )
+        other = replace(fake, id="other", title="Other-Net", net="u2netp", licence="CC-BY-NC-4.0", commercial=False, default=False)
+        self.entries = [fake, other]
         self.installed = {"fake"} if installed else set()
         self.gate = threading.Event()
         self.gate.set()
         self.imported: list[tuple[Path, str]] = []
 
     def statuses(self) -> list[ModelStatus]:
-        return [ModelStatus(entry, entry.id in self.installed, entry.sources[0].size) for entry in self.entries]
+        return [ModelStatus(entry=entry, installed=entry.id in self.installed, size=entry.sources[0].size) for entry in self.entries]
 
     def default_id(self) -> str | None:
         return next((entry.id for entry in self.entries if entry.id in self.installed), None)
