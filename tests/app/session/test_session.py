@@ -1,5 +1,6 @@
 """Opening photos, and networks that are missing or late or fail."""
 
+import os
 import subprocess
 import sys
 import threading
