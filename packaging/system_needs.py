@@ -110,6 +110,13 @@ def window() -> list[Need]:
     return qt(x11=not any(os.environ.get(name) for name in _NOT_X11))
 
 
+def build() -> list[Need]:
+    """What PyInstaller takes: it looks into shared libraries."""
+    if sys.platform in ("win32", "darwin"):
+        return []
+    return [Need("objdump", shutil.which("objdump") is not None, {"apt-get": "binutils", "dnf": "binutils"}), *qt(x11=True)]
+
+
 def tests() -> list[Need]:
     """What the tests take: they look at the X11 plugin too, and read PSD files back with ImageMagick."""
     packages = {"apt-get": "imagemagick", "dnf": "ImageMagick", "brew": "imagemagick", "winget": "ImageMagick.ImageMagick"}

@@ -6,18 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bgdesk import __version__
-from bgdesk.app.networks import open_engine as networks
-from bgdesk.app.networks.store import default_store
 from bgdesk.bench import fit_gate
 from bgdesk.bench.bench_report import Figure, Report, not_measured
 from bgdesk.bench.runners import colours, hand, latency, matting, network, objects, refinement, whole
-from bgdesk.bench.setup import MeasuredEngine, Runner, Setup, versions
-from bgdesk.core.arrays import Alpha, Pixels
+from bgdesk.bench.setup import Runner, Setup, versions
 from bgdesk.core.errors import BgdeskError
-from bgdesk.core.recipe import Quality
-from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.networks import onnx_baseline
-from bgdesk.engine.pipeline import Pipeline
 
 RUNNERS: Mapping[str, Runner] = {
     "network": network.run,
@@ -33,22 +27,6 @@ RUNNERS: Mapping[str, Runner] = {
 }
 
 _PEERS = ("onnxruntime", "pymatting", "rembg")
-
-
-def open_engine(model: str | None = None, device: str = "auto", precision: str = "auto") -> MeasuredEngine:
-    """The engine with the person's installed networks."""
-    return networks.open_engine(networks.EngineChoice(model=model, device=device, precision=precision))
-
-
-class GivenEngine(Pipeline):
-    """An engine whose network says a given matte: the stages after it are what is measured."""
-
-    def __init__(self, matte: Alpha) -> None:
-        super().__init__(default_store().weights)
-        self._given = matte
-
-    def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
-        return self._given
 
 
 def run(setup: Setup, only: Sequence[str] = (), runners: Mapping[str, Runner] | None = None) -> Report:

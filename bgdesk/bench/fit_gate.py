@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from bgdesk.bench.bench_report import Bar, Figure, Report, at_least, at_most, to_text
 from bgdesk.bench.cases import metrics
+from bgdesk.bench.cases.folders import sort_folders
 from bgdesk.bench.cases.trials import Trial, trials
-from bgdesk.bench.setup import MeasuredEngine, Setup, sort_folders, timed
+from bgdesk.bench.engines import GivenEngine, MeasuredEngine, open_engine
+from bgdesk.bench.setup import Setup, timed
 from bgdesk.core.arrays import Alpha, to_uint8
 from bgdesk.core.geometry import Rect
 from bgdesk.engine.confidence import CHEAP, FAIL, GOOD, LOOKED, OPEN, PASS, ConfidenceModel, measured, troubles
@@ -234,8 +236,6 @@ def records(setup: Setup) -> list[TrialRecord]:
 
 def main(arguments: Sequence[str]) -> None:
     """Measure or read the records, fit, and print the constants and the cross-validated table."""
-    from bgdesk.bench.bench_engine import GivenEngine, open_engine
-
     parser = argparse.ArgumentParser(prog="python -m bgdesk.bench.fit_gate", description="Fit the weights of engine/confidence.py anew.")
     parser.add_argument("data", nargs="*", type=Path, metavar="FOLDER", help="as --data of bgdesk bench")
     parser.add_argument("--records", type=Path, metavar="FILE", help="keep what was measured here; if it is there, fit to that")

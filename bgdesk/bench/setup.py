@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import cv2
 import numpy as np
@@ -17,63 +17,13 @@ from bgdesk.app.system import paths
 from bgdesk.bench.bench_report import Figure
 from bgdesk.bench.cases import corpus, scenes
 from bgdesk.bench.cases.corpus import Bytes
-from bgdesk.core.arrays import Alpha, Pixels, to_uint8
-from bgdesk.core.engine import EngineProtocol
-from bgdesk.core.errors import BgdeskError, UsageError
-from bgdesk.core.geometry import Rect
+from bgdesk.bench.cases.folders import NO_DATA, Data
+from bgdesk.bench.engines import OpenEngine, OpenGiven
+from bgdesk.core.arrays import to_uint8
+from bgdesk.core.errors import BgdeskError
 from bgdesk.files.load import load
 
 T = TypeVar("T")
-
-#: Below so many different values a grey picture is a mask of objects, not captured opacity.
-MASK_LEVELS = 8
-
-
-class MeasuredEngine(EngineProtocol, Protocol):
-    """The engine, and the second look of its confidence, which is measured by itself."""
-
-    def mirrored(self, pixels: Pixels, part: Rect) -> Alpha: ...
-
-
-class OpenEngine(Protocol):
-    """Makes an engine for an installed network (None: the default one)."""
-
-    def __call__(self, model: str | None = None, device: str = "auto", precision: str = "auto") -> MeasuredEngine: ...
-
-
-class OpenGiven(Protocol):
-    """Makes an engine whose network says `matte` whatever the photo is."""
-
-    def __call__(self, matte: Alpha) -> MeasuredEngine: ...
-
-
-@dataclass(frozen=True)
-class Data:
-    """Folders that were given, by what they hold. matting: captured alpha. objects: masks. photos: pictures alone."""
-
-    matting: tuple[Path, ...] = ()
-    objects: tuple[Path, ...] = ()
-    photos: tuple[Path, ...] = ()
-
-    @property
-    def backgrounds(self) -> list[Path]:
-        """The photos of the folders that hold nothing else."""
-        return [photo for folder in self.photos for photo in corpus.pictures(folder)]
-
-
-def sort_folders(folders: Sequence[Path]) -> Data:
-    """See what each folder holds. Raises UsageError for one that holds nothing that a bench can use."""
-    found: dict[str, list[Path]] = {"matting": [], "objects": [], "photos": []}
-    for folder in folders:
-        if (folder / "image").is_dir() and (folder / "alpha").is_dir():
-            # Captured opacity has every level, whichever photo is looked at; a mask has two or three.
-            levels = len(np.unique(np.rint(255 * corpus.read_alpha(corpus.pairs(folder)[0][1]))))
-            found["objects" if levels < MASK_LEVELS else "matting"].append(folder)
-        elif corpus.pictures(folder):
-            found["photos"].append(folder)
-        else:
-            raise UsageError(f"{folder} holds neither photos nor image/ and alpha/ folders of them.")
-    return Data(**{name: tuple(each) for name, each in found.items()})
 
 
 #: Runs the program in a process of its own: arguments of `bgdesk` -> what it wrote to stdout.
@@ -98,7 +48,7 @@ class Setup:
 
     engine: OpenEngine
     given: OpenGiven
-    data: Data = Data()
+    data: Data = NO_DATA
     onnx: Path = field(default_factory=lambda: paths.data_folder() / "onnx")
     quick: bool = False
     run_program: RunProgram = run_program

@@ -7,7 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bgdesk.bench.setup import Data, MeasuredEngine, Setup
+from bgdesk.bench.cases.folders import NO_DATA, Data
+from bgdesk.bench.engines import MeasuredEngine
+from bgdesk.bench.setup import Setup
 from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineStatus, Reach
@@ -70,9 +72,6 @@ def blurred(alpha: Alpha, deviation: float) -> Alpha:
     smooth: Any = cv2.GaussianBlur(alpha, (0, 0), deviation)
     answer: Alpha = smooth
     return answer
-
-
-NO_DATA = Data()
 
 
 def setup_with(data: Data = NO_DATA, engine: MeasuredEngine | None = None, **more: Any) -> Setup:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from bgdesk.bench import fit_gate
 from bgdesk.bench.bench_report import Figure
+from bgdesk.bench.cases.folders import Data
 from bgdesk.bench.cases.trials import Trial, trials
 from bgdesk.bench.fit_gate import Judged, TrialRecord
-from bgdesk.bench.setup import Data
 from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS
 from tests.bench.fakes import setup_with
 

@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from bgdesk.bench import bench_engine
+from bgdesk.bench import bench_engine, engines
 from bgdesk.bench.bench_report import Figure
 from bgdesk.bench.cases.corpus import Case
+from bgdesk.bench.cases.folders import Data, sort_folders
 from bgdesk.bench.runners import colours, hand, latency, matting, network, objects, refinement, whole
-from bgdesk.bench.setup import Data, Setup, sort_folders
+from bgdesk.bench.setup import Setup
 from bgdesk.core.errors import BgdeskError, ModelError, UsageError
 from bgdesk.core.geometry import Rect
 from tests.bench.fakes import ToldEngine, blurred, by_brightness, setup_with
@@ -65,7 +66,7 @@ def test_network_without_the_published_file() -> None:
 
 def test_network_beside_onnxruntime(models_home: Path) -> None:
     """The real small network, its real published file: both give the same matte of the same photo."""
-    setup = replace(setup_with(onnx=models_home / "onnx"), engine=bench_engine.open_engine)
+    setup = replace(setup_with(onnx=models_home / "onnx"), engine=engines.open_engine)
     found = by_name(list(network.run(setup, "u2netp", "u2netp")))
     assert found["network.fp32"].peer == "onnxruntime, fp32"
     assert found["network.fp32"].peer_value > 0  # type: ignore[operator]
@@ -313,7 +314,7 @@ def test_a_given_matte_is_refined_as_a_networks_would_be(drawn: list[Case]) -> N
     """The real engine after the network: the alpha of a blurred truth is nearer the truth."""
     case = drawn[1]
     matte = blurred(case.alpha, 2.5)
-    score = refinement.score(case, matte, replace(setup_with(), given=bench_engine.GivenEngine))
+    score = refinement.score(case, matte, replace(setup_with(), given=engines.GivenEngine))
     assert score.refined[0] < 0.7 * score.raw[0]
 
 

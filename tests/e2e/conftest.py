@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import PySide6
@@ -18,7 +18,8 @@ from pytestqt.qtbot import QtBot
 
 from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.catalog import CatalogEntry, Source
-from bgdesk.app.networks.store import ModelStatus, ModelStore
+from bgdesk.app.networks.model_files import ModelStatus
+from bgdesk.app.networks.store import ModelStore
 from bgdesk.app.session.session import Session
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.jobs import Jobs
@@ -216,7 +217,7 @@ class Desk:
         self.qtbot = qtbot
         self.pools = pools or Brake().pool
         self.engine: Any = BrightEngine(installed) if real is None else Pipeline(real.weights)
-        self.store: Any = real or Store(installed)
+        self.store = cast(Any, real or Store(installed))
         self.ask = Answers()
         self.remembered: list[Settings] = []
         self.bridge = Bridge()

@@ -105,6 +105,12 @@ def start(make_desk: Callable[..., Any]) -> Callable[..., Queue]:
     return start
 
 
+def said(queue: Queue) -> str:
+    """The message that the queue's window shows."""
+    message = queue.window.messages.message
+    return "" if message is None else message.text
+
+
 def set_up(queue: Queue, folder: Path, out: Path) -> None:
     """Ctrl+B, drop the folder, choose where to, start."""
     queue.call()
@@ -170,7 +176,12 @@ def test_drop_run_pause_quit_start_resume_review_report(
 
     # Report.
     opened: list[str] = []
-    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or True)
+
+    def open_url(url: QUrl) -> bool:
+        opened.append(url.toLocalFile())
+        return True
+
+    monkeypatch.setattr(QDesktopServices, "openUrl", open_url)
     again.click("queue.report")
     again.desk.until(lambda: len(opened) == 1)
     assert "2-doubt.png" in Path(opened[0]).read_text("utf-8")
@@ -179,7 +190,8 @@ def test_drop_run_pause_quit_start_resume_review_report(
     monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: False)
     again.click("queue.report")
     again.desk.until(lambda: again.window.messages.message is not None)
-    assert str(again.room.queue.folder / "report.html") in again.window.messages.message.text  # where it is, if nothing shows it
+    assert again.room.queue is not None
+    assert str(again.room.queue.folder / "report.html") in said(again)  # where it is, if nothing shows it
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -214,6 +226,7 @@ def test_fix_in_the_editor_replaces_the_queued_one(start: Callable[..., Queue], 
     item = queue.room.item(2)
     assert item is not None
     assert item.reason == "Fixed by hand."
+    assert queue.room.queue is not None
     with Image.open(queue.room.queue.folder / "thumbs" / f"{item.id}.jpg") as thumbnail:  # of what it is now
         assert thumbnail.size == (96, 96)
     assert queue.desk.window.close()
@@ -423,7 +436,7 @@ def test_a_second_queue_waits_until_the_first_is_done(start: Callable[..., Queue
     queue.drop(folder)
     queue.click("setup.start")
     queue.desk.until(lambda: queue.window.messages.message is not None)
-    assert "shoes is running. Pause or stop it first" in queue.window.messages.message.text
+    assert "shoes is running. Pause or stop it first" in said(queue)
     assert queue.room.queue is first
     queue.window.show_progress()
     queue.click("queue.stop")
@@ -438,7 +451,7 @@ def test_every_control_of_the_window_has_a_name_and_can_be_reached_by_tab(
     set_up(queue, folder, tmp_path / "out")
     queue.desk.until(queue.finished)
     kinds = (QAbstractButton, QSlider, QSpinBox, QComboBox, QProgressBar, QLineEdit)
-    controls = [
+    controls: list[Any] = [
         control
         for control in queue.window.findChildren(QWidget)
         if isinstance(control, kinds)
@@ -454,11 +467,14 @@ def test_every_control_of_the_window_has_a_name_and_can_be_reached_by_tab(
            and label.width() + 1 < label.fontMetrics().horizontalAdvance(label.text())]  # fmt: skip
     assert cut == []
     reached = set()
+
+    def focused() -> Any:
+        return queue.window.focusWidget() or queue.window
+
     queue.window.activateWindow()
     for _ in range(60):
-        QTest.keyClick(queue.window.focusWidget() or queue.window, Qt.Key.Key_Tab)
-        focused = queue.window.focusWidget()
-        reached.add(focused.objectName() if focused is not None else "")
+        QTest.keyClick(focused(), Qt.Key.Key_Tab)
+        reached.add(focused().objectName())
     wanted = {"queue_table", "queue.filter", "queue.chip.all", "queue.retry", "queue.report", "queue.review", "queue_window.queues"}
     assert wanted - reached == set()
 

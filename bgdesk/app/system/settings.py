@@ -117,8 +117,7 @@ class Settings:
     model: str = _setting("", "Network")  #: id of an installed network; empty for the default one
     matting: str = _setting("", "Edges")  #: id of a network that works out edges; empty for bgdesk's own solver
     precut: bool = _setting(True, "Cut out the next photos of the film strip while nothing else runs")
-    window_geometry: str = _setting("")  #: base64, opaque; so are the next two
-    window_state: str = _setting("")
+    window_geometry: str = _setting("")  #: base64, opaque; so is the next one
     splitter_state: str = _setting("")
     folded: tuple[str, ...] = _setting(())  #: names of the inspector's sections that are folded
     queue_setup: str = _setting("")  #: what was chosen for the last queue, as JSON

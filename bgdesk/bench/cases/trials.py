@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bgdesk.app.system import paths
 from bgdesk.bench.cases import corpus, scenes
 from bgdesk.bench.cases.corpus import Bytes, Colours, SubjectKind, random_of
-from bgdesk.bench.setup import Data
+from bgdesk.bench.cases.folders import Data
 from bgdesk.core.arrays import Alpha, to_uint8
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.files.load import load

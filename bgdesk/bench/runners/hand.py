@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from bgdesk.bench.bench_report import Figure, at_least, at_most, not_measured
 from bgdesk.bench.cases import corpus
-from bgdesk.bench.setup import MASK_LEVELS, Setup, timed
+from bgdesk.bench.cases.folders import MASK_LEVELS
+from bgdesk.bench.setup import Setup, timed
 from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
 from bgdesk.core.brush import paint
 from bgdesk.core.engine import EngineProtocol

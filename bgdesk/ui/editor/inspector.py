@@ -93,7 +93,6 @@ class Inspector(QFrame):
     reach_chosen = Signal(str)
     model_chosen = Signal(str)
     folded = Signal()
-    format_chosen = Signal(object)
 
     def __init__(self, actions: Actions, brush: Brush) -> None:
         super().__init__()
