@@ -18,7 +18,8 @@ from pytestqt.qtbot import QtBot
 
 from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.catalog import CatalogEntry, Source
-from bgdesk.app.networks.store import ModelStatus, ModelStore
+from bgdesk.app.networks.model_files import ModelStatus
+from bgdesk.app.networks.store import ModelStore
 from bgdesk.app.session.session import Session
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.jobs import Jobs
@@ -242,6 +243,18 @@ class Answers(Ask):
         return True
 
 
+def _engine(installed: bool, real: ModelStore | None) -> Any:
+    if real is not None:
+        return Pipeline(real.weights)
+    engine = Engine()
+    engine.network = installed
+    return engine
+
+
+def _store(installed: bool, real: ModelStore | None) -> Any:
+    return real or Store(installed)
+
+
 class Desk:
     """The window under test, and the hands on it. Coordinates are photo coordinates."""
 
@@ -251,9 +264,8 @@ class Desk:
         """real: use the real engine with a network of this store. pools: what does the photos of queues."""
         self.qtbot = qtbot
         self.pools = pools or Brake().pool
-        self.engine: Any = Engine() if real is None else Pipeline(real.weights)
-        self.engine.network = installed
-        self.store: Any = real or Store(installed)
+        self.engine = _engine(installed, real)
+        self.store = _store(installed, real)
         self.ask = Answers()
         self.remembered: list[Settings] = []
         self.bridge = Bridge()

@@ -16,6 +16,10 @@ CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModi
 
 
 def test_number_fields_take_typing_and_give_the_keyboard_back(desk: Any, photo: Path) -> None:
+    def label() -> Label:
+        chosen: Label = desk.window.brush.label
+        return chosen
+
     desk.open(photo)
     desk.window.activateWindow()
     field = desk.control("panel.brush.size")
@@ -23,14 +27,13 @@ def test_number_fields_take_typing_and_give_the_keyboard_back(desk: Any, photo: 
     desk.until(field.hasFocus)
     field.selectAll()
     QTest.keyClicks(field, "123")
-    assert desk.window.brush.label is Label.FOREGROUND
+    assert label() is Label.FOREGROUND
     QTest.keyClick(field, Qt.Key.Key_Return)
     assert desk.window.brush.diameter == 123
     desk.until(desk.window.canvas.hasFocus)
     desk.key(Qt.Key.Key_2)
-    assert desk.window.brush.label is Label.BACKGROUND
-    label = desk.control("panel.brush.size.label")
-    QTest.mouseDClick(label, Qt.MouseButton.LeftButton)
+    assert label() is Label.BACKGROUND
+    QTest.mouseDClick(desk.control("panel.brush.size.label"), Qt.MouseButton.LeftButton)
     assert desk.window.brush.diameter == 40
 
 

@@ -66,7 +66,9 @@ def test_from_a_dropped_photo_to_a_file(
     desk.settle()
     assert photo.read_bytes() == sample.read_bytes()
     if suffix == "png":
-        saved = cv2.cvtColor(cv2.imread(str(target), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
+        read = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
+        assert read is not None
+        saved = cv2.cvtColor(read, cv2.COLOR_BGRA2RGBA)
         assert np.array_equal(saved[..., 3], np.rint(desk.work.solved * 255).astype(np.uint8))
         assert np.array_equal(saved[..., :3], desk.work.foreground)
     else:
@@ -76,6 +78,7 @@ def test_from_a_dropped_photo_to_a_file(
         assert (source.name, source.visible) == ("Source", False)
         assert (cutout.name, cutout.visible) == ("Cutout", True)
         assert np.array_equal(np.asarray(source.topil())[..., :3], desk.work.source)
+        assert cutout.mask is not None
         assert np.array_equal(np.asarray(cutout.mask.topil()), np.rint(desk.work.solved * 255).astype(np.uint8))
         shown = np.rint(desk.work.solved * 255) > 0
         assert np.array_equal(np.asarray(cutout.topil())[..., :3][shown], desk.work.foreground[shown])
