@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import PySide6
@@ -207,6 +207,14 @@ class Answers(Ask):
         return True
 
 
+def _engine(installed: bool, real: ModelStore | None) -> Any:
+    return BrightEngine(installed) if real is None else Pipeline(real.weights)
+
+
+def _store(installed: bool, real: ModelStore | None) -> Any:
+    return real or Store(installed)
+
+
 class Desk:
     """The window under test, and the hands on it. Coordinates are photo coordinates."""
 
@@ -216,8 +224,8 @@ class Desk:
         """real: use the real engine with a network of this store. pools: what does the photos of queues."""
         self.qtbot = qtbot
         self.pools = pools or Brake().pool
-        self.engine: Any = BrightEngine(installed) if real is None else Pipeline(real.weights)
-        self.store = cast(Any, real or Store(installed))
+        self.engine = _engine(installed, real)
+        self.store = _store(installed, real)
         self.ask = Answers()
         self.remembered: list[Settings] = []
         self.bridge = Bridge()
