@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from bgdesk.api import Engine, load, save
     from bgdesk.core.cutout import Cutout
     from bgdesk.core.errors import BgdeskError, DeviceError, LoadError, MattingError, ModelError, SaveError, UsageError
-    from bgdesk.core.recipe import ExportRecipe, MatteRecipe
+    from bgdesk.core.recipe import EdgeRecipe, ExportRecipe, MatteRecipe, Recipe
     from bgdesk.core.tasks import Cancelled
     from bgdesk.files.load import LoadedImage
+    from bgdesk.retouch import Retouch
 
 _WHERE = {
     "Engine": "bgdesk.api",
@@ -30,8 +31,11 @@ _WHERE = {
     "SaveError": "bgdesk.core.errors",
     "UsageError": "bgdesk.core.errors",
     "Cancelled": "bgdesk.core.tasks",
+    "EdgeRecipe": "bgdesk.core.recipe",
     "ExportRecipe": "bgdesk.core.recipe",
     "MatteRecipe": "bgdesk.core.recipe",
+    "Recipe": "bgdesk.core.recipe",
+    "Retouch": "bgdesk.retouch",
     "LoadedImage": "bgdesk.files.load",
 }
 
@@ -40,6 +44,7 @@ __all__ = [
     "Cancelled",
     "Cutout",
     "DeviceError",
+    "EdgeRecipe",
     "Engine",
     "ExportRecipe",
     "LoadError",
@@ -47,6 +52,8 @@ __all__ = [
     "MatteRecipe",
     "MattingError",
     "ModelError",
+    "Recipe",
+    "Retouch",
     "SaveError",
     "UsageError",
     "__version__",

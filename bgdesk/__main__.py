@@ -1,15 +1,19 @@
 """The program's door: a command goes to the command line, everything else to the window. Imports as little as it can."""
 
+import atexit
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bgdesk.cli.main import COMMANDS, EXIT_FAILED, EXIT_USAGE, NO_DISPLAY, has_display, run_command, window_files
+from bgdesk.cli.display import NO_DISPLAY, has_display
+from bgdesk.cli.main import COMMANDS, EXIT_FAILED, EXIT_USAGE, run_command, window_files
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run bgdesk with these arguments (those of the process if None) and return its exit status."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    atexit.register(gc.freeze)  # else the interpreter's end takes half a second to look through all that torch has made
     if arguments and arguments[0] == "_worker":  # a child process of the folder queue; nothing for a person
         from bgdesk.batch.workers.worker import main as work
 

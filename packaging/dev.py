@@ -13,7 +13,6 @@ if sys.version_info < (3, 11):  # noqa: UP036 - this is the place that says it; 
     )
 
 import hashlib
-import importlib.util
 import json
 import os
 import platform
@@ -22,12 +21,20 @@ import subprocess
 import tempfile
 import time
 import venv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT))  # system_needs reads a table of bgdesk's, which needs nothing installed
+
+import system_needs  # noqa: E402
+from system_needs import Need, SetupError  # noqa: E402
+
 VENV = ROOT / ".venv"
 STAMP = VENV / "bgdesk-stamp.json"
+#: What the kernels in KERNELS, which bgdesk looks into, were compiled from.
+KERNELS_STAMP = VENV / "bgdesk-kernels.json"
+KERNELS = ROOT / ".cache" / "kernels"
 CONSTRAINTS = ROOT / "packaging" / "constraints.txt"
 SAMPLE = ROOT / "resources" / "samples" / "astronaut.png"
 SPEC = ROOT / "packaging" / "bgdesk.spec"
@@ -47,13 +54,21 @@ usage: python3 packaging/dev.py run [FILES...]         open the window, with the
 """
 
 
-class SetupError(Exception):
-    """Something that the person has to mend; the text says how."""
-
-
 def say(text: str) -> None:
     """Tell how far it is. On stderr, because stdout belongs to the program: `run cut --json` is read by other programs."""
     print(text, file=sys.stderr, flush=True)
+
+
+# --- the system ------------------------------------------------------------------------------------------------------
+
+
+def ensure_system(what: str, look: Callable[[], list[Need]]) -> None:
+    """Install what is missing for `what`, and for a new .venv, or raise SetupError, which says how."""
+
+    def all_of_it() -> list[Need]:
+        return look() if VENV.exists() or look is system_needs.environment else look() + system_needs.environment()
+
+    system_needs.ensure(what, all_of_it, say)
 
 
 # --- the environment -------------------------------------------------------------------------------------------------
@@ -112,8 +127,7 @@ def make_venv(python: str, moved: bool = False) -> None:
         return
     if VENV.resolve() in Path(sys.executable).absolute().parents:
         raise SetupError(f"{VENV} has to be made anew, which its own Python cannot do. Start this script with the Python outside of it.")
-    if importlib.util.find_spec("ensurepip") is None:
-        raise SetupError("This Python cannot make environments. On Debian and Ubuntu: apt-get install python3-venv")
+    ensure_system("Making .venv", system_needs.environment)
     if VENV.exists():
         say(f"{VENV} is broken, was moved, or was made by another Python: making it anew.")
         shutil.rmtree(VENV)
@@ -138,7 +152,7 @@ def ensure_environment(extras: Sequence[str] = ()) -> None:
     package = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     say("Installing bgdesk and what it needs. The first time this takes a few minutes.")
     started = time.monotonic()
-    install = [
+    install: list[str | Path] = [
         venv_program("python"),
         "-m",
         "pip",
@@ -156,6 +170,24 @@ def ensure_environment(extras: Sequence[str] = ()) -> None:
         )
     STAMP.write_text(json.dumps({"fingerprint": wanted, "extras": extras, "root": str(ROOT)}), encoding="utf-8")
     say(f"Installed in {time.monotonic() - started:.0f} s.")
+
+
+# --- the kernels -----------------------------------------------------------------------------------------------------
+
+
+def ensure_kernels() -> None:
+    """Compile the engine's inner loops for this machine, so that the first photo need not wait for that.
+
+    Costs a few small files to read if nothing was changed since. Without them bgdesk compiles at its first start.
+    """
+    sources = [file for file in sorted((ROOT / "bgdesk" / "engine").rglob("*.py")) if "@kernel(" in file.read_text(encoding="utf-8")]
+    wanted = fingerprint([STAMP, *sources], python_identity(), ROOT)
+    if read_stamp(KERNELS_STAMP).get("fingerprint") == wanted and KERNELS.is_dir():
+        return
+    if subprocess.run([venv_program("python"), ROOT / "packaging" / "kernels.py"], cwd=ROOT, stdin=subprocess.DEVNULL).returncode != 0:
+        say("The kernels could not be compiled (the reason is above); going on without them: the first photo takes longer.")
+        return
+    KERNELS_STAMP.write_text(json.dumps({"fingerprint": wanted}), encoding="utf-8")
 
 
 # --- the networks ----------------------------------------------------------------------------------------------------
@@ -207,9 +239,13 @@ def run(arguments: list[str]) -> int:
     if window and not has_display(os.environ, sys.platform):
         say("There is no display to open a window on. Without one: python3 packaging/dev.py run cut photo.jpg -o out.png")
         return 2
+    if window:
+        ensure_system("The window", system_needs.window)
     ensure_environment()
     if needs_network(arguments):
         ensure_network()
+    if needs_network(arguments) or arguments[:1] in (["matte"], ["bench"]):
+        ensure_kernels()
     if window and not arguments:
         arguments = [str(SAMPLE)]
     command = [str(venv_program("bgdesk")), *arguments]
@@ -228,27 +264,6 @@ def onnx_file(home: Path, network: str) -> Path:
     return home / "onnx" / f"{network}.onnx"
 
 
-def imagemagick() -> dict[str, list[str]] | None:
-    """How to call ImageMagick's convert and identify, or None if it is not installed.
-
-    ImageMagick 7 has one program, magick. In version 6 the tools are programs of their own; they are looked for beside
-    `identify`, because other programs are called `convert` (on Windows one that rewrites disks).
-    """
-    magick = shutil.which("magick")
-    if magick:
-        return {"convert": [magick], "identify": [magick, "identify"]}
-    identify = shutil.which("identify")
-    if identify and (Path(identify).parent / "convert").is_file():
-        return {"convert": [str(Path(identify).parent / "convert")], "identify": [identify]}
-    return None
-
-
-INSTALL_IMAGEMAGICK = (
-    "ImageMagick is not installed; the tests read PSD files back with it. "
-    "Debian and Ubuntu: apt-get install imagemagick. macOS: brew install imagemagick. Windows: winget install ImageMagick.ImageMagick"
-)
-
-
 def step(title: str, command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> bool:
     """Run one check from the top of the repository and say how it went."""
     print(f"== {title}", flush=True)
@@ -259,15 +274,16 @@ def step(title: str, command: Sequence[str | Path], environment: Mapping[str, st
 
 
 def test(arguments: list[str]) -> int:
+    ensure_system("The tests", system_needs.tests)
     ensure_environment(("dev",))
+    ensure_kernels()
     python = venv_program("python")
     results: dict[str, bool] = {}
-    fill = [venv_program("python"), ROOT / "packaging" / "fill_test_cache.py", TEST_HOME, *TEST_NETWORKS]
+    fill: list[str | Path] = [venv_program("python"), ROOT / "packaging" / "fill_test_cache.py", TEST_HOME, *TEST_NETWORKS]
     results["networks"] = step("networks", fill)
-    results["imagemagick"] = imagemagick() is not None
-    print(f"== imagemagick: {'ok' if results['imagemagick'] else 'FAILED: ' + INSTALL_IMAGEMAGICK}", flush=True)
     results["ruff check"] = step("ruff check", [venv_program("ruff"), "check", "."])
     results["ruff format"] = step("ruff format", [venv_program("ruff"), "format", "--check", "."])
+    results["vulture"] = step("vulture", [python, "-m", "vulture"])
     results["mypy"] = step("mypy", [python, "-m", "mypy"])
     results["import rules"] = step("import rules", [venv_program("lint-imports"), "--no-logo"])
     failed = [title for title, ok in results.items() if not ok]
@@ -290,8 +306,8 @@ def build(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
         work = Path(scratch)
         python, kernels = venv_program("python"), work / "kernels"
-        places = ["--distpath", work / "dist", "--workpath", work / "work"]
-        make = {
+        places: list[str | Path] = ["--distpath", work / "dist", "--workpath", work / "work"]
+        make: dict[str, list[str | Path]] = {
             "kernels": [python, ROOT / "packaging" / "kernels.py", kernels],
             "PyInstaller": [python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", *places, SPEC, "--", kernels],
         }

@@ -17,6 +17,8 @@ from hypothesis import settings
 # Before anything imports Qt: no test may need, or open a window on, the screen of whoever runs it.
 os.environ["QT_QPA_PLATFORM"] = "offscreen"
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # some tests load ONNX Runtime by themselves
+# Tests, and the processes that they start, use the kernels that `packaging/dev.py test` has compiled, whatever home they are given.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).resolve().parent.parent / ".cache" / "kernels"))
 
 # No deadline: the time that one example takes says more about the machine's other work than about the code.
 # In CI the examples are the same in every run, so that a red one can be repeated.
@@ -26,8 +28,11 @@ settings.load_profile("bgdesk")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+sys.path.append(str(ROOT / "packaging"))  # no package, because `packaging` is the name of another library
+
+
 def _load_dev() -> ModuleType:
-    """packaging/dev.py as a module; its folder is no package, because `packaging` is the name of another library."""
+    """packaging/dev.py as a module."""
     spec = importlib.util.spec_from_file_location("bgdesk_dev", ROOT / "packaging" / "dev.py")
     assert spec is not None
     assert spec.loader is not None
@@ -154,9 +159,9 @@ def imagemagick() -> Callable[..., str]:
     Fails the test if it is not installed, or if it ends with an error or says anything on stderr: a picture that it reads
     with a warning is not a good picture.
     """
-    tools: dict[str, list[str]] | None = _dev.imagemagick()
+    tools: dict[str, list[str]] | None = _dev.system_needs.imagemagick()
     if tools is None:
-        pytest.fail(_dev.INSTALL_IMAGEMAGICK, pytrace=False)
+        pytest.fail("ImageMagick is not installed; packaging/dev.py test says how to install it.", pytrace=False)
 
     def call(tool: str, *arguments: str | Path) -> str:
         done = subprocess.run([*tools[tool], *map(str, arguments)], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)

@@ -9,14 +9,14 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from bgdesk.core.geometry import Size
-from bgdesk.core.network import NetworkSpec
+from bgdesk.core.network import NetworkKind, NetworkSpec
 from bgdesk.engine.networks.onnx_net import OnnxNetwork
 from bgdesk.engine.networks.onnx_trial import attempt
 
 Side = int | str
 
-PLAIN = NetworkSpec("segment", Size(64, 64), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-TRIMAP = NetworkSpec("matte", Size(128, 128), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), multiple=32)
+PLAIN = NetworkSpec(NetworkKind.SEGMENT, Size(64, 64), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+TRIMAP = NetworkSpec(NetworkKind.MATTE, Size(128, 128), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), multiple=32)
 
 
 def save(
@@ -83,7 +83,7 @@ def take(path: Path, spec: NetworkSpec = PLAIN, insist: bool = True) -> OnnxNetw
 
 def photo(height: int = 90, width: int = 120, kind: type = np.uint8) -> np.ndarray[Any, Any]:
     """Red rises from left to right."""
-    pixels = np.zeros((height, width, 3), kind)
+    pixels: np.ndarray[Any, Any] = np.zeros((height, width, 3), kind)
     pixels[..., 0] = np.linspace(0, np.iinfo(kind).max, width)
     pixels[..., 1] = np.iinfo(kind).max // 3
     return pixels

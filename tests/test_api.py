@@ -65,5 +65,26 @@ def test_a_stroke_through_the_public_interface() -> None:
     trimap[20:40, 20:60] = 255
     alpha = (trimap / 255).astype(np.float32)
     trimap[18:22, 30:50] = 128
-    (left, top, right, bottom), patch = bgdesk.Engine().rematte(pixels, trimap, alpha, (30, 18, 50, 22))
-    assert patch.shape == (bottom - top, right - left)
+    before = trimap.copy()
+    patch = bgdesk.Engine().rematte(pixels, trimap, alpha, (30, 18, 50, 22), reach="exact")
+    assert patch.alpha.shape == patch.labels.shape == (patch.rect.height, patch.rect.width)
+    assert np.array_equal(patch.labels, trimap[patch.rect.slices])
+    assert np.array_equal(trimap, before)
+
+
+def test_an_unknown_reach_is_refused() -> None:
+    pixels, plane = np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9), np.uint8)
+    with pytest.raises(bgdesk.MattingError, match="Use smart or exact"):
+        bgdesk.Engine().rematte(pixels, plane, plane.astype(np.float32), (0, 0, 5, 5), reach="far")
+
+
+def test_the_other_stages_through_the_public_interface() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    trimap = np.full((60, 80), 128, np.uint8)
+    trimap[:, :30], trimap[:, 50:] = 0, 255
+    engine = bgdesk.Engine()
+    alpha = engine.matte(pixels, trimap)
+    assert (alpha.dtype, alpha.shape) == (np.dtype(np.float32), (60, 80))
+    colours = engine.foreground(pixels, alpha)
+    assert (colours.dtype, colours.shape) == (pixels.dtype, pixels.shape)
+    assert engine.status.device == ""

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from bgdesk.app.system import paths
 from bgdesk.cli.main import COMMANDS
 
 
@@ -106,7 +107,9 @@ def test_environment_of_another_python_or_a_broken_one_is_not_usable(dev: Module
 
 def run_dev(dev: ModuleType, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
-    return subprocess.run([sys.executable, dev.__file__, *arguments], capture_output=True, text=True, env=clean | environment, timeout=60)
+    return subprocess.run(
+        [sys.executable, str(dev.__file__), *arguments], capture_output=True, text=True, env=clean | environment, timeout=60
+    )
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="these systems always have a display")
@@ -165,3 +168,59 @@ def test_failed_install_leaves_no_stamp(dev: ModuleType, tmp_path: Path, monkeyp
     with pytest.raises(dev.SetupError, match="could not be installed"):
         dev.ensure_environment()
     assert not stamp.exists()
+
+
+# --- the kernels -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def checkout(dev: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with one kernel and one other file of the engine."""
+    engine = tmp_path / "bgdesk" / "engine"
+    engine.mkdir(parents=True)
+    (engine / "levels.py").write_text("@kernel((f4,))\n")
+    (engine / "pipeline.py").write_text("\n")
+    (tmp_path / "stamp.json").write_text("{}")
+    monkeypatch.setattr(dev, "ROOT", tmp_path)
+    monkeypatch.setattr(dev, "STAMP", tmp_path / "stamp.json")
+    monkeypatch.setattr(dev, "KERNELS_STAMP", tmp_path / "kernels.json")
+    monkeypatch.setattr(dev, "KERNELS", tmp_path / "kernels")
+    return tmp_path
+
+
+def test_kernels_are_compiled_once_and_again_when_their_sources_change(
+    dev: ModuleType, checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def run(command: list[str | Path], **_: object) -> subprocess.CompletedProcess[str]:
+        calls.append(Path(command[-1]).name)
+        dev.KERNELS.mkdir(exist_ok=True)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(dev.subprocess, "run", run)
+    dev.ensure_kernels()
+    dev.ensure_kernels()
+    assert calls == ["kernels.py"]
+    (checkout / "bgdesk" / "engine" / "pipeline.py").write_text("# an edit that reaches no kernel\n")
+    dev.ensure_kernels()
+    assert calls == ["kernels.py"]
+    (checkout / "bgdesk" / "engine" / "levels.py").write_text("@kernel((f8,))\n")
+    dev.ensure_kernels()
+    assert calls == ["kernels.py"] * 2
+    dev.KERNELS.rmdir()
+    dev.ensure_kernels()
+    assert calls == ["kernels.py"] * 3
+
+
+def test_kernels_that_cannot_be_compiled_stop_nothing(
+    dev: ModuleType, checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(dev.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1))
+    dev.ensure_kernels()
+    assert "could not be compiled" in capsys.readouterr().err
+    assert not dev.KERNELS_STAMP.exists()
+
+
+def test_the_folder_of_kernels_is_the_one_that_bgdesk_looks_into(dev: ModuleType) -> None:
+    assert paths.kernels_folder() == dev.KERNELS

@@ -1,17 +1,15 @@
-"""What a frozen build stands on, without making one: its recipe, the shelf of kernels, and dev.py's build command."""
+"""What a frozen build stands on, without making one: its recipe, its entry, and dev.py's build command."""
 
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from bgdesk.app.system import paths
-from bgdesk.engine.runtime import kernels
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGING = ROOT / "packaging"
@@ -42,140 +40,15 @@ runpy.run_path({str(PACKAGING / "start.py")!r}, run_name="__main__")
     assert done.stdout.strip() == repr([word for word in arguments if word not in ("-m", "bgdesk")])
 
 
-def test_kernels_that_are_not_carried_go_to_the_persons_own_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert paths.cache_folder() == paths.data_folder() / "cache"
-    monkeypatch.delenv("BGDESK_HOME")
-    assert paths.cache_folder().is_absolute()
-    assert "bgdesk" in paths.cache_folder().parts
-
-
-# --- the shelf -------------------------------------------------------------------------------------------------------
-
-
-def test_a_checkout_leaves_its_kernels_to_numba() -> None:
-    from numba.core.caching import FunctionCache
-
-    from bgdesk.engine.colours.levels import halve
-
-    assert kernels.shelf is None
-    assert halve in kernels.kernels
-    assert isinstance(vars(halve)["_cache"], FunctionCache)
-
-
-@pytest.mark.parametrize(
-    ("system", "machine", "names"),
-    [
-        ("Linux", "x86_64", ["x86-64-v3", "x86-64-v2"]),
-        ("Windows", "AMD64", ["x86-64-v3", "x86-64-v2"]),
-        ("Darwin", "arm64", ["apple-m1"]),
-        ("Linux", "aarch64", ["generic"]),
-    ],
-)
-def test_levels_best_first(system: str, machine: str, names: list[str]) -> None:
-    assert list(kernels.levels(system, machine)) == names
-
-
-@pytest.fixture
-def carried(tmp_path: Path) -> Path:
-    """A shelf with a stamp and no kernels."""
-    folder = tmp_path / "carried"
-    for level in kernels.levels("Linux", "x86_64"):
-        (folder / level).mkdir(parents=True)
-    (folder / kernels.STAMP).write_text("1.0 abc")
-    return folder
-
-
-@pytest.fixture
-def find(monkeypatch: pytest.MonkeyPatch, carried: Path) -> Callable[..., kernels.Shelf | None]:
-    """find(features, cache): find_shelf on an x86-64 CPU with these features; `target` only notes what it is asked."""
-
-    def call(features: str, cache: str = "") -> kernels.Shelf | None:
-        monkeypatch.setattr(kernels.platform, "machine", lambda: "x86_64")
-        monkeypatch.setattr(kernels._codegen, "get_host_cpu_features", lambda: features)
-        monkeypatch.setattr(kernels, "target", lambda level: None)
-        return kernels.find_shelf(carried, cache)
-
-    return call
-
-
-def features(*levels: str, missing: str = "") -> str:
-    """As LLVM lists them: the features that these levels need, and what else a CPU may say."""
-    table = kernels.levels("Linux", "x86_64")
-    return ",".join(f"{'-' if name == missing else '+'}{name}" for level in levels for name in ("64bit", *table[level]))
-
-
-V3, V2 = "x86-64-v3", "x86-64-v2"
-
-
-@pytest.mark.parametrize(
-    ("cpu", "level"),
-    [
-        (features(V3, V2), V3),
-        (features(V3, V2, missing="avx2"), V2),
-        (features(V2, missing="sse4.2"), None),
-        ("", None),
-    ],
-)
-def test_the_shelf_is_the_best_that_this_cpu_can_run(
-    find: Callable[..., kernels.Shelf | None], carried: Path, tmp_path: Path, cpu: str, level: str | None
+def test_kernels_lie_in_the_checkout_and_of_an_installation_with_what_can_be_made_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    own = tmp_path / "own"
-    assert find(cpu, str(own)) == kernels.Shelf("1.0 abc", carried / level if level else None, own / level if level else own)
-    assert find(cpu) == kernels.Shelf("1.0 abc", carried / level if level else None, None)
-
-
-def test_a_level_that_is_not_there_is_passed_over(find: Callable[..., kernels.Shelf | None], carried: Path) -> None:
-    (carried / V3).rmdir()
-    assert find(features(V3, V2)) == kernels.Shelf("1.0 abc", carried / V2, None)
-    (carried / kernels.STAMP).unlink()
-    assert find(features(V3, V2)) is None
-
-
-#: Prints how it got the kernel: "compiled" or "loaded". Arguments: the stamp, the folder carried, the own one ("" for none).
-USE_A_KERNEL = """
-import sys
-from pathlib import Path
-import numpy as np
-from bgdesk.engine.runtime import kernels
-stamp, carried, own = sys.argv[1:]
-kernels.shelf = kernels.Shelf(stamp, Path(carried) if carried else None, Path(own) if own else None)
-
-@kernels.kernel
-def double(x):
-    return x * 2
-
-assert double(21) == 42
-print("loaded" if double.stats.cache_hits else "compiled")
-"""
-
-
-def use_a_kernel(*arguments: object) -> str:
-    done = subprocess.run([sys.executable, "-c", USE_A_KERNEL, *map(str, arguments)], capture_output=True, text=True, timeout=120)
-    assert done.stderr == ""
-    return done.stdout.strip()
-
-
-def test_a_kernel_is_found_on_the_shelf_in_the_own_folder_or_compiled(tmp_path: Path) -> None:
-    shelf, own = tmp_path / "shelf", tmp_path / "own"
-    assert use_a_kernel("1", "", shelf) == "compiled"  # as a build makes it
-    (made,) = shelf.iterdir()
-    assert made.suffix == kernels.SUFFIX
-    assert use_a_kernel("1", shelf, own) == "loaded"
-    assert not own.exists()
-    # Other sources: nothing stale is used, and what is compiled goes to the own folder and is found there.
-    assert use_a_kernel("2", shelf, own) == "compiled"
-    assert use_a_kernel("2", shelf, own) == "loaded"
-    assert list(shelf.iterdir()) == [made]
-
-
-def test_a_damaged_kernel_and_an_own_folder_that_cannot_be_made_cost_time_alone(tmp_path: Path) -> None:
-    shelf, file = tmp_path / "shelf", tmp_path / "file"
-    file.touch()
-    use_a_kernel("1", "", shelf)
-    (made,) = shelf.iterdir()
-    made.write_bytes(made.read_bytes()[:100])
-    assert use_a_kernel("1", shelf, file / "own") == "compiled"
-    assert use_a_kernel("1", shelf, "") == "compiled"
+    assert paths.kernels_folder() == ROOT / ".cache" / "kernels"
+    monkeypatch.setattr(paths, "_PACKAGE", tmp_path / "bgdesk")
+    assert paths.kernels_folder() == paths.data_folder() / "cache" / "kernels"
+    monkeypatch.delenv("BGDESK_HOME")
+    assert paths.kernels_folder().is_absolute()
+    assert "bgdesk" in paths.kernels_folder().parts
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bgdesk import __version__
+from bgdesk.app.networks import open_engine as networks
 from bgdesk.app.networks.store import default_store
 from bgdesk.bench import fit_gate
 from bgdesk.bench.bench_report import Figure, Report, not_measured
 from bgdesk.bench.runners import colours, hand, latency, matting, network, objects, refinement, whole
-from bgdesk.bench.setup import Engine, Runner, Setup, versions
+from bgdesk.bench.setup import MeasuredEngine, Runner, Setup, versions
 from bgdesk.core.arrays import Alpha, Pixels
 from bgdesk.core.errors import BgdeskError
 from bgdesk.core.recipe import Quality
@@ -34,13 +35,12 @@ RUNNERS: Mapping[str, Runner] = {
 _PEERS = ("onnxruntime", "pymatting", "rembg")
 
 
-def open_engine(model: str | None = None, device: str = "auto", precision: str = "auto") -> Engine:
+def open_engine(model: str | None = None, device: str = "auto", precision: str = "auto") -> MeasuredEngine:
     """The engine with the person's installed networks."""
-    store = default_store()
-    return Pipeline(lambda: store.weights(model), device, precision)
+    return networks.open_engine(networks.EngineChoice(model=model, device=device, precision=precision))
 
 
-class Given(Pipeline):
+class GivenEngine(Pipeline):
     """An engine whose network says a given matte: the stages after it are what is measured."""
 
     def __init__(self, matte: Alpha) -> None:

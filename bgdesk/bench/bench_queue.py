@@ -4,7 +4,6 @@ The queue is run as a person runs it, `bgdesk batch` in a process of its own, an
 """
 
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -13,8 +12,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from bgdesk.bench.bench_report import Figure, at_least, at_most, not_measured
 from bgdesk.bench.cases import corpus
@@ -37,7 +39,7 @@ _BEGUN = 3
 
 
 @dataclass(frozen=True)
-class Run:
+class QueueFigures:
     """rate: photos a second once it runs. done: photos in state done. memory: most bytes of all its processes together, or None."""
 
     rate: float
@@ -133,7 +135,7 @@ def _rembg_rate(setup: Setup, photos: Sequence[Path], refined: bool) -> float:
     return len(seconds) / sum(seconds)
 
 
-def _queue(setup: Setup, photos: Sequence[Path], count: int, recipe: str = "") -> Run:
+def _queue(setup: Setup, photos: Sequence[Path], count: int, recipe: str = "") -> QueueFigures:
     """`count` photos through `bgdesk batch`, as it is or by a recipe (TOML). Raises BgdeskError with what it said of a failure."""
     with tempfile.TemporaryDirectory() as name:
         folder, out = Path(name) / "photos", Path(name) / "out"
@@ -156,16 +158,16 @@ def _queue(setup: Setup, photos: Sequence[Path], count: int, recipe: str = "") -
     if status not in (0, 1, 3) or (len(done) <= _BEGUN and not setup.quick):
         raise BgdeskError(f"bgdesk batch ended with status {status}: {complaint}")
     begun = 0 if setup.quick else _BEGUN
-    return Run((len(done) - 1 - begun) / max(done[-1] - done[begun], 1e-9), len(done), memory)
+    return QueueFigures((len(done) - 1 - begun) / max(done[-1] - done[begun], 1e-9), len(done), memory)
 
 
 class _Memory:
-    """The most memory that a process and its children have held together, looked at ten times a second."""
+    """The most memory that a process and its children take together, measured ten times a second."""
 
     def __init__(self, process: int) -> None:
         self._peak = 0
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, args=(process,), daemon=True)
+        self._thread = threading.Thread(target=self._watch, args=(process,), daemon=True)
         self._thread.start()
 
     def end(self) -> int | None:
@@ -174,39 +176,18 @@ class _Memory:
         self._thread.join()
         return self._peak or None
 
-    def _look(self, process: int) -> None:
+    def _watch(self, process: int) -> None:
         while not self._ended.wait(0.1):
-            self._peak = max(self._peak, sum(map(_resident, [process, *_children(process)])))
+            with suppress(psutil.Error):  # it has just ended
+                parent = psutil.Process(process)
+                self._peak = max(self._peak, sum(map(_resident, [parent, *parent.children(recursive=True)])))
 
 
-def _children(process: int) -> list[int]:
-    """Its children and theirs, on Linux."""
-    found: list[int] = []
-    for parent in (process,):
-        for task in _listed(Path(f"/proc/{parent}/task")):
-            try:
-                direct = [int(child) for child in Path(f"/proc/{parent}/task/{task}/children").read_text().split()]
-            except (OSError, ValueError):
-                continue
-            found += direct
-            for child in direct:
-                found += _children(child)
-    return found
-
-
-def _listed(folder: Path) -> list[str]:
+def _resident(process: psutil.Process) -> int:
     try:
-        return os.listdir(folder)
-    except OSError:
-        return []
-
-
-def _resident(process: int) -> int:
-    try:
-        lines = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
+        return process.memory_info().rss
+    except psutil.Error:
         return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:")), 0)
 
 
 #: name -> runner, as bench.bench_engine.RUNNERS.

@@ -17,13 +17,10 @@ from bgdesk.app.system import paths
 from bgdesk.bench.bench_report import Figure
 from bgdesk.bench.cases import corpus, scenes
 from bgdesk.bench.cases.corpus import Bytes
-from bgdesk.core.arrays import Alpha, Pixels, Trimap, to_uint8
-from bgdesk.core.cutout import Cutout
+from bgdesk.core.arrays import Alpha, Pixels, to_uint8
+from bgdesk.core.engine import EngineProtocol
 from bgdesk.core.errors import BgdeskError, UsageError
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import MatteRecipe
-from bgdesk.engine.confidence import Confidence
-from bgdesk.engine.pipeline import EngineStatus
 from bgdesk.files.load import load
 
 T = TypeVar("T")
@@ -32,30 +29,22 @@ T = TypeVar("T")
 MASK_LEVELS = 8
 
 
-class Engine(Protocol):
-    """engine.pipeline.Pipeline, as far as it is measured."""
+class MeasuredEngine(EngineProtocol, Protocol):
+    """The engine, and the second look of its confidence, which is measured by itself."""
 
-    @property
-    def status(self) -> EngineStatus: ...
-    def segment(self, pixels: Pixels) -> Alpha: ...
-    def auto(self, pixels: Pixels, recipe: MatteRecipe = ...) -> Cutout: ...
-    def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None) -> Alpha: ...
-    def rematte(self, pixels: Pixels, trimap: Trimap, alpha: Alpha, roi: tuple[int, int, int, int]) -> tuple[Rect, Alpha]: ...
-    def foreground(self, pixels: Pixels, alpha: Alpha) -> Pixels: ...
-    def confidence(self, pixels: Pixels, cutout: Cutout) -> Confidence: ...
     def mirrored(self, pixels: Pixels, part: Rect) -> Alpha: ...
 
 
 class OpenEngine(Protocol):
     """Makes an engine for an installed network (None: the default one)."""
 
-    def __call__(self, model: str | None = None, device: str = "auto", precision: str = "auto") -> Engine: ...
+    def __call__(self, model: str | None = None, device: str = "auto", precision: str = "auto") -> MeasuredEngine: ...
 
 
 class OpenGiven(Protocol):
     """Makes an engine whose network says `matte` whatever the photo is."""
 
-    def __call__(self, matte: Alpha) -> Engine: ...
+    def __call__(self, matte: Alpha) -> MeasuredEngine: ...
 
 
 @dataclass(frozen=True)
@@ -121,7 +110,7 @@ class Setup:
         best = max(given, key=lambda path: (path.stat().st_size, path.name))
         return best.name, to_uint8(load(best).pixels)
 
-    def recipes(self) -> list[corpus.Recipe]:
+    def recipes(self) -> list[corpus.CaseRecipe]:
         """The composites with known alpha: drawn ones, and those of every matting folder."""
         found = scenes.generated((0.06,), 1) if self.quick else scenes.generated((2, 6, 2), 3)
         for folder in self.data.matting:

@@ -5,7 +5,10 @@ import sys
 import time
 from typing import TextIO
 
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress
+
+PREPARING = "Preparing bgdesk for its first use; this takes about 20 seconds, once."
 
 
 class Console:
@@ -15,15 +18,22 @@ class Console:
         self._stream = stream or sys.stderr
         self._line = ""
         self._drawn = -1.0
+        self._prepared = False
 
     def say(self, text: str) -> None:
         self.clear()
         print(text, file=self._stream, flush=True)
 
     def progress(self, subject: str) -> Progress:
-        """A Progress that shows `subject: stage 42 %`, at most ten times a second, and nothing where stderr is no terminal."""
+        """A Progress that shows `subject: stage 42 %`, at most ten times a second, and nothing where stderr is no terminal.
+
+        The long preparation at the first use is said in any case.
+        """
 
         def draw(stage: str, fraction: float) -> None:
+            if stage == Stage.PREPARE and not self._prepared:
+                self._prepared = True
+                self.say(PREPARING)
             now = time.monotonic()
             if not self._stream.isatty() or (self._line and now - self._drawn < 0.1):
                 return

@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bgdesk import __version__
+from bgdesk.app.networks.open_engine import EngineChoice
 from bgdesk.app.networks.store import ModelStore, default_store
 from bgdesk.app.system import paths
 from bgdesk.cli import engine_options, qtlibs
 from bgdesk.cli.console import Console
-from bgdesk.cli.main import has_display
+from bgdesk.cli.display import has_display
 from bgdesk.cli.models import remedy
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.errors import BgdeskError
 from bgdesk.core.tasks import Progress
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.engine.self_test import Comparison, compare_with_cpu, versions
-from bgdesk.files.load import SUFFIXES, load
+from bgdesk.files.find import has_photo_suffix
+from bgdesk.files.load import load
 
 Compare: TypeAlias = Callable[[Pipeline, Pixels, Progress], Comparison]
 
@@ -41,16 +43,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(
     args: argparse.Namespace,
     open_store: Callable[[], ModelStore] = default_store,
-    open_pipeline: Callable[[str | None, str, str], Pipeline] = engine_options.open_pipeline,
+    open_engine: Callable[[EngineChoice], Pipeline] = engine_options.open_checked,
     compare: Compare = compare_with_cpu,
 ) -> int:
     console = Console()
+    choice = EngineChoice(model=args.model, device=args.device, precision=args.precision)
     good = True
     checks: list[Iterator[Finding]] = [
         _program(),
         _window(),
         _networks(open_store()),
-        _engine(lambda: open_pipeline(args.model, args.device, args.precision), compare, console),
+        _engine(lambda: open_engine(choice), compare, console),
     ]
     for check in checks:
         for finding in check:
@@ -97,10 +100,10 @@ def _networks(store: ModelStore) -> Iterator[Finding]:
             yield Finding(f"network {id}", f"good, {status.size / 1e6:.1f} MB, from {status.installed_from}")
 
 
-def _engine(open_pipeline: Callable[[], Pipeline], compare: Compare, console: Console) -> Iterator[Finding]:
+def _engine(open_chosen: Callable[[], Pipeline], compare: Compare, console: Console) -> Iterator[Finding]:
     """Load the network on the chosen device and compare its answer on a sample photo with the CPU's."""
     try:
-        pipeline = open_pipeline()
+        pipeline = open_chosen()
         status = pipeline.warm(console.progress("engine"))
         yield Finding("device", f"{status.device}, {status.precision}, network {status.model}")
         for note in status.notes:
@@ -119,4 +122,4 @@ def _engine(open_pipeline: Callable[[], Pipeline], compare: Compare, console: Co
 
 
 def _sample(folder: Path) -> Path | None:
-    return next((file for file in sorted(folder.glob("*")) if file.suffix.lower() in SUFFIXES), None)
+    return next((file for file in sorted(folder.glob("*")) if has_photo_suffix(file.name)), None)

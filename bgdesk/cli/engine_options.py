@@ -1,13 +1,16 @@
 """The engine as the commands use it, and the options that choose it."""
 
 import argparse
+from collections.abc import Callable
+from typing import TypeAlias
 
-from bgdesk.app.networks.store import default_store
-from bgdesk.app.system.proven_devices import ProvenFile
+from bgdesk.app.networks.open_engine import DEVICES, PRECISIONS, EngineChoice, check_engine, open_engine
 from bgdesk.cli.console import Console
-from bgdesk.engine.networks.device import DEVICES, PRECISIONS, choose, probe
-from bgdesk.engine.networks.weights import Weights
+from bgdesk.core.engine import EngineProtocol
 from bgdesk.engine.pipeline import Pipeline
+
+#: Opens an engine. The second argument says whether a network that finds subjects will be needed.
+OpenEngine: TypeAlias = Callable[[EngineChoice, bool], EngineProtocol]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,25 +23,11 @@ def add_matting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--matting", metavar="ID", help="work out edges with this matting network, in place of bgdesk's own solver")
 
 
-def open_pipeline(
-    model: str | None = None, device: str = "auto", precision: str = "auto", network: bool = True, matting: str | None = None
-) -> Pipeline:
-    """An engine that takes its network from the person's store.
+def open_checked(choice: EngineChoice, network: bool = True) -> Pipeline:
+    """An engine for which nothing is missing; networks that may not be used commercially are named, with their licences.
 
-    matting: a network to work out whole bands with. A network that may not be used commercially is named, with its licence.
-    network: the network will be needed, so what stands in its way is told now and not once per photo: ModelError for a
-    missing or damaged network, DeviceError for a device or precision that this machine lacks.
+    Raises ModelError and DeviceError, once and not for each photo: see app.networks.open_engine.check_engine.
     """
-    store, used = default_store(), list[str]()
-    if network:
-        weights = store.weights(model)
-        used.append(weights.id)
-        if isinstance(weights, Weights) and (device, precision) != ("auto", "auto"):
-            choose(probe(), device, precision)
-    edges = None if matting is None else store.matting(matting)
-    if edges is not None:
-        used.append(edges.id)
-    for entry in map(store.entry, used):
-        if not entry.commercial:
-            Console().say(f"Network {entry.id}: licence {entry.terms}.")
-    return Pipeline(lambda: store.weights(model), device, precision, lambda: edges, ProvenFile())
+    for sentence in check_engine(choice, network=network):
+        Console().say(sentence)
+    return open_engine(choice)

@@ -2,22 +2,26 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from bgdesk.core.cutout import Cutout
+import psutil
+
+from bgdesk.app.one_photo import Done, Request
 
 
-def done(source: Path, output: Path, cutout: Cutout, timings: Mapping[str, float]) -> str:
-    """The record of a photo that was saved. timings: stage -> seconds, in the order they ran."""
+def done(request: Request, done: Done) -> str:
+    """The record of a photo that was saved."""
+    cutout = done.cutout
     height, width = cutout.alpha.shape
     return json.dumps(
         {
-            "source": str(source),
-            "output": str(output),
+            "source": str(request.source),
+            "output": str(done.output),
             "width": width,
             "height": height,
-            "timings": {stage: round(seconds, 4) for stage, seconds in timings.items()},
+            "edge": asdict(request.recipe.edge),
+            "timings": {stage: round(seconds, 4) for stage, seconds in done.timings.items()},
             "device": cutout.device,
             "precision": cutout.precision,
             "model": cutout.model,
@@ -32,46 +36,17 @@ def failed(source: Path, error: str) -> str:
     return json.dumps({"source": str(source), "error": error})
 
 
-if sys.platform == "win32":
-    import ctypes
-    from ctypes import wintypes
-
-    class _MemoryCounters(ctypes.Structure):
-        _fields_ = (
-            ("cb", wintypes.DWORD),
-            ("page_fault_count", wintypes.DWORD),
-            ("peak_working_set_size", ctypes.c_size_t),
-            ("working_set_size", ctypes.c_size_t),
-            ("quota_peak_paged_pool_usage", ctypes.c_size_t),
-            ("quota_paged_pool_usage", ctypes.c_size_t),
-            ("quota_peak_non_paged_pool_usage", ctypes.c_size_t),
-            ("quota_non_paged_pool_usage", ctypes.c_size_t),
-            ("pagefile_usage", ctypes.c_size_t),
-            ("peak_pagefile_usage", ctypes.c_size_t),
-        )
-
-    def _peak_bytes() -> int:
-        counters = _MemoryCounters(cb=ctypes.sizeof(_MemoryCounters))
-        kernel = ctypes.WinDLL("kernel32", use_last_error=True)
-        kernel.GetCurrentProcess.restype = wintypes.HANDLE
-        kernel.K32GetProcessMemoryInfo.argtypes = (wintypes.HANDLE, ctypes.POINTER(_MemoryCounters), wintypes.DWORD)
-        if not kernel.K32GetProcessMemoryInfo(kernel.GetCurrentProcess(), ctypes.byref(counters), counters.cb):
-            raise ctypes.WinError(ctypes.get_last_error())
-        return int(counters.peak_working_set_size)
-
-elif sys.platform == "linux":
-
-    def _peak_bytes() -> int:
-        # getrusage would count what the parent process had in memory when it started this one.
+def _peak_bytes() -> int:
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    elif sys.platform == "linux":
+        # psutil does not tell the peak there, and getrusage would count what the parent process had in memory when it started us.
         for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
         raise OSError("the kernel does not tell the peak memory of a process")
-
-else:
-
-    def _peak_bytes() -> int:
-        import resource
+    else:
+        import resource  # not on Windows
 
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024

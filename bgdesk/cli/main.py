@@ -1,6 +1,6 @@
 """Which commands there are, and how their endings become exit statuses.
 
-0: done. 1: something failed; what could be done was done. 2: wrong usage. 3: some results wait for a look. 130: stopped with
+0: done. 1: something failed; what could be done was done. 2: wrong usage. 3: some results need review. 130: stopped with
 Ctrl-C.
 Nothing heavy is imported here: `bgdesk --version` has to answer at once.
 """
@@ -144,11 +144,3 @@ def window_files(arguments: Sequence[str]) -> list[str]:
         if not os.path.splitext(file)[1] and not os.path.dirname(file) and not os.path.exists(file):
             parser.error(f"there is no file and no command called {file!r}. The commands are: {', '.join(COMMANDS)}")
     return files
-
-
-def has_display() -> bool:
-    """Windows and macOS always have one; elsewhere it takes an X or Wayland server, or a Qt platform that was asked for."""
-    return sys.platform in ("win32", "darwin") or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
-
-
-NO_DISPLAY = "No display was found to open the window on; without one, use: bgdesk cut photo.jpg -o cutout.png"

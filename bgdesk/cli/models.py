@@ -11,7 +11,7 @@ from bgdesk.app.networks.store import ModelStore, default_store
 from bgdesk.cli.console import Console
 from bgdesk.core.errors import UsageError
 from bgdesk.core.geometry import Size
-from bgdesk.core.network import ACTIVATIONS, KINDS, sides
+from bgdesk.core.network import Activation, Fit, NetworkKind, sides
 
 #: Options of `import` that are fields of NetworkSpec by the same name.
 _PLAIN = ("kind", "size", "scale", "activation", "stretch", "output", "fit", "multiple")
@@ -38,15 +38,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_describing(group: "argparse._ArgumentGroup") -> None:
     group.add_argument("--preset", metavar="NAME", help="fill in all this for a network that bgdesk knows (see: bgdesk models presets)")
-    group.add_argument("--kind", choices=KINDS, help="segment: finds the subject of a photo; matte: works out edges from photo and trimap")
+    group.add_argument(
+        "--kind",
+        choices=[each.value for each in NetworkKind],
+        help="segment: finds the subject of a photo; matte: works out edges from photo and trimap",
+    )
     group.add_argument("--size", type=_size, metavar="N or WxH", help="what it was trained for, in pixels; left out, the file's own size")
     group.add_argument("--mean", nargs="+", metavar="M", help="taken off values in [0, 1]: one number, or red, green and blue")
     group.add_argument("--std", nargs="+", metavar="S", help="then divided by this: one number, or red, green and blue")
     group.add_argument("--scale", type=float, metavar="N", help="8-bit values are divided by this before anything else (255)")
-    group.add_argument("--activation", choices=ACTIVATIONS, help="what its answers still lack; auto, the default, finds out")
+    group.add_argument(
+        "--activation", choices=[each.value for each in Activation], help="what its answers still lack; auto, the default, finds out"
+    )
     group.add_argument("--stretch", action="store_true", default=None, help="stretch its answers to fill the range from 0 to 1")
     group.add_argument("--output", metavar="NAME", help="which of several outputs holds the matte")
-    group.add_argument("--fit", choices=("stretch", "aspect"), help="stretch photos to its size, or keep their shape")
+    group.add_argument("--fit", choices=[Fit.STRETCH.value, Fit.ASPECT.value], help="stretch photos to its size, or keep their shape")
     group.add_argument("--multiple", type=int, metavar="N", help="sides must be multiples of this")
     group.add_argument("--title", help="what it is called in lists")
     group.add_argument("--licence", help="the licence of its weights, such as MIT")
@@ -106,7 +112,7 @@ def _import_own(args: argparse.Namespace, store: ModelStore, console: Console) -
     for note in imported.notes:
         console.say(f"{args.id}: {note}")
     network, entry = imported.network, store.entry(args.id)
-    option = "--matting" if network.spec.kind == "matte" else "--model"
+    option = "--matting" if network.spec.kind is NetworkKind.MATTE else "--model"
     console.say(f"{args.id} is installed in {network.path}. Licence: {entry.terms}.")
     console.say(f"Use it with: bgdesk cut PHOTO -o OUT {option} {args.id}")
     return 0

@@ -5,6 +5,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from bgdesk.core.errors import MattingError
+
 #: Upright sRGB, H×W×3, uint8 or uint16 over the full range of its type.
 Pixels: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 #: float32 H×W in [0, 1]; also used for the network's coarse matte.
@@ -13,6 +15,14 @@ Alpha: TypeAlias = NDArray[np.float32]
 Trimap: TypeAlias = NDArray[np.uint8]
 #: bool H×W.
 Mask: TypeAlias = NDArray[np.bool_]
+
+
+def check_pixels(pixels: object) -> None:
+    """Raise MattingError for anything but Pixels with at least one pixel."""
+    if not isinstance(pixels, np.ndarray):
+        raise MattingError(f"Pixels must be an array, and this is a {type(pixels).__name__}. Of a loaded photo, give its .pixels.")
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16) or 0 in pixels.shape:
+        raise MattingError(f"Pixels must be height × width × 3, uint8 or uint16; these are {pixels.shape} {pixels.dtype}.")
 
 
 def to_uint8(pixels: Pixels) -> NDArray[np.uint8]:

@@ -4,6 +4,9 @@ Every message names the file or thing concerned and says what to do about it. An
 BgdeskError (or tasks.Cancelled) reaching a person is a defect of the program.
 """
 
+import errno
+from enum import Enum
+
 
 class BgdeskError(Exception):
     """Base of every failure the program foresees; `str(error)` is fit to be shown to a person."""
@@ -13,8 +16,39 @@ class LoadError(BgdeskError):
     """A file could not be read as a photo (or as a trimap)."""
 
 
+class Cause(Enum):
+    """Why something could not be written, for whoever has to decide what becomes of the other files."""
+
+    DISK_FULL = "disk full"  #: no room, or the person's quota is used up
+    READ_ONLY = "read only"  #: the disk takes no files at all
+    VANISHED = "vanished"  #: the folder is not there (any more)
+    NO_PERMISSION = "no permission"  #: the person may not write there
+    EXISTS = "exists"  #: a file of that name is there and was not to be replaced
+    OTHER = "other"  #: anything else, such as a file that the format cannot hold
+
+    @classmethod
+    def of(cls, error: OSError) -> "Cause":
+        """Return the cause of a failure of the disk."""
+        return _CAUSES.get(error.errno or 0, cls.OTHER)
+
+
+_CAUSES = {
+    errno.ENOSPC: Cause.DISK_FULL,
+    errno.EDQUOT: Cause.DISK_FULL,
+    errno.EROFS: Cause.READ_ONLY,
+    errno.ENOENT: Cause.VANISHED,
+    errno.ENOTDIR: Cause.VANISHED,
+    errno.EACCES: Cause.NO_PERMISSION,
+    errno.EPERM: Cause.NO_PERMISSION,
+}
+
+
 class SaveError(BgdeskError):
     """A result could not be written; whatever was at the target before is still there."""
+
+    def __init__(self, text: str, cause: Cause = Cause.OTHER) -> None:
+        super().__init__(text)
+        self.cause = cause
 
 
 class ModelError(BgdeskError):

@@ -2,17 +2,35 @@
 
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 
 from bgdesk.core.errors import ModelError
 from bgdesk.core.geometry import Size
 
-#: segment: a photo in, its matte out. matte: a photo and a trimap in, alpha out.
-KINDS = ("segment", "matte")
-#: What is left to do with the answer: nothing, or the logistic function.
-ACTIVATIONS = ("auto", "none", "sigmoid")
-#: stretch: the photo is made as large as the network wants it, whatever its shape. aspect: it keeps its shape, its shorter
-#: side fits. exact: as stretch, and the file takes nothing else.
-FITS = ("stretch", "aspect", "exact")
+
+class NetworkKind(StrEnum):
+    """What a network is for."""
+
+    SEGMENT = "segment"  #: a photo in, its matte out
+    MATTE = "matte"  #: a photo and a trimap in, alpha out
+
+
+class Activation(StrEnum):
+    """What is left to do with the network's answer."""
+
+    AUTO = "auto"  #: decided by what the network answers when it is first tried
+    NONE = "none"  #: nothing
+    SIGMOID = "sigmoid"  #: the logistic function
+
+
+class Fit(StrEnum):
+    """How a photo is brought to the network's size."""
+
+    STRETCH = "stretch"  #: to the network's size, whatever the photo's shape
+    ASPECT = "aspect"  #: the photo keeps its shape, its shorter side fits
+    EXACT = "exact"  #: as STRETCH, and the file takes nothing else
+
+
 #: A photo that keeps its shape is given to the network with a longer side of at most this many times the shorter one.
 LONGEST = 4
 _SMALLEST, _LARGEST = 32, 8192
@@ -20,34 +38,37 @@ _SMALLEST, _LARGEST = 32, 8192
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """kind: one of KINDS. size: what the network is given at once, in pixels; None where only the file knows.
+    """How a network is fed, and what its answer means.
 
-    mean, std, scale: a value v of 8-bit sRGB becomes (v / scale - mean) / std, channel by channel.
-    activation: one of ACTIVATIONS; auto is decided by what the network answers when it is first tried.
-    stretch: the answer is linearly stretched to fill [0, 1]. fit: one of FITS. multiple: sides are multiples of this.
-    output: the name of the output that holds the map; empty for the only one, or the first that fits.
+    A value v of 8-bit sRGB becomes (v / scale - mean) / std, channel by channel.
     """
 
-    kind: str
-    size: Size | None
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    kind: NetworkKind
+    size: Size | None  #: what the network is given at once, in pixels; None where only the file knows
+    mean: tuple[float, ...]  #: of red, green and blue
+    std: tuple[float, ...]  #: of red, green and blue
     scale: float = 255.0
-    activation: str = "auto"
-    stretch: bool = False
-    fit: str = "stretch"
-    multiple: int = 1
-    output: str = ""
+    activation: Activation = Activation.AUTO
+    stretch: bool = False  #: the answer is linearly stretched to fill [0, 1]
+    fit: Fit = Fit.STRETCH
+    multiple: int = 1  #: sides are multiples of this
+    output: str = ""  #: the name of the output that holds the map; empty for the only one, or the first that fits
+
+    def __post_init__(self) -> None:
+        # Records and options give the words.
+        for name, kind in (("kind", NetworkKind), ("activation", Activation), ("fit", Fit)):
+            value = getattr(self, name)
+            try:
+                object.__setattr__(self, name, kind(value))
+            except ValueError:
+                raise ModelError(f"The {name} of a network cannot be {value!r}. Use one of: {', '.join(kind)}.") from None
 
     @property
     def channels(self) -> int:
-        return 4 if self.kind == "matte" else 3
+        return 4 if self.kind is NetworkKind.MATTE else 3
 
     def check(self) -> None:
         """Raise ModelError for values that no network can have."""
-        for value, allowed, name in ((self.kind, KINDS, "kind"), (self.activation, ACTIVATIONS, "activation"), (self.fit, FITS, "fit")):
-            if value not in allowed:
-                raise ModelError(f"The {name} of a network cannot be {value!r}. Use one of: {', '.join(allowed)}.")
         if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, (*self.mean, *self.std))):
             raise ModelError("Mean and standard deviation are three numbers each, one for red, green and blue.")
         if min(self.std) <= 0 or not (math.isfinite(self.scale) and self.scale > 0):
@@ -58,7 +79,7 @@ class NetworkSpec:
             if not all(_SMALLEST <= side <= _LARGEST for side in self.size):
                 raise ModelError(f"A network's size must lie between {_SMALLEST} and {_LARGEST} pixels, not {sides(self.size)}.")
             if any(side % self.multiple for side in self.size):
-                raise ModelError(f"This network wants sides that are multiples of {self.multiple}, and {sides(self.size)} is none.")
+                raise ModelError(f"This network wants sides that are multiples of {self.multiple}, and {sides(self.size)} is not.")
 
 
 def sides(size: Size) -> str:

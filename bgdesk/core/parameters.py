@@ -1,4 +1,4 @@
-"""The numbers of a recipe that a person sets: one table for what is valid, what a slider shows and what an option says."""
+"""The numbers that a person sets: one table for what is valid, what a slider shows and what an option says."""
 
 import math
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from bgdesk.core.errors import UsageError
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """One number of a recipe.
+    """One number of a recipe or a setting.
 
     Examples
     --------
@@ -18,8 +18,8 @@ class Parameter:
     bgdesk.core.errors.UsageError: Shift edge is a number from -20 to 20 px, not 30.
     """
 
-    name: str  #: the field of the recipe, and the name in files
-    option: str  #: of the command line
+    name: str  #: the field of the recipe or of the settings, and the name in files
+    option: str = ""  #: of the command line; empty where there is none
     label: str  #: beside the slider; sentence case
     lowest: float
     highest: float
@@ -42,6 +42,11 @@ class Parameter:
             shown = f"{number:g}" if math.isfinite(number) else repr(value)
             raise UsageError(f"{self.label} is a number from {self.lowest:g} to {self.highest:g}{unit}, not {shown}.")
         return float(number)
+
+    @property
+    def span(self) -> str:
+        """The range in words: "-20..20"."""
+        return f"{self.lowest:g}..{self.highest:g}"
 
 
 SHIFT = Parameter(
@@ -90,3 +95,46 @@ CONTRAST = Parameter(
 )
 #: What finishing an edge takes, in the order in which it is applied.
 EDGE: Mapping[str, Parameter] = {each.name: each for each in (SHIFT, SMOOTH, FEATHER, CONTRAST)}
+
+STRENGTH = Parameter(
+    name="strength",
+    option="--decontaminate-strength",
+    label="Strength of decontamination",
+    lowest=0,
+    highest=1,
+    standard=1,
+    unit="",
+    decimals=2,
+    help="How much of the backdrop's colour is taken out of soft edges: 1 all of it, 0 none",
+)
+GATE = Parameter(
+    name="gate",
+    option="--gate",
+    label="Gate",
+    lowest=0,
+    highest=1,
+    standard=0,
+    unit="",
+    decimals=2,
+    help="Results whose confidence is below this need review; 0 lets all pass",
+)
+SIZE = Parameter(
+    name="size",
+    label="Size",
+    lowest=16,
+    highest=16384,
+    standard=2000,
+    unit="px",
+    decimals=0,
+    help="Side of the square canvas that the subject is fitted into",
+)
+MARGIN = Parameter(
+    name="margin",
+    label="Margin",
+    lowest=0,
+    highest=0.45,
+    standard=0.05,
+    unit="",
+    decimals=2,
+    help="Share of the canvas's side that is kept free on each side of the subject",
+)

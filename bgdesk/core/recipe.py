@@ -6,7 +6,8 @@ from enum import Enum
 from typing import TypeAlias
 
 from bgdesk.core.errors import UsageError
-from bgdesk.core.parameters import EDGE
+from bgdesk.core.formats import Format
+from bgdesk.core.parameters import EDGE, STRENGTH
 
 #: Red, green, blue, each 0 to 255, sRGB.
 Colour: TypeAlias = tuple[int, int, int]
@@ -21,19 +22,8 @@ def colour_of(text: str) -> Colour:
     if len(digits) == 3:
         digits = "".join(digit * 2 for digit in digits)
     if len(digits) != 6 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
-        raise UsageError(f"{text!r} is no colour. Write it like #00b140.")
+        raise UsageError(f"{text!r} is not a colour. Write it like #00b140.")
     return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
-
-
-class Format(Enum):
-    """File format of a cutout. The value is the suffix, without the dot."""
-
-    PNG = "png"
-    PSD = "psd"
-
-    @property
-    def suffix(self) -> str:
-        return "." + self.value
 
 
 class Quality(Enum):
@@ -77,8 +67,7 @@ class MatteRecipe:
         except ValueError:
             values = ", ".join(quality.value for quality in Quality)
             raise UsageError(f"The quality is one of {values}, not {self.quality!r}.") from None
-        if not 0.0 <= self.strength <= 1.0:
-            raise UsageError(f"The strength of decontamination is a number from 0 to 1, not {self.strength:g}.")
+        STRENGTH.check(self.strength)
         if isinstance(self.spill, str) and self.spill != AUTO:
             object.__setattr__(self, "spill", colour_of(self.spill))
         elif isinstance(self.spill, tuple) and not _in_range(self.spill):
@@ -93,6 +82,11 @@ class MatteRecipe:
     def colours(self) -> tuple[float, Colour | str | None]:
         """What the foreground depends on; equal for recipes that differ in alpha only."""
         return self.amount, self.spill
+
+    @property
+    def without_colours(self) -> "MatteRecipe":
+        """The same where nobody sees the foreground."""
+        return replace(self, decontaminate=False, spill=None)
 
     @property
     def recolours(self) -> bool:

@@ -48,11 +48,11 @@ def from_matte(matte: Alpha) -> Trimap:
     # An edge sharper than a pixel leaves no soft pixel at all: the line between the two sides is the zone then.
     inside = (small >= 0.5).astype(np.uint8)
     soft[cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)) > 0] = 1
-    reach = _reach(soft)
-    # A pixel is unknown when some soft pixel's reach covers it: distance to the zone against the reach found there.
+    half = _half_width(soft)
+    # A pixel is unknown when it is nearer to the soft zone than the zone's own half-width there.
     distance, nearest = cv2.distanceTransformWithLabels(1 - soft, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
     table = np.zeros(int(nearest.max()) + 1, np.float32)
-    table[nearest[soft > 0]] = reach[soft > 0]
+    table[nearest[soft > 0]] = half[soft > 0]
     margin = (table[nearest] - distance).astype(np.float32)
     margin = linear(margin, Size(width, height))
     trimap = np.where(matte >= 0.5, np.uint8(Label.FOREGROUND), np.uint8(Label.BACKGROUND))
@@ -60,7 +60,7 @@ def from_matte(matte: Alpha) -> Trimap:
     return trimap
 
 
-def _reach(soft: NDArray[np.uint8]) -> Alpha:
+def _half_width(soft: NDArray[np.uint8]) -> Alpha:
     """How far the band goes beyond each soft pixel: the zone's half-width around it, within bounds."""
     depth = cv2.distanceTransform(soft, cv2.DIST_L2, 5)
     # The half-width lives on the zone's ridge; carry it out to the zone's rim.

@@ -1,12 +1,12 @@
 """How likely a cut-out is good, judged without knowing the truth.
 
-Cheap signs of trouble come first; only where they leave it open does the network look again: at the mirror image of the
-subject, so that it sees the same things in other places and at another size. Everything is measured on copies of at most
-SIDE pixels and takes the same few hundredths of a second for any photo.
+Cheap signs of trouble come first. Only where they leave the question open, the network looks again: at the mirror image of
+the subject, so that it sees the same things in other places and at another size. Everything is measured on copies of at
+most SIDE pixels, and takes the same few hundredths of a second for any photo.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import exp, log
 from typing import TypeAlias
 
@@ -18,9 +18,12 @@ from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.resample import Array, by_area, linear
+from bgdesk.core.results import Confidence
 
-#: From here on a cut-out passes by itself; below FAIL it looks failed. In between a person should look.
-PASS, FAIL = 0.8, 0.4
+#: A cut-out with at least this value passes by itself.
+PASS = 0.8
+#: A cut-out below this value looks failed; between the two a person should look.
+FAIL = 0.4
 #: What counts as good: intersection over union of cut-out and truth, opacity split at one half.
 GOOD = 0.9
 #: Longest side in pixels of the copies that are looked at.
@@ -32,23 +35,12 @@ _UNSURE = (0.1, 0.9)
 _FAINT = 12.0
 #: The two sides of the edge are looked at in squares of this side, in pixels of the small copy.
 _AROUND = 15
-#: A subject smaller than this share of the photo is none; one larger is all of it.
-_EMPTY, _FULL = 2e-4, 0.995
-#: What the network looks at again: the subject's box and so much of its longer side around it.
+#: A subject with a smaller share of the photo does not count as one.
+_EMPTY = 2e-4
+#: A subject with a larger share of the photo counts as all of it.
+_FULL = 0.995
+#: What the network looks at again: the subject's box and this share of its longer side around it.
 _MARGIN = 0.15
-
-
-@dataclass(frozen=True)
-class Confidence:
-    """value: the estimated probability, in [0, 1], that the cut-out's IoU with the truth is at least GOOD.
-
-    reasons: sentences for a person, what lowers the value most comes first; empty where nothing does much. features: what
-    was measured, by name; "agreement" is among them only if the network looked again.
-    """
-
-    value: float
-    reasons: tuple[str, ...] = ()
-    features: Mapping[str, float] = field(default_factory=dict)
 
 
 #: Asks the network about the mirror image of this part of the photo: float32 H×W in [0, 1] at any size, turned back.
@@ -56,50 +48,58 @@ Look: TypeAlias = Callable[[Rect], Alpha]
 
 
 @dataclass(frozen=True)
-class Model:
-    """Logistic: the log-odds of a good cut-out are `best` less every trouble (see `troubles`) times its weight.
+class ConfidenceModel:
+    """Logistic: the log odds of a good cut-out are `best` less every trouble (see `troubles`) times its weight."""
 
-    No weight is below 0, so that trouble never helps.
-    """
-
-    best: float
-    weights: Mapping[str, float]
+    best: float  #: log odds where there is no trouble
+    weights: Mapping[str, float]  #: trouble -> weight, never below 0, so that trouble never helps
 
     def value(self, found: Mapping[str, float]) -> float:
+        """The probability, in [0, 1], for features as `measured` gives them."""
         there = troubles(found)
         return 1 / (1 + exp(sum(weight * there[name] for name, weight in self.weights.items()) - self.best))
 
 
-# Fitted to 228 cut-outs by the network isnet-general: real photos with masks or captured opacity, most of them in some trouble,
-# and drawn ones; drawn towards a prior. Again: python -m bgdesk.bench.fit_gate OBJECTS MATTING PHOTOS (folders as for bgdesk bench)
-#: Without and with the second look.
-CHEAP = Model(
+# Both are fitted to 228 cut-outs by the network isnet-general (real photos with masks or captured opacity, most of them in some
+# trouble, and drawn ones) and regularised. To fit them anew:
+# python -m bgdesk.bench.fit_gate OBJECTS MATTING PHOTOS (folders as for bgdesk bench)
+
+#: Without the second look.
+CHEAP = ConfidenceModel(
     4.23,
     {"doubt": 3.42, "moved": 2.3, "width": 1.88, "faint": 0.56, "stray": 0.48, "holes": 0.65, "border": 0.52, "small": 0.53, "large": 0.84},
 )
-LOOKED = Model(
+#: With the second look.
+LOOKED = ConfidenceModel(
     5.51,
     {
         "doubt": 3.03, "moved": 1.96, "width": 1.53, "faint": 0.56, "stray": 0.41, "holes": 0.64, "border": 0.5, "small": 0.56,
         "large": 0.84, "apart": 2.8,
     },
 )  # fmt: skip
-#: Between these the cheap signs leave it open.
+#: Between these values the cheap signs leave the question open.
 OPEN = (0.1, 0.97)
 
 
 def judge(pixels: Pixels, cutout: Cutout, look: Look | None = None) -> Confidence:
-    """How likely `cutout` is a good cut-out of `pixels` (H×W×3, uint8 or uint16).
+    """Judge how likely a cut-out is good.
 
-    look: asked only where the cheap signs leave it open, and never of a cut-out without a network's matte; such a one, made
-    from a trimap alone, is judged by its opacity as if that were the matte. What `look` raises is passed on.
+    Parameters
+    ----------
+    pixels
+        The photo, H×W×3, uint8 or uint16.
+    cutout
+        Without a network's matte (made from a trimap alone) it is judged by its alpha as if that were the matte.
+    look
+        Asked only where the cheap signs leave the question open, and never of a cut-out without a matte. What it raises is
+        passed on.
     """
     small = _Small.of(pixels, cutout)
     found = small.features()
     if found["subject"] < _EMPTY:
         return Confidence(0.0, ("No subject was found.",), found)
     if found["subject"] > _FULL:
-        return Confidence(0.0, ("Nothing was taken away: the whole photo counts as subject.",), found)
+        return Confidence(0.0, ("Nothing was removed: the whole photo counts as subject.",), found)
     model = CHEAP
     if look is not None and cutout.matte is not None and OPEN[0] < model.value(found) < OPEN[1]:
         found["agreement"] = small.agreement(look)
@@ -109,14 +109,25 @@ def judge(pixels: Pixels, cutout: Cutout, look: Look | None = None) -> Confidenc
 
 
 def measured(pixels: Pixels, cutout: Cutout, look: Look) -> dict[str, float]:
-    """Every feature, whatever the cheap ones say: what the models are fitted to. Without a subject only its size, 0."""
+    """Measure every feature, as the models are fitted to them; arguments as `judge`. Without a subject only its size, 0."""
     small = _Small.of(pixels, cutout)
     found = small.features()
     return {**found, "agreement": small.agreement(look)} if found["subject"] else found
 
 
 def troubles(found: Mapping[str, float]) -> dict[str, float]:
-    """Trouble -> how much of it there is, in [0, 1]. Where double the value means as much more trouble, it is on a log scale."""
+    """Turn features into troubles.
+
+    Parameters
+    ----------
+    found
+        As `measured` gives them; "agreement" may be missing.
+
+    Returns
+    -------
+    dict
+        Trouble -> how much of it there is, in [0, 1]; on a log scale where doubling counts.
+    """
     return {
         "doubt": _ratio(found["doubt"], 0.01, 0.3),
         "moved": _ratio(found["moved"], 0.008, 0.2),
@@ -138,14 +149,16 @@ def _ratio(value: float, least: float, most: float) -> float:
 
 # --- words -----------------------------------------------------------------------------------------------------------
 
-#: How much trouble a good cut-out has, too: only what is beyond is told. What takes less of the log-odds than _WORTH is not
-#: worth a sentence, and more than _MOST sentences nobody reads.
+#: How much trouble a good cut-out has, too: only what is beyond is told.
 _USUAL = {"doubt": 0.3, "moved": 0.25, "width": 0.25, "apart": 0.3}
-_WORTH, _MOST = 0.25, 3
+#: What takes less than this of the log odds is not told.
+_WORTH = 0.25
+#: Sentences, at most.
+_MOST = 3
 _SIDES = ("", " on one side", " on two sides", " on three sides", " on all sides")
 
 
-def _reasons(value: float, model: Model, found: Mapping[str, float]) -> tuple[str, ...]:
+def _reasons(value: float, model: ConfidenceModel, found: Mapping[str, float]) -> tuple[str, ...]:
     there = troubles(found)
     beyond = {name: weight * (there[name] - _USUAL.get(name, 0.0)) for name, weight in model.weights.items()}
     worst = sorted(beyond, key=lambda name: -beyond[name])
@@ -190,12 +203,12 @@ def _share(part: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Small:
-    """The photo in L*a*b*, the opacity and the network's matte, all at most SIDE pixels wide and high. full: the photo's size."""
+    """Photo, alpha and the network's matte, all at most SIDE pixels wide and high."""
 
-    lab: NDArray[np.float32]
+    lab: NDArray[np.float32]  #: H×W×3, L*a*b*
     alpha: Alpha
     matte: Alpha
-    full: Size
+    full: Size  #: of the photo
 
     @classmethod
     def of(cls, pixels: Pixels, cutout: Cutout) -> "_Small":

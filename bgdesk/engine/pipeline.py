@@ -1,104 +1,80 @@
-"""The engine's only door: the stages in order, timed, with every fall-back said aloud.
+"""The engine as its callers use it: the stages in order, timed.
 
 Nothing heavy is imported before the first stage that needs it.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
-from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
+from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap, check_pixels
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineStatus, Reach
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe, Quality
+from bgdesk.core.results import Coloured, Confidence, Patch, Refined
 from bgdesk.core.tasks import Progress, silent
-
-if TYPE_CHECKING:
-    from bgdesk.engine.confidence import Confidence
-    from bgdesk.engine.matting.tiles import Refined
-    from bgdesk.engine.networks.device import Device, Run
-    from bgdesk.engine.networks.nets import Net
-    from bgdesk.engine.networks.onnx_net import OnnxNet, OnnxNetwork, Opened
-    from bgdesk.engine.networks.proof import Proven
-    from bgdesk.engine.networks.weights import Weights
-
+from bgdesk.engine import prepare
+from bgdesk.engine.networks.network import MattingNet, Net, Network, Opened, Proven
+from bgdesk.engine.networks.resident import Resident
 
 #: A subject with a larger share of broad half-transparent areas is worth a look; hair and blurred edges stay far below.
 MOST_BROAD_SOFTNESS = 0.02
 
-_NO_BACKDROP = "No spill was found: the background is white, grey, or of several colours. If it does tint the subject, name its colour."
-
-
-@dataclass(frozen=True)
-class EngineStatus:
-    """Words for a status bar. device and precision are empty until the network is loaded; notes are fall-backs taken.
-
-    instead_of: the device that was to compute, where the CPU took its place.
-    """
-
-    device: str = ""
-    precision: str = ""
-    model: str | None = None
-    notes: tuple[str, ...] = ()
-    instead_of: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class _Loaded:
-    weights: "Weights | OnnxNetwork"
-    net: "Net | OnnxNet"
-    device: "Device"
-    run: "Run"
+_NO_SUBJECT = "The network found no subject here: the cutout is all but empty. Paint the subject by hand, or give a trimap."
+_BROADLY_SOFT = "Large parts are half transparent, because the network was unsure of them. Paint Foreground or Background there."
+_NO_BACKDROP = "No spill was found: the background is white, grey, or of several colours. If it tints the subject, name its colour."
 
 
 class Pipeline:
-    """Stages from pixels to a cutout. One call at a time; calls may come from different threads.
+    """Stages from pixels to a cutout: the EngineProtocol. One call at a time; calls may come from different threads.
 
-    weights: gives the verified weights, or raises ModelError; asked at the first `segment`.
-    device: auto, cpu, cuda, xpu or mps. precision: auto, fp32, bf16 or fp16.
-    matting: gives the network that works out whole bands in place of our solver, or None for our solver; asked like weights.
-    proven: remembers which devices gave the CPU's answer, so that it is not asked for again.
+    Parameters
+    ----------
+    weights
+        Gives the verified network that finds subjects, or raises ModelError; asked at the first `segment`.
+    device
+        auto, cpu, cuda, xpu or mps.
+    precision
+        auto, fp32, bf16 or fp16.
+    matting
+        Gives the network that works out whole bands in place of our solver, or None for our solver; asked for each photo.
+    proven
+        Remembers which devices gave the CPU's answer, so that the proof is not made again.
     """
 
-    #: `rematte` reads and changes nothing farther from its ROI than this, in pixels.
-    REACH: ClassVar[int] = 512 + 256
+    #: See EngineProtocol.
+    MARGIN: ClassVar[int] = 512 + 256
 
     def __init__(
         self,
-        weights: "Callable[[], Weights | OnnxNetwork]",
+        weights: Callable[[], Network[Net]],
         device: str = "auto",
         precision: str = "auto",
-        matting: "Callable[[], OnnxNetwork | None] | None" = None,
-        proven: "Proven | None" = None,
+        matting: Callable[[], Network[MattingNet] | None] = lambda: None,
+        proven: Proven | None = None,
     ) -> None:
         self._proven: Proven = set[str]() if proven is None else proven
-        self._instead_of = ""
-        self._weights = weights
-        self._matting = matting
-        self._matter: tuple[OnnxNetwork, Opened] | None = None
+        self._weights, self._matting = weights, matting
         self._device, self._precision = device, precision
-        self._loaded: _Loaded | None = None
-        self._notes: tuple[str, ...] = ()
-        self._unsolved: tuple[str, ...] = ()
-        self._unspilled: tuple[str, ...] = ()
-        self._closed = 0
-        self._lock = threading.Lock()
+        self._segmenter = Resident(weights, device, precision, self._proven)
+        self._matter: tuple[Network[MattingNet], Resident[MattingNet]] | None = None
 
     @property
     def status(self) -> EngineStatus:
-        loaded, matter = self._loaded, self._matter
-        notes = self._notes + self._unsolved + self._unspilled
-        device = loaded.device if loaded else matter[1].device if matter else None
-        if device is None:
+        """Device, precision and networks; the device is that of the network that finds subjects, if that is loaded."""
+        matter = self._matter
+        each = [self._segmenter.status] + ([matter[1].status] if matter else [])
+        notes = tuple(dict.fromkeys(note for status in each for note in status.notes))
+        loaded = [status for status in each if status.model is not None]
+        if not loaded:
             return EngineStatus(notes=notes)
-        ids = ([loaded.weights.id] if loaded else []) + ([matter[0].id] if matter else [])
-        return EngineStatus(device.name, device.precision, " + ".join(ids), notes, self._instead_of)
+        return replace(loaded[0], model=" + ".join(str(status.model) for status in loaded), notes=notes)
 
     def reference(self) -> "Pipeline":
         """The same network on the CPU in fp32: what every other device's answer is measured against."""
@@ -106,80 +82,73 @@ class Pipeline:
 
     def close(self) -> None:
         """Let go of the networks, and of what was said of them; the next call that needs one asks for it again."""
-        self._closed += 1  # a load under way is for nothing: it may be of another network
-        self._loaded = self._matter = None
-        self._notes, self._instead_of = (), ""
+        self._segmenter.close()
+        self._matter = None
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
-        """Load the network and compile the kernels ahead of the first photo. Raises ModelError, DeviceError, Cancelled."""
-        # Noise: on anything plainer the solver is done before its kernels are asked for.
-        sample = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
-        trimap = np.zeros((48, 48), np.uint8)
-        trimap[:, 16:32], trimap[:, 32:] = 128, 255
-        from bgdesk.engine.matting.refine import refine
-
-        self.foreground(sample, refine(sample, trimap, None).alpha, recipe=MatteRecipe(spill=(0, 177, 64)))
-        progress("network", 0.5)
-        self._load()
-        progress("network", 1.0)
+        """See EngineProtocol.warm."""
+        prepare.begin()
+        try:
+            progress("network", 0.5)
+            self._segmenter.load()
+            progress("network", 1.0)
+        finally:
+            prepare.wait(progress)
         return self.status
 
     def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
-        """The network's matte: float32 H×W in [0, 1]. Raises ModelError, DeviceError, Cancelled, MattingError."""
+        """See EngineProtocol.segment."""
         from bgdesk.engine.networks.segment import segment
 
-        _check_pixels(pixels)
+        check_pixels(pixels)
         progress("network", 0.0)
-        return self._ask(lambda loaded: segment(pixels, loaded.net, loaded.run, progress, quality))
+
+        def work(opened: Opened[Net]) -> Alpha:
+            # Loading the network keeps the interpreter busy; its pass does not, and the kernels load beside that.
+            prepare.begin()
+            return segment(pixels, opened.net, opened.run, progress, quality)
+
+        return self._segmenter.ask(work)
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
-        """Everything: network, trimap, alpha, foreground, as `recipe` says. Raises what the stages raise."""
+        """See EngineProtocol.auto."""
+        timings: dict[str, float] = {}
+        notes: tuple[str, ...] = ()
+        with _timed(timings, "network"):
+            matte = self.segment(pixels, progress, recipe.quality)
         from bgdesk.core.trimap import from_matte
         from bgdesk.engine.matting.refine import broad_softness
         from bgdesk.engine.matting.tiles import pinned
         from bgdesk.engine.runtime import allocator
 
-        timings: dict[str, float] = {}
-        notes: tuple[str, ...] = ()
-        self._unsolved = ()
-        with _timed(timings, "network"):
-            matte = self.segment(pixels, progress, recipe.quality)
         with _timed(timings, "trimap"):
             progress("trimap", 0.0)
             trimap = from_matte(matte)
         with _timed(timings, "alpha"):
             if recipe.refine:
                 refined = self._refine(pixels, trimap, matte, progress)
-                alpha = refined.alpha
-                if refined.failed:
-                    pieces = f"{refined.failed} of {refined.solved} pieces of the edge"
-                    notes += (f"{pieces} kept a coarser answer: the solver found none there.",)
+                alpha, notes = refined.alpha, refined.notes
             else:
                 alpha = pinned(trimap, matte)
         if alpha.max() < 0.5:
-            notes += ("The network found no subject here: the cutout is all but empty. Paint the subject by hand, or give a trimap.",)
+            notes += (_NO_SUBJECT,)
         elif broad_softness(alpha) > MOST_BROAD_SOFTNESS:
-            notes += ("Large parts are half transparent, because the network was unsure of them. Paint Foreground or Background there.",)
+            notes += (_BROADLY_SOFT,)
         foreground = pixels
         if recipe.recolours:
             with _timed(timings, "foreground"):
-                foreground = self.foreground(pixels, alpha, progress, recipe)
-            notes += self._unspilled
+                coloured = self.foreground(pixels, alpha, progress, recipe)
+            foreground = coloured.foreground
+            notes += coloured.notes
         allocator.settle(matte.size)
-        status, notes = self.status, self._notes + notes
-        return Cutout(pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, notes, recipe)
+        status = self.status
+        return Cutout(
+            pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, status.notes + notes, recipe
+        )
 
-    def cut(self, pixels: Pixels) -> Cutout:
-        """`auto` with the default recipe."""
-        return self.auto(pixels)
-
-    def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Alpha:
-        """Alpha from a trimap (0, 128, 255), float32 H×W; exactly 0 and 1 where it is known. prior: a soft guess, H×W.
-
-        What the solver could not finish is said in `status.notes`, until the next call. Raises MattingError when the
-        arrays do not fit together, Cancelled.
-        """
-        _check_pixels(pixels)
+    def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Refined:
+        """See EngineProtocol.matte."""
+        check_pixels(pixels)
         _check_like(pixels, trimap, "trimap")
         _check_trimap(trimap)
         if not (trimap != 128).any():
@@ -187,98 +156,60 @@ class Pipeline:
         if prior is not None:
             _check_like(pixels, prior, "prior")
             prior = np.asarray(prior, np.float32)
-        refined = self._refine(pixels, trimap, prior, progress)
-        unsolved = f"{refined.failed} of {refined.solved} pieces of the edge were not solved to the end: look at them before you use them."
-        self._unsolved = (unsolved,) if refined.failed else ()
-        return refined.alpha
+        return self._refine(pixels, trimap, prior, progress)
 
     def rematte(
         self,
         pixels: Pixels,
-        trimap: Trimap,
+        labels: Trimap,
         alpha: Alpha,
-        roi: tuple[int, int, int, int],
+        roi: Rect,
         progress: Progress = silent,
-        reach: str = "smart",
+        *,
+        reach: Reach = Reach.SMART,
         fixed: Mask | None = None,
         again: bool | None = None,
-    ) -> tuple[Rect, Alpha]:
-        """Alpha around strokes: (rectangle, patch). roi: (left, top, right, bottom) of what was painted.
-
-        trimap: with the strokes in it. alpha: from before them. reach: "smart" lets the label under a stroke flow to
-        connected pixels like those under it, and writes the labels it reached into `trimap` in place, so that the next
-        stroke starts from there (a read-only one stays as it is, and so does any when this raises); "exact" takes only
-        what was touched. fixed: bool H×W, pixels that "smart" must not relabel, such as earlier strokes. again: whether
-        the unknown pixels in roi ask for an answer that does not lean on the old one; None: yes, unless a known label
-        contradicts the old alpha.
-
-        Nothing farther than REACH from roi is read or changed. A solve that does not converge keeps its last step, and
-        `status.notes` says so until the next call. Raises MattingError when the arguments do not fit together, Cancelled.
-        """
-        from bgdesk.engine.matting.propagate import extended
-        from bgdesk.engine.matting.rematte import rematte
-
-        _check_pixels(pixels)
-        _check_like(pixels, trimap, "trimap")
+    ) -> Patch:
+        """See EngineProtocol.rematte."""
+        check_pixels(pixels)
+        _check_like(pixels, labels, "trimap")
         _check_like(pixels, alpha, "alpha")
-        if reach not in ("smart", "exact"):
-            raise MattingError(f"Unknown reach {reach!r}. Use smart or exact.")
-        if trimap.dtype != np.uint8:
-            raise MattingError(f"A trimap holds 0 (background), 128 (unknown) and 255 (foreground) as uint8; this one is {trimap.dtype}.")
+        if labels.dtype != np.uint8:
+            raise MattingError(f"A trimap holds 0 (background), 128 (unknown) and 255 (foreground) as uint8; this one is {labels.dtype}.")
         if fixed is not None:
             _check_like(pixels, fixed, "fixed pixels")
-        rect = Rect(*roi).intersect(Rect.of_shape(trimap.shape))
-        if rect.empty:
-            raise MattingError(f"The region {tuple(roi)} lies outside the photo ({trimap.shape[1]}×{trimap.shape[0]}).")
-        alpha = np.asarray(alpha, np.float32)
-        painted: Trimap | None = None
-        if reach == "smart":
-            progress("alpha", 0.0)
-            rect, labels = extended(pixels, trimap, alpha, rect, fixed, again)
-            if not trimap.flags.writeable:
-                trimap = trimap.copy()
-            painted = trimap[rect.slices].copy()
-            trimap[rect.slices] = labels
-        try:
-            window, patch, converged = rematte(pixels, trimap, alpha, rect, progress, again=again)
-        except BaseException:
-            if painted is not None:
-                trimap[rect.slices] = painted
-            raise
-        self._unsolved = () if converged else ("The edge of a stroke was not solved to the end: look at it, or paint over it again.",)
-        return window, patch
+        inside = roi.intersect(Rect.of_shape(labels.shape))
+        if inside.empty:
+            raise MattingError(f"The region {tuple(roi)} lies outside the photo ({labels.shape[1]}×{labels.shape[0]}).")
+        prepare.wait(progress)
+        from bgdesk.engine.matting.rematte import rematte
 
-    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Pixels:
-        """The subject's own colours as `recipe` wants them, the source's shape and type. Raises MattingError, Cancelled.
+        return rematte(pixels, labels, np.asarray(alpha, np.float32), inside, progress, reach=reach, fixed=fixed, again=again)
 
-        Where recipe.spill is AUTO and the backdrop has no colour of its own, `status.notes` says so until the next call.
-        """
+    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
+        """See EngineProtocol.foreground."""
+        check_pixels(pixels)
+        _check_like(pixels, alpha, "alpha")
+        prepare.wait(progress)
         from bgdesk.engine.colours.foreground import foreground
 
-        _check_pixels(pixels)
-        _check_like(pixels, alpha, "alpha")
         alpha = np.ascontiguousarray(alpha, np.float32)
         colours = foreground(pixels, alpha, progress, recipe.amount)
-        self._unspilled = ()
-        if recipe.spill is not None:
-            from bgdesk.engine.colours.spill import backdrop_of, suppress
+        if recipe.spill is None:
+            return Coloured(foreground=colours)
+        from bgdesk.engine.colours.spill import backdrop_of, suppress
 
-            backdrop = backdrop_of(pixels, alpha) if isinstance(recipe.spill, str) else recipe.spill
-            if backdrop is None:
-                self._unspilled = (_NO_BACKDROP,)
-            else:
-                suppress(colours, alpha, backdrop, progress)
-        return colours
+        backdrop = backdrop_of(pixels, alpha) if isinstance(recipe.spill, str) else recipe.spill
+        if backdrop is None:
+            return Coloured(foreground=colours, notes=(_NO_BACKDROP,))
+        suppress(colours, alpha, backdrop, progress)
+        return Coloured(foreground=colours)
 
-    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> "Confidence":
-        """How likely `cutout`, made of `pixels`, is good: see Confidence. Takes a few milliseconds; where those leave it
-        open the network looks again, unless alpha came from a trimap alone.
-
-        Raises MattingError when the two do not fit together, ModelError, DeviceError, Cancelled.
-        """
+    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
+        """See EngineProtocol.confidence."""
         from bgdesk.engine.confidence import judge
 
-        _check_pixels(pixels)
+        check_pixels(pixels)
         _check_like(pixels, cutout.alpha, "cutout")
         progress("confidence", 0.0)
         found = judge(pixels, cutout, lambda part: self.mirrored(pixels, part, progress))
@@ -286,136 +217,57 @@ class Pipeline:
         return found
 
     def mirrored(self, pixels: Pixels, part: Rect, progress: Progress = silent) -> Alpha:
-        """The network's matte of a small mirror image of `part`, turned back: float32 in [0, 1], of any size. Raises as segment."""
+        """Ask the network about a small mirror image of a part of the photo.
+
+        Parameters
+        ----------
+        pixels
+            H×W×3 sRGB, uint8 or uint16.
+        part
+            In pixels, inside the photo.
+
+        Returns
+        -------
+        ndarray
+            Its matte turned back, float32 in [0, 1], of any size.
+
+        Raises
+        ------
+        ModelError, DeviceError, Cancelled
+        """
         from bgdesk.engine.networks.segment import mirrored
 
         seen = pixels[part.slices]
-        return self._ask(lambda loaded: mirrored(seen, loaded.net, loaded.run, lambda _, done: progress("confidence", done)))
 
-    def _ask(self, work: "Callable[[_Loaded], Alpha]") -> Alpha:
-        """`work` with the network; once more on the CPU where the device gives up."""
-        from bgdesk.engine.networks.device import OutOfMemory
+        def work(opened: Opened[Net]) -> Alpha:
+            return mirrored(seen, opened.net, opened.run, lambda _, done: progress("confidence", done))
 
-        loaded = self._load()
-        try:
-            return work(loaded)
-        except (OutOfMemory, RuntimeError) as error:
-            if loaded.device.kind == "cpu":
-                raise
-            return work(self._fall_back(loaded, error))
+        return self._segmenter.ask(work)
 
-    def _refine(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> "Refined":
+    def _refine(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> Refined:
         """Alpha of a whole photo: by the matting network that was chosen, else by our solver."""
-        network = self._matting() if self._matting is not None else None
+        network = self._matting()
         if network is None:
-            from bgdesk.engine.matting.refine import refine
-
-            return refine(pixels, trimap, prior, progress)
+            self._matter = None
+            return self._solve(pixels, trimap, prior, progress)
         from bgdesk.engine.matting.matting_net import matte
-        from bgdesk.engine.matting.tiles import Refined
-        from bgdesk.engine.networks.device import OutOfMemory
-        from bgdesk.engine.networks.onnx_net import open_network
 
         matter = self._matter
         if matter is None or matter[0] != network:
-            matter = self._matter = network, open_network(network, self._device, self._precision)
-            self._note(*matter[1].notes)
-        opened = matter[1]
-        try:
-            return Refined(matte(pixels, trimap, opened.net, opened.run, progress), 0, 0)
-        except OutOfMemory:
-            self._note(f"{opened.device.name} ran out of memory; the CPU is used until the program is started again.")
-            self._matter = None  # frees the accelerator before the CPU takes over
-            opened = open_network(network, "cpu", self._precision)
-            self._matter = network, opened
-            return Refined(matte(pixels, trimap, opened.net, opened.run, progress), 0, 0)
+            matter = self._matter = network, Resident(lambda: network, self._device, self._precision, self._proven)
 
-    def _note(self, *notes: str) -> None:
-        self._notes += tuple(note for note in notes if note not in self._notes)
+        def work(opened: Opened[MattingNet]) -> Alpha:
+            return matte(pixels, trimap, opened.net, opened.run, progress)
 
-    def _load(self) -> _Loaded:
-        with self._lock:
-            loaded = self._loaded
-            while loaded is None:
-                closed = self._closed
-                weights = self._weights()
-                from bgdesk.engine.networks.onnx_net import OnnxNetwork
+        return Refined(alpha=matter[1].ask(work))
 
-                loaded = self._open(weights, self._device) if isinstance(weights, OnnxNetwork) else self._place(weights)
-                self._loaded = loaded
-                if closed != self._closed:  # another network may have been chosen meanwhile
-                    self._loaded = loaded = None
-            return loaded
+    def _solve(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress) -> Refined:
+        prepare.wait(progress)
+        from bgdesk.engine.matting.refine import refine
 
-    def _place(self, weights: "Weights") -> _Loaded:
-        """One of our own networks, by torch: on the device if it gives the CPU's answer."""
-        from bgdesk.engine.networks.device import OutOfMemory, choose, place, probe
-        from bgdesk.engine.networks.nets import NETS
-        from bgdesk.engine.networks.proof import Unproven
-        from bgdesk.engine.networks.weights import load
-
-        net = NETS[weights.net]
-        device = choose(probe(), self._device, self._precision, net.reduced)
-        if device.kind == "cpu":
-            return _Loaded(weights, net, device, place(load(weights), device))
-        try:
-            run = place(load(weights), device)
-            self._prove(weights, net, device, run)
-        except (OutOfMemory, Unproven, RuntimeError) as error:
-            return self._on_cpu(weights, device, error)
-        return _Loaded(weights, net, device, run)
-
-    def _prove(self, weights: "Weights", net: "Net", device: "Device", run: "Run") -> None:
-        from bgdesk.engine.networks.device import Device, place
-        from bgdesk.engine.networks.proof import key, prove
-        from bgdesk.engine.networks.weights import load
-
-        if key(weights, device) not in self._proven:
-            prove(net, run, lambda: place(load(weights), Device("cpu", "CPU", "fp32")))
-            self._proven.add(key(weights, device))
-
-    def _open(self, network: "OnnxNetwork", device: str) -> _Loaded:
-        """One that somebody brought, by ONNX Runtime."""
-        from bgdesk.engine.networks.onnx_net import open_network
-
-        opened = open_network(network, device, self._precision)
-        self._note(*opened.notes)
-        return _Loaded(network, opened.net, opened.device, opened.run)
-
-    def _fall_back(self, loaded: _Loaded, error: Exception) -> _Loaded:
-        with self._lock:
-            self._loaded = None  # frees the accelerator before the CPU takes over
-            closed = self._closed
-            cpu = self._on_cpu(loaded.weights, loaded.device, error)
-            if closed == self._closed:
-                self._loaded = cpu
-            return cpu
-
-    def _on_cpu(self, weights: "Weights | OnnxNetwork", device: "Device", error: Exception) -> _Loaded:
-        from bgdesk.engine.networks.device import choose, place, probe
-        from bgdesk.engine.networks.nets import NETS
-        from bgdesk.engine.networks.onnx_net import OnnxNetwork
-        from bgdesk.engine.networks.weights import load
-
-        self._note(_why_not(device, error))
-        self._instead_of = device.name
-        if isinstance(weights, OnnxNetwork):
-            return self._open(weights, "cpu")
-        net = NETS[weights.net]
-        cpu = choose(probe(), "cpu", "auto", net.reduced)
-        return _Loaded(weights, net, cpu, place(load(weights), cpu))
-
-
-def _why_not(device: "Device", error: Exception) -> str:
-    from bgdesk.engine.networks.device import OutOfMemory
-    from bgdesk.engine.networks.proof import Unproven
-
-    if isinstance(error, OutOfMemory):
-        return f"{device.name} ran out of memory; the CPU is used until the program is started again."
-    if isinstance(error, Unproven):
-        return f"{device.name} is not used: in {device.precision} its answer to a sample differs from the CPU's {error}. The CPU is used."
-    said = next(iter(str(error).splitlines()), "")[:200].rstrip(". ") or type(error).__name__
-    return f"{device.name} could not run the network ({said}); the CPU is used until the program is started again."
+        solved = refine(pixels, trimap, prior, progress)
+        note = f"{solved.failed} of {solved.tiles} tiles of the edge could not be refined and are less precise."
+        return Refined(alpha=solved.alpha, converged=not solved.failed, notes=(note,) if solved.failed else ())
 
 
 @contextmanager
@@ -423,13 +275,6 @@ def _timed(timings: dict[str, float], stage: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
     timings[stage] = time.perf_counter() - start
-
-
-def _check_pixels(pixels: Pixels) -> None:
-    if not isinstance(pixels, np.ndarray):
-        raise MattingError(f"Pixels must be an array, and this is a {type(pixels).__name__}. Of a loaded photo, give its .pixels.")
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16) or 0 in pixels.shape:
-        raise MattingError(f"Pixels must be height × width × 3, uint8 or uint16; these are {pixels.shape} {pixels.dtype}.")
 
 
 def _check_like(pixels: Pixels, other: Alpha | Trimap | Mask, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Proof on the person's own machine: does the chosen device give the CPU's answer?"""
+"""A test on the person's own machine: does the chosen device give the CPU's answer?"""
 
 import platform
 from collections.abc import Mapping
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from bgdesk.core.arrays import Pixels
+from bgdesk.core.engine import EngineStatus
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.networks.proof import Difference
-from bgdesk.engine.pipeline import EngineStatus, Pipeline
+from bgdesk.engine.pipeline import Pipeline
 
-#: Whose versions a report tells; a frozen build carries what pip noted about them.
+#: Packages whose versions a report tells; a frozen build carries pip's metadata of them.
 PACKAGES = (
-    "torch", "numpy", "opencv-python-headless", "pillow", "pillow-heif", "psd-tools", "PySide6-Essentials", "numba",
+    "torch", "numpy", "opencv-python-headless", "pillow", "pi-heif", "psd-tools", "PySide6-Essentials", "numba",
     "safetensors", "onnx", "onnxruntime", "platformdirs",
 )  # fmt: skip
 
@@ -21,9 +22,9 @@ PACKAGES = (
 class Comparison:
     """The chosen device's matte of a sample against the CPU's in fp32."""
 
-    status: EngineStatus
-    max_difference: float
-    mean_difference: float
+    status: EngineStatus  #: of the chosen device
+    max_difference: float  #: in units of opacity
+    mean_difference: float  #: in units of opacity
 
     @property
     def ok(self) -> bool:
@@ -31,7 +32,19 @@ class Comparison:
 
 
 def compare_with_cpu(pipeline: Pipeline, pixels: Pixels, progress: Progress = silent) -> Comparison:
-    """Run the network on `pixels` twice. Raises ModelError, DeviceError, Cancelled."""
+    """Run the network twice: where the pipeline runs it, and on the CPU in fp32.
+
+    Parameters
+    ----------
+    pipeline
+        What is compared.
+    pixels
+        H×W×3 uint8 or uint16.
+
+    Raises
+    ------
+    ModelError, DeviceError, Cancelled
+    """
     matte = pipeline.segment(pixels, progress)
     found = Difference.between(matte, pipeline.reference().segment(pixels, progress))
     return Comparison(pipeline.status, found.worst, found.mean)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from bgdesk.core.errors import SaveError
+from bgdesk.core.errors import Cause, SaveError
 from bgdesk.core.tasks import Progress
 
 _T = TypeVar("_T")
@@ -38,11 +38,12 @@ class Unwritable(Exception):
 
 
 @contextlib.contextmanager
-def staged(path: Path) -> Iterator[Path]:
+def staged(path: Path, replace: bool = True) -> Iterator[Path]:
     """Gives the name of a new, empty file beside `path`; it takes `path`'s place when the block ends well.
 
     When the block raises (or is cancelled), the new file goes and `path` stays as it was. The file is created with the
-    permissions any new file gets. Raises SaveError, which names `path`, for every failure of the disk.
+    permissions any new file gets. Raises SaveError, which names `path`, for every failure of the disk; without `replace` also
+    where `path` exists, at the beginning or, because somebody made it meanwhile, at the end (Cause.EXISTS).
     """
     # The end of a long name, not its beginning: a queue tells by it whose leftovers it finds after a crash.
     temporary = path.with_name(f".{path.name[-40:]}.{secrets.token_hex(4)}.part")
@@ -52,18 +53,53 @@ def staged(path: Path) -> Iterator[Path]:
             raise OSError(errno.EINVAL, "null character")
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "is a folder")
+        if not replace and os.path.lexists(path):
+            raise _exists(path)
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))  # less the person's umask
         created = True
         yield temporary
-        os.replace(temporary, path)
+        if replace:
+            os.replace(temporary, path)
+        else:
+            _move_to_free_name(temporary, path)
         created = False
         _sync_folder(path.parent)
     except (OSError, MemoryError, Unwritable) as error:
-        raise SaveError(f"{path.name or path} could not be saved: {_reason(error)}") from error
+        cause = Cause.of(error) if isinstance(error, OSError) else Cause.OTHER
+        raise SaveError(f"{path.name or path} could not be saved: {_reason(error)}", cause) from error
     finally:
         if created:
             with contextlib.suppress(OSError):  # nothing more can be done, and the first failure is the one to tell
                 os.unlink(temporary)
+
+
+def _move_to_free_name(temporary: Path, path: Path) -> None:
+    """Give the file its name in one step that fails if somebody has taken it, however late. Raises OSError and SaveError."""
+    try:
+        if os.name == "nt":
+            os.rename(temporary, path)  # never replaces anything there
+            return
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a disk without hard links: hold the name with an empty file for a moment
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            try:
+                os.replace(temporary, path)
+            except OSError:
+                os.unlink(path)
+                raise
+        else:
+            os.unlink(temporary)
+    except FileExistsError as error:
+        raise _exists(path) from error
+
+
+def _exists(path: Path) -> SaveError:
+    return SaveError(
+        f"{path.name} could not be saved: a file of that name is there. Choose another name, or replace that file.", Cause.EXISTS
+    )
 
 
 @contextlib.contextmanager

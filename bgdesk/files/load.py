@@ -27,13 +27,7 @@ from bgdesk.files.readers.decoded import DAMAGED, ENDS_EARLY, MAX_PIXELS, Decode
 from bgdesk.files.readers.orient import upright
 from bgdesk.files.readers.sniff import HEAD, Kind, Stranger, sniff
 
-__all__ = ["SUFFIXES", "LoadedImage", "load", "load_trimap", "measure", "preview"]
-
-#: Suffixes offered in file dialogs and taken from folders. Other files still open if their content is known.
-SUFFIXES: tuple[str, ...] = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".heic", ".heif", ".hif", ".avif", ".psd", ".psb",
-    ".gif", ".bmp", ".jp2", ".j2k", ".jpx", ".mpo", ".tga", ".ppm", ".pgm", ".qoi",
-)  # fmt: skip
+__all__ = ["LoadedImage", "load", "load_trimap", "measure", "preview"]
 
 _EARLY = re.compile(r"truncated|unexpected end|end of file|\beof\b|broken data stream|not enough (image )?data|premature", re.IGNORECASE)
 
@@ -209,8 +203,8 @@ def _quieten() -> None:
 
     Set at every call because test runners and other libraries reset the filters; setting the same one again is cheap.
     """
-    warnings.filterwarnings("ignore", module=r"(PIL|pillow_heif|psd_tools)(\.|$)")
-    for name in ("PIL", "pillow_heif", "psd_tools"):
+    warnings.filterwarnings("ignore", module=r"(PIL|pi_heif|psd_tools)(\.|$)")
+    for name in ("PIL", "pi_heif", "psd_tools"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
     # Pillow's own reader of uncompressed TIFF garbles 16-bit pictures whose channels are stored apart; libtiff does not.

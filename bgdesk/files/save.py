@@ -10,7 +10,8 @@ import numpy as np
 from bgdesk.core.arrays import Pixels, quantise
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import SaveError
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.files.atomic import Unwritable, opened, patiently, staged
 from bgdesk.files.metadata import LoadedImage
@@ -30,26 +31,26 @@ def save(
     metadata: LoadedImage | None = None,
     protect: Collection[Path] = (),
     progress: Progress = silent,
+    replace: bool = True,
 ) -> Path:
     """Write a cutout to `path` and return the path of the written file.
 
     The format is recipe.format, or follows from the suffix. PNG holds straight alpha, in 8 or 16 bits as the source (grey
     opacity alone with recipe.alpha_only); PSD holds the untouched source, and the subject with a layer mask. `metadata` is
     the photo it came from: its resolution, EXIF and XMP travel along. A file in `protect`, or the photo itself, is never
-    overwritten, under whatever name it is reached. Folders are not made.
+    overwritten, under whatever name it is reached. Folders are not made. Without `replace`, no other file is overwritten either:
+    SaveError has Cause.EXISTS then, even if the file appeared while this one was being written.
 
     progress hears stage "save"; when it raises, or anything fails, what was at `path` is still there and nothing is left
     beside it. Raises SaveError, whose text names the file and says what to do.
     """
     path, recipe = Path(path), recipe or ExportRecipe()
     format_ = recipe.format or _format_of(path)
-    if recipe.alpha_only and format_ is not Format.PNG:
-        raise SaveError(f"{path.name} could not be saved: opacity alone is written as PNG only. Choose a name that ends in .png.")
-    _check_shapes(cutout, path)
+    _check_fits(cutout, path, format_, recipe.alpha_only)
     path = _follow(path)
     _refuse_sources(path, [*protect, *([metadata.path] if metadata else [])])
     progress("save", 0.0)
-    with staged(path) as temporary:
+    with staged(path, replace) as temporary:
         _WRITERS[format_](cutout, temporary, recipe, metadata, progress)
         # A photo may have been moved to this name meanwhile.
         _refuse_sources(path, [*protect, *([metadata.path] if metadata else [])])
@@ -58,16 +59,26 @@ def save(
 
 
 def _format_of(path: Path) -> Format:
-    for format_ in Format:
-        if path.suffix.lower() == format_.suffix:
-            return format_
-    known = " or ".join(format_.suffix for format_ in Format)
+    known = Format.of_path(path)
+    if known is not None:
+        return known
     what = f"'{path.suffix}' files" if path.suffix else "files without a suffix"
-    raise SaveError(f"{path.name or path} could not be saved: bgdesk does not write {what}. Choose a name that ends in {known}.")
+    raise SaveError(f"{path.name or path} could not be saved: bgdesk does not write {what}. Choose a name that ends in {Format.known()}.")
 
 
-def _check_shapes(cutout: Cutout, path: Path) -> None:
+def _check_fits(cutout: Cutout, path: Path, format_: Format, alpha_only: bool) -> None:
+    facts = format_.facts
+    if alpha_only and not facts.opacity_alone:
+        titles, suffixes = Format.titles_with_opacity_alone(), Format.known(opacity_alone=True)
+        raise SaveError(
+            f"{path.name} could not be saved: opacity alone is written as {titles} only. Choose a name that ends in {suffixes}."
+        )
     shape = cutout.source.shape
+    height, width = shape[:2]
+    if max(width, height) > facts.largest_side:
+        larger = next(each for each in Format if each.facts.largest_side >= max(width, height))
+        limit = f"a {facts.title} has at most {facts.largest_side} pixels a side, this photo is {width} × {height}"
+        raise SaveError(f"{path.name} could not be saved: {limit}. Export {larger.facts.title} instead.")
     if cutout.alpha.shape != shape[:2] or cutout.foreground.shape != shape or cutout.foreground.dtype != cutout.source.dtype:
         raise SaveError(f"{path.name} could not be saved: the parts of the cutout differ in size or depth. Cut the photo out again.")
 

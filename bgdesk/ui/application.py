@@ -12,23 +12,21 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 import bgdesk
+from bgdesk.app.networks.open_engine import choice_of, open_engine
 from bgdesk.app.networks.store import ModelStore, default_store
 from bgdesk.app.session.session import Session
 from bgdesk.app.system import settings as settings_file
-from bgdesk.app.system.proven_devices import ProvenFile
 from bgdesk.app.work.events import Message, Severity
 from bgdesk.app.work.jobs import Jobs, Lane
 from bgdesk.core.errors import BgdeskError
-from bgdesk.engine.pipeline import Pipeline
-from bgdesk.ui.editor.commands import Rooms
 from bgdesk.ui.editor.main_window import MainWindow
 from bgdesk.ui.kit.bridge import Bridge
 from bgdesk.ui.kit.file_dialogs import Ask
 from bgdesk.ui.kit.icons import application_icon
+from bgdesk.ui.services import Services
 
 if TYPE_CHECKING:
     from bgdesk.batch.run.queue import MakePool
-    from bgdesk.engine.networks.onnx_net import OnnxNetwork
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +34,22 @@ log = logging.getLogger(__name__)
 def build(store: ModelStore, bridge: Bridge, ask: Ask) -> MainWindow:
     """The window with everything behind it. Nothing here imports torch: the engine does, on its own thread, when it is first used."""
     settings = settings_file.load()
-    # Asked whenever a network is loaded, so that another choice in the window is followed; a network that was removed is not.
-    pipeline = Pipeline(
-        lambda: store.weights(_wanted(store, session.settings.model)),
-        settings.device,
-        settings.precision,
-        lambda: _matting(store, session.settings.matting),
-        ProvenFile(),
-    )
+    # Asked whenever a network is loaded, so that another choice in the window is followed.
+    pipeline = open_engine(choice_of(settings, store), store, current=lambda: choice_of(session.settings, store))
     jobs = Jobs(bridge.post)
     jobs.submit(Lane.IO, lambda _progress: _import_decoders())
     session = Session(pipeline, store, settings, jobs, bridge.post)
-    return MainWindow(Rooms(session, store, jobs, ask, pipeline.close, settings_file.save, bridge.post, _pools))
+    services = Services(
+        session=session,
+        store=store,
+        jobs=jobs,
+        ask=ask,
+        renew_engine=pipeline.close,
+        remember=settings_file.save,
+        post=bridge.post,
+        pools=_pools,
+    )
+    return MainWindow(services)
 
 
 def _pools() -> "MakePool":
@@ -60,15 +62,6 @@ def _pools() -> "MakePool":
 def _import_decoders() -> None:
     """So that the first photo need not wait for them."""
     import bgdesk.files.load  # noqa: F401
-
-
-def _wanted(store: ModelStore, id: str) -> str | None:
-    return id if any(status.entry.id == id and status.installed and status.kind == "segment" for status in store.statuses()) else None
-
-
-def _matting(store: ModelStore, id: str) -> "OnnxNetwork | None":
-    """Asked before every photo: quick where nobody has chosen one."""
-    return store.matting(id) if id and any(status.entry.id == id and status.kind == "matte" for status in store.statuses()) else None
 
 
 def application(arguments: Sequence[str]) -> QApplication:
@@ -104,8 +97,8 @@ def run(paths: Sequence[Path] = ()) -> int:
 
     QTimer.singleShot(0, begin)  # once the window is on the screen
     status = qt.exec()
-    if window.commands.desk is not None:
-        window.commands.desk.room.join()
+    if window.commands.queue_controller is not None:
+        window.commands.queue_controller.open_queue.join()
     bridge.close()
     return status
 

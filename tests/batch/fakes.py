@@ -10,10 +10,11 @@ import numpy as np
 from PIL import Image
 
 from bgdesk.batch.model.pool import PoolEvents
-from bgdesk.batch.model.values import BatchRecipe, Job, Outcome, Planned, Written
+from bgdesk.batch.model.values import BatchRecipe, Outcome, PhotoJob, Planned, Written
+from bgdesk.core.stages import Stage
 
 #: What a job ends in, in place of being written: given the pool, the job, and whether it is alone.
-Ending = Callable[["FakePool", Job, bool], None]
+Ending = Callable[["FakePool", PhotoJob, bool], None]
 
 
 class FakePool:
@@ -21,20 +22,20 @@ class FakePool:
 
     def __init__(self, events: PoolEvents, recipe: BatchRecipe) -> None:
         self.events, self.recipe = events, recipe
-        self.capacity = 3
+        self.capacity: int = 3
         self.endings: dict[str, Ending] = {}
         self.confidence: dict[str, float] = {}
         self.submitted: Counter[str] = Counter()
         self.alone: list[str] = []
         self.cancelled: list[int] = []
         self.eased: list[list[int]] = []
-        self.held: list[bool] = []
+        self.paused: list[bool] = []
         self.closed = False
         self.threads: list[threading.Thread] = []
-        self.gate = threading.Event()  # workers wait here: clear it to keep jobs in hand
+        self.gate = threading.Event()  # workers wait here: clear it to keep jobs in progress
         self.gate.set()
 
-    def submit(self, job: Job, alone: bool = False) -> None:
+    def submit(self, job: PhotoJob, alone: bool = False) -> None:
         self.submitted[job.source.name] += 1
         if alone:
             self.alone.append(job.source.name)
@@ -42,11 +43,11 @@ class FakePool:
         thread.start()
         self.threads.append(thread)  # once it runs: whoever closes the pool meanwhile joins what is here
 
-    def hold(self, held: bool) -> None:
-        self.held.append(held)
+    def pause(self, paused: bool) -> None:
+        self.paused.append(paused)
 
     def cancel(self, ids: Sequence[int], begun: bool = True) -> None:
-        if not begun:  # whatever is in hand here was begun
+        if not begun:  # whatever is in progress here was begun
             self.eased.append(list(ids))
             return
         self.cancelled += ids
@@ -60,7 +61,7 @@ class FakePool:
             if thread is not threading.current_thread():
                 thread.join(wait)
 
-    def _work(self, job: Job, alone: bool) -> None:
+    def _work(self, job: PhotoJob, alone: bool) -> None:
         self.gate.wait()
         if self.closed:
             self.events.returned(job.id)
@@ -69,16 +70,18 @@ class FakePool:
         if ending is not None:
             ending(self, job, alone)
         else:
-            self.events.progressed(job.id, "network", 0.0)
+            self.events.progressed(job.id, Stage.NETWORK, 0.0)
             self.events.written(job.id, self.outcome(job))
 
-    def outcome(self, job: Job) -> Outcome:
+    def outcome(self, job: PhotoJob) -> Outcome:
         """Every output: the photo, half transparent."""
         written = []
         for staged, target in zip(job.staged, job.targets, strict=True):
             write_output(job.source, staged)
             written.append(Written(staged, target, hashlib.sha256(staged.read_bytes()).hexdigest()))
-        return Outcome(tuple(written), 8, 6, {"network": 0.1}, self.confidence.get(job.source.name, 0.9))
+        return Outcome(
+            written=tuple(written), width=8, height=6, timings={Stage.NETWORK: 0.1}, confidence=self.confidence.get(job.source.name, 0.9)
+        )
 
 
 def write_output(source: Path, target: Path) -> None:
@@ -105,5 +108,5 @@ def planned(sources: Sequence[Path], output: Path, variants: Sequence[str] = (""
     for source in sources:
         status = source.stat()
         outputs = tuple(output / f"{source.stem}{variant}.png" for variant in variants)
-        found.append(Planned(source, status.st_size, status.st_mtime_ns, outputs))
+        found.append(Planned(source=source, size=status.st_size, mtime=status.st_mtime_ns, outputs=outputs))
     return found

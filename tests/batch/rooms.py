@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bgdesk.batch.model.pool import PoolEvents
-from bgdesk.batch.model.values import BatchRecipe, Planned, State, Summary
-from bgdesk.batch.run.queue import Queue, QueueEvent, Said
+from bgdesk.batch.model.values import BatchRecipe, Existing, Planned, QueueKind, State, Summary
+from bgdesk.batch.run.queue import Notice, Queue, QueueEvent
 from tests.batch.fakes import FakePool, photos, planned
 
 
@@ -27,11 +27,20 @@ class Room:
         self.pools.append(pool)
         return pool
 
-    def queue(self, count: int = 5, recipe: BatchRecipe | None = None, *, plan: list[Planned] | None = None, **options: object) -> Queue:
+    def queue(
+        self,
+        count: int = 5,
+        recipe: BatchRecipe | None = None,
+        *,
+        plan: list[Planned] | None = None,
+        existing: Existing = Existing.SKIP,
+        kind: QueueKind = QueueKind.BATCH,
+    ) -> Queue:
         plan = planned(photos(self.photos, count), self.out) if plan is None else plan
-        return self.opened(
-            Queue.create(self.home, recipe or BatchRecipe(), plan, self.make_pool, title="Shoes", output=self.out, **options)
-        )  # type: ignore[arg-type]
+        made = Queue.create(
+            self.home, recipe or BatchRecipe(), plan, self.make_pool, title="Shoes", output=self.out, existing=existing, kind=kind
+        )
+        return self.opened(made)
 
     def opened(self, queue: Queue) -> Queue:
         queue.subscribe(self.events.append)
@@ -44,7 +53,7 @@ class Room:
         return self.opened(Queue.open(queue.folder, self.make_pool))
 
     def said(self) -> list[str]:
-        return [event.text for event in self.events if isinstance(event, Said)]
+        return [event.text for event in self.events if isinstance(event, Notice)]
 
     def outputs(self) -> list[str]:
         return sorted(str(path.relative_to(self.out)) for path in self.out.rglob("*") if path.is_file())

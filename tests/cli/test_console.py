@@ -1,11 +1,11 @@
 """What stderr shows on a terminal, and elsewhere."""
 
 import io
+import time
 
 import pytest
 
-from bgdesk.cli import console
-from bgdesk.cli.console import Console
+from bgdesk.cli.console import PREPARING, Console
 
 
 class Screen(io.StringIO):
@@ -34,9 +34,18 @@ def test_no_progress_where_nobody_looks() -> None:
     assert stream.getvalue() == "done\n"
 
 
+def test_the_long_preparation_is_said_once_even_where_nobody_looks() -> None:
+    stream = io.StringIO()
+    progress = Console(stream).progress("a.jpg")
+    for share in (0.0, 0.5, 1.0):
+        progress("prepare", share)
+    progress("network", 0.0)
+    assert stream.getvalue() == PREPARING + "\n"
+
+
 def test_progress_is_replaced_by_messages(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     screen = Screen()
     it = Console(screen)
     progress = it.progress("a very long name.jpg")

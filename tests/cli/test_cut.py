@@ -3,70 +3,60 @@
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from bgdesk.app.networks.open_engine import EngineChoice
 from bgdesk.cli import cut, matte
 from bgdesk.cli.main import run_command
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import BgdeskError, LoadError, MattingError, SaveError, UsageError
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Coloured, Refined
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.pipeline import EngineStatus
+from tests.fakes.engine import FakeEngine
 
 DEFAULT = MatteRecipe()
 
 
-class FakeEngine:
-    """engine.pipeline.Pipeline without a network: the left half of every photo is the subject.
-
-    A photo that is 13 pixels wide fails. `asked` collects what it was called with.
-    """
+class SpokenEngine(FakeEngine):
+    """A photo that is 13 pixels wide fails, and of one of 17 there is something to be said. `asked`: what it was opened with and for."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[object] = []
-        self.recipes: list[MatteRecipe] = []
         self.interrupt_after: int | None = None
 
-    def open(self, *request: object) -> "FakeEngine":
-        self.asked.append(request)
+    def open(self, choice: EngineChoice, network: bool) -> "SpokenEngine":
+        self.asked.append((choice, network))
         return self
-
-    @property
-    def status(self) -> EngineStatus:
-        return EngineStatus("CPU", "bf16", "isnet-general", ())
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = DEFAULT, progress: Progress = silent) -> Cutout:
         if self.interrupt_after is not None and len(self.recipes) == self.interrupt_after:
             raise KeyboardInterrupt
         if pixels.shape[1] == 13:
             raise MattingError("13 pixels bring bad luck. Crop the photo.")
-        self.recipes.append(recipe)
-        progress("network", 1.0)
-        alpha = np.zeros(pixels.shape[:2], np.float32)
-        alpha[:, : pixels.shape[1] // 2] = 1
-        timings = {"network": 0.5, "trimap": 0.001, "alpha": 0.25}
-        trimap = (alpha * 255).astype(np.uint8)
-        notes = ("The solver was slow.",) if pixels.shape[1] == 17 else ()
-        return Cutout(pixels, alpha, pixels, trimap, alpha, timings, "CPU", "bf16", "isnet-general", notes)
+        cutout = super().auto(pixels, recipe, progress)
+        return replace(cutout, notes=("The solver was slow.",)) if pixels.shape[1] == 17 else cutout
 
-    def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Alpha:
+    def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Refined:
         self.asked.append("matte")
-        return np.where(trimap == 128, np.float32(0.5), (trimap / 255).astype(np.float32)).astype(np.float32)
+        notes = ("1 of 4 tiles could not be refined.",) if pixels.shape[1] == 17 else ()
+        return replace(super().matte(pixels, trimap, prior, progress), notes=notes)
 
-    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = DEFAULT) -> Pixels:
-        self.recipes.append(recipe)
+    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = DEFAULT) -> Coloured:
         self.asked.append("foreground")
-        return np.where(alpha[:, :, None] == 1, pixels, pixels // 2).astype(pixels.dtype)
+        return super().foreground(pixels, alpha, progress, recipe)
 
 
 @pytest.fixture
-def fake_engine() -> FakeEngine:
-    return FakeEngine()
+def fake_engine() -> SpokenEngine:
+    return SpokenEngine()
 
 
 @pytest.fixture
@@ -93,13 +83,13 @@ def photo(here: Path) -> Callable[..., Path]:
 Photo = Callable[..., Path]
 
 
-def run_cut(engine: FakeEngine, *arguments: str) -> int:
+def run_cut(engine: SpokenEngine, *arguments: str) -> int:
     parser = argparse.ArgumentParser()
     cut.add_arguments(parser)
     return cut.run(parser.parse_args(arguments), engine.open)
 
 
-def run_matte(engine: FakeEngine, *arguments: str) -> int:
+def run_matte(engine: SpokenEngine, *arguments: str) -> int:
     parser = argparse.ArgumentParser()
     matte.add_arguments(parser)
     return matte.run(parser.parse_args(arguments), engine.open)
@@ -110,7 +100,7 @@ def pixels_of(path: str | Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def test_one_photo(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_photo(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     source = photo("photo.png")
     before = source.read_bytes()
     assert run_cut(fake_engine, "photo.png", "-o", "out.png") == 0
@@ -123,36 +113,36 @@ def test_one_photo(fake_engine: FakeEngine, photo: Photo, capsys: pytest.Capture
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("photo.png -> out.png (")
-    assert fake_engine.asked == [(None, "auto", "auto", True, None)]
+    assert fake_engine.asked == [(EngineChoice(), True)]
     assert fake_engine.recipes == [MatteRecipe(True, True)]
 
 
-def test_named_output_is_replaced(fake_engine: FakeEngine, photo: Photo) -> None:
+def test_named_output_is_replaced(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     photo("out.png", 5)
     assert run_cut(fake_engine, "photo.png", "-o", "out.png") == 0
     assert pixels_of("out.png").shape == (10, 20, 4)
 
 
-def test_choices_reach_the_engine(fake_engine: FakeEngine, photo: Photo) -> None:
+def test_choices_reach_the_engine(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     choices = ["--model", "u2netp", "--device", "cpu", "--precision", "fp32", "--no-refine", "--no-decontaminate"]
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choices) == 0
-    assert fake_engine.asked == [("u2netp", "cpu", "fp32", True, None)]
+    assert fake_engine.asked == [(EngineChoice(model="u2netp", device="cpu", precision="fp32"), True)]
     assert fake_engine.recipes == [MatteRecipe(False, False)]
 
 
-def test_the_quality(fake_engine: FakeEngine, photo: Photo) -> None:
+def test_the_quality(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     for choice in (["--quality", "fast"], ["--quality", "best"], []):
         assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choice) == 0
     assert [recipe.quality.value for recipe in fake_engine.recipes] == ["fast", "best", "balanced"]
     write_trimap("trimap.png")
-    with pytest.raises(UsageError, match="no network is used"):
+    with pytest.raises(UsageError, match="--trimap and --quality cannot be combined"):
         run_cut(fake_engine, "photo.png", "-o", "out.png", "--trimap", "trimap.png", "--quality", "best")
 
 
-def test_the_strength_of_decontamination(fake_engine: FakeEngine, photo: Photo) -> None:
+def test_the_strength_of_decontamination(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--decontaminate-strength", "0.25") == 0
     assert run_cut(fake_engine, "photo.png", "-o", "out.png") == 0
@@ -161,23 +151,49 @@ def test_the_strength_of_decontamination(fake_engine: FakeEngine, photo: Photo) 
     assert [recipe.strength for recipe in fake_engine.recipes] == [0.25, 1.0, 0.5]
 
 
-def test_the_backdrop_whose_spill_goes(fake_engine: FakeEngine, photo: Photo) -> None:
+def test_the_backdrop_whose_spill_goes(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     for choice in (["--spill", "#00b140"], ["--spill", "auto"], [], ["--spill", "auto", "--alpha-only"]):
         assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choice) == 0
     assert [recipe.spill for recipe in fake_engine.recipes] == [(0, 177, 64), "auto", None, None]
-    with pytest.raises(UsageError, match="is no colour"):
+    with pytest.raises(UsageError, match="is not a colour"):
         run_cut(fake_engine, "photo.png", "-o", "out.png", "--spill", "green")
 
 
+def test_the_edge_is_finished(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of the left ten of twenty columns, two more are opaque."""
+    photo("photo.png")
+    assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--shift", "2", "--json") == 0
+    assert (pixels_of("out.png")[:, :, 3] > 127).sum(axis=1).tolist() == [12] * 10
+    record = json.loads(capsys.readouterr().out)
+    assert record["edge"] == {"shift": 2, "smooth": 0, "feather": 0, "contrast": 0}
+    assert list(record["timings"]) == ["load", "network", "trimap", "alpha", "finish", "save"]
+
+
+def test_an_edge_is_moved_inwards(fake_engine: SpokenEngine, photo: Photo) -> None:
+    photo("photo.png")
+    assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--shift", "-2.5", "--feather=0.5") == 0
+    found = pixels_of("out.png")[:, :, 3]
+    assert found[5, 3] == 255
+    assert found[5, 9] == 0
+
+
+def test_the_help_tells_the_ranges_of_the_edge(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run_command(["cut", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--shift -20..20 moves the edge outwards, or inwards where the number is negative (px)" in said
+    assert "100 % leaves only opaque and clear (%)" in said
+
+
 @pytest.mark.parametrize("strength", ["1.5", "-0.1", "nan"])
-def test_a_senseless_strength(fake_engine: FakeEngine, photo: Photo, strength: str) -> None:
+def test_a_senseless_strength(fake_engine: SpokenEngine, photo: Photo, strength: str) -> None:
     photo("photo.png")
     with pytest.raises(UsageError, match="from 0 to 1"):
         run_cut(fake_engine, "photo.png", "-o", "out.png", f"--decontaminate-strength={strength}")
 
 
-def test_alpha_only(fake_engine: FakeEngine, photo: Photo) -> None:
+def test_alpha_only(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--alpha-only") == 0
     out = pixels_of("out.png")
@@ -187,7 +203,7 @@ def test_alpha_only(fake_engine: FakeEngine, photo: Photo) -> None:
     assert fake_engine.recipes == [MatteRecipe(True, False)]
 
 
-def test_psd(fake_engine: FakeEngine, photo: Photo) -> None:
+def test_psd(fake_engine: SpokenEngine, photo: Photo) -> None:
     from psd_tools import PSDImage
 
     photo("photo.png")
@@ -198,7 +214,7 @@ def test_psd(fake_engine: FakeEngine, photo: Photo) -> None:
     assert layers[1].has_mask()
 
 
-def test_json(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     photo("in/a.png", 20)
     photo("in/b.png", 13)
     photo("in/c.png", 17)
@@ -217,7 +233,9 @@ def test_json(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixtu
     assert 0 < first["timings"]["load"] < 60
     assert 0 < first["timings"]["save"] < 60
     assert first["peak_memory_mb"] > 10
-    assert set(first) == {"source", "output", "width", "height", "timings", "device", "precision", "model", "peak_memory_mb", "notes"}
+    assert first["edge"] == {"shift": 0, "smooth": 0, "feather": 0, "contrast": 0}
+    known = {"source", "output", "width", "height", "edge", "timings", "device", "precision", "model", "peak_memory_mb", "notes"}
+    assert set(first) == known
     assert second == {"source": str(Path("in/b.png")), "error": "13 pixels bring bad luck. Crop the photo."}
     assert third["notes"] == ["The solver was slow."]
     assert last["source"] == "missing.jpg"
@@ -227,7 +245,7 @@ def test_json(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixtu
     assert sorted(path.name for path in Path("new/out").iterdir()) == ["a.png", "c.png"]
 
 
-def test_the_others_are_done_when_one_fails(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_others_are_done_when_one_fails(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     photo("good.png")
     Path("bad.jpg").write_bytes(b"no photo")
     assert run_cut(fake_engine, "bad.jpg", "good.png", "-o", "out") == 1
@@ -244,7 +262,7 @@ def test_the_others_are_done_when_one_fails(fake_engine: FakeEngine, photo: Phot
     ],
 )
 def test_the_others_are_done_whatever_goes_wrong_with_one(
-    fake_engine: FakeEngine,
+    fake_engine: SpokenEngine,
     photo: Photo,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -274,21 +292,21 @@ def test_the_others_are_done_whatever_goes_wrong_with_one(
 
 
 def test_a_folder_that_cannot_be_opened_fails_alone(
-    fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo("a.png")
     Path("locked").mkdir()
 
-    def refused(folder: Path) -> list[Path]:
+    def refused(folder: Path) -> object:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "iterdir", refused)
+    monkeypatch.setattr("bgdesk.files.find.os.scandir", refused)
     assert run_cut(fake_engine, "locked", "a.png", "-o", "out") == 1
     assert Path("out/a.png").is_file()
     assert "locked could not be opened: Permission denied." in capsys.readouterr().err
 
 
-def test_only_empty_folders(fake_engine: FakeEngine, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_empty_folders(fake_engine: SpokenEngine, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("empty").mkdir()
     assert run_cut(fake_engine, "empty", "-o", "out") == 1
     assert fake_engine.asked == []
@@ -296,14 +314,14 @@ def test_only_empty_folders(fake_engine: FakeEngine, here: Path, capsys: pytest.
     assert capsys.readouterr().err.startswith("empty holds no photo")
 
 
-def test_same_names_are_numbered(fake_engine: FakeEngine, photo: Photo) -> None:
+def test_same_names_are_numbered(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("a/x.png", 6)
     photo("b/x.png", 8)
     assert run_cut(fake_engine, "a", "b", "-o", "out") == 0
     assert {path.name: pixels_of(path).shape[1] for path in Path("out").iterdir()} == {"x.png": 6, "x-2.png": 8}
 
 
-def test_folder_that_cannot_be_made(fake_engine: FakeEngine, photo: Photo) -> None:
+def test_folder_that_cannot_be_made(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     Path("file").write_text("in the way", encoding="utf-8")
     with pytest.raises(SaveError, match=r"The folder file.out could not be made: .*\. Choose another place with -o\."):
@@ -317,7 +335,7 @@ def test_no_network_is_told_once(home: Path, photo: Photo, capsys: pytest.Captur
     assert capsys.readouterr().err == "bgdesk: No network is installed. Install one with: bgdesk models install isnet-general\n"
 
 
-def test_ctrl_c_keeps_what_is_done(fake_engine: FakeEngine, photo: Photo) -> None:
+def test_ctrl_c_keeps_what_is_done(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("a.png")
     photo("b.png")
     fake_engine.interrupt_after = 1
@@ -335,11 +353,11 @@ def write_trimap(name: str, width: int = 20) -> None:
     Image.fromarray(trimap).save(name)
 
 
-def test_cut_with_trimap(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cut_with_trimap(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     source = photo("photo.png")
     write_trimap("trimap.png")
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--trimap", "trimap.png", "--json") == 0
-    assert fake_engine.asked == [(None, "auto", "auto", False, None), "matte", "foreground"]
+    assert fake_engine.asked == [(EngineChoice(), False), "matte", "foreground"]
     out = pixels_of("out.png")
     assert out[0, :, 3].tolist() == [255] * 8 + [128] * 4 + [0] * 8
     assert (out[:, :8, :3] == pixels_of(source)[:, :8]).all()
@@ -348,7 +366,7 @@ def test_cut_with_trimap(fake_engine: FakeEngine, photo: Photo, capsys: pytest.C
     assert list(record["timings"]) == ["load", "alpha", "foreground", "save"]
 
 
-def test_cut_with_trimap_and_the_photos_own_colours(fake_engine: FakeEngine, photo: Photo) -> None:
+def test_cut_with_trimap_and_the_photos_own_colours(fake_engine: SpokenEngine, photo: Photo) -> None:
     source = photo("photo.png")
     write_trimap("trimap.png")
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--trimap", "trimap.png", "--no-decontaminate") == 0
@@ -356,7 +374,7 @@ def test_cut_with_trimap_and_the_photos_own_colours(fake_engine: FakeEngine, pho
     assert (pixels_of("out.png")[:, :, :3] == pixels_of(source)).all()
 
 
-def test_cut_never_writes_onto_the_trimap(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cut_never_writes_onto_the_trimap(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     photo("photo.png")
     write_trimap("trimap.png")
     before = Path("trimap.png").read_bytes()
@@ -368,14 +386,17 @@ def test_cut_never_writes_onto_the_trimap(fake_engine: FakeEngine, photo: Photo,
     ("arguments", "said"),
     [
         (["a.png", "b.png", "-o", "out", "--trimap", "t.png"], "--trimap belongs to one photo"),
-        (["a.png", "-o", "out.png", "--trimap", "t.png", "--no-refine"], "--trimap and --no-refine"),
-        (["a.png", "-o", "out.png", "--trimap", "t.png", "--model", "u2netp"], "--trimap and --model"),
+        (["a.png", "-o", "out.png", "--trimap", "t.png", "--no-refine"], "--trimap and --no-refine cannot be combined: from a trimap"),
+        (["a.png", "-o", "out.png", "--trimap", "t.png", "--model", "u2netp"], "--trimap and --model cannot be combined: with a trimap"),
+        (["a.png", "-o", "out.png", "--matting", "hair", "--no-refine"], "--matting and --no-refine cannot be combined: refining"),
+        (["a.png", "-o", "out.png", "--shift", "30"], "Shift edge is a number from -20 to 20 px, not 30"),
+        (["a.png", "-o", "out.png", "--contrast", "-1"], "Contrast is a number from 0 to 100 %, not -1"),
         (["a.png", "-o", "out.psd", "--alpha-only"], "--alpha-only writes PNG"),
         (["a.png", "b.png", "-o", "out", "--format", "psd", "--alpha-only"], "--alpha-only writes PNG"),
         (["a.png", "-o", "a.png"], "a.png is the photo itself"),
     ],
 )
-def test_wrong_usage(fake_engine: FakeEngine, photo: Photo, arguments: list[str], said: str) -> None:
+def test_wrong_usage(fake_engine: SpokenEngine, photo: Photo, arguments: list[str], said: str) -> None:
     photo("a.png")
     photo("b.png")
     with pytest.raises(UsageError, match=said):
@@ -384,15 +405,22 @@ def test_wrong_usage(fake_engine: FakeEngine, photo: Photo, arguments: list[str]
     assert sorted(path.name for path in Path().iterdir()) == ["a.png", "b.png"]
 
 
-def test_matte(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_matte(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     photo("photo.png")
     write_trimap("trimap.png")
     assert run_matte(fake_engine, "photo.png", "trimap.png", "-o", "alpha.png", "--json") == 0
     assert pixels_of("alpha.png")[0].tolist() == [255] * 8 + [128] * 4 + [0] * 8
-    assert fake_engine.asked == [(None, "auto", "auto", False, None), "matte"]
+    assert fake_engine.asked == [(EngineChoice(), False), "matte"]
     said = capsys.readouterr()
     assert list(json.loads(said.out)["timings"]) == ["load", "alpha", "save"]
     assert said.err.startswith("photo.png -> alpha.png (")
+
+
+def test_matte_tells_what_could_not_be_refined(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+    photo("photo.png", 17)
+    write_trimap("trimap.png", 17)
+    assert run_matte(fake_engine, "photo.png", "trimap.png", "-o", "alpha.png") == 0
+    assert "photo.png: 1 of 4 tiles could not be refined." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -406,7 +434,7 @@ def test_matte(fake_engine: FakeEngine, photo: Photo, capsys: pytest.CaptureFixt
         (["photo.png", "trimap.png", "-o", "photo.png"], SaveError, "never overwrites"),
     ],
 )
-def test_matte_refuses(fake_engine: FakeEngine, photo: Photo, arguments: list[str], error: type[BgdeskError], said: str) -> None:
+def test_matte_refuses(fake_engine: SpokenEngine, photo: Photo, arguments: list[str], error: type[BgdeskError], said: str) -> None:
     photo("photo.png")
     write_trimap("trimap.png")
     write_trimap("small.png", 7)

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,16 +11,19 @@ from bgdesk.app.networks.store import default_store
 from bgdesk.cli import doctor, qtlibs
 from bgdesk.cli.main import run_command
 from bgdesk.core.arrays import Pixels
+from bgdesk.core.engine import EngineStatus
 from bgdesk.core.errors import DeviceError
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.pipeline import EngineStatus
+from bgdesk.engine.pipeline import Pipeline
 from bgdesk.engine.self_test import Comparison
+from tests.fakes.engine import FakeEngine
 
-STATUS = EngineStatus("NVIDIA H100", "fp16", "isnet-general", ())
+STATUS = EngineStatus(device="NVIDIA H100", precision="fp16", model="isnet-general")
 
 
-class FakeEngine:
+class WarmEngine(FakeEngine):
     def __init__(self, status: EngineStatus = STATUS) -> None:
+        super().__init__()
         self.status = status
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
@@ -28,7 +31,7 @@ class FakeEngine:
 
 
 def call(
-    capsys: pytest.CaptureFixture[str], status: EngineStatus = STATUS, most: float = 0.01, open_pipeline: Callable[..., Any] | None = None
+    capsys: pytest.CaptureFixture[str], status: EngineStatus = STATUS, most: float = 0.01, open_engine: Callable[..., Any] | None = None
 ) -> tuple[int, dict[str, str]]:
     """The exit status, and the report as {title: "ok text"}."""
     parser = argparse.ArgumentParser()
@@ -39,7 +42,7 @@ def call(
         compared.append(pixels)
         return Comparison(status, most, most / 100)
 
-    ended = doctor.run(parser.parse_args([]), default_store, open_pipeline or (lambda *request: FakeEngine(status)), compare)
+    ended = doctor.run(parser.parse_args([]), default_store, open_engine or (lambda choice: cast(Pipeline, WarmEngine(status))), compare)
     assert all(pixels.shape == (512, 512, 3) for pixels in compared)
     lines = capsys.readouterr().out.splitlines()
     return ended, {line[5:].partition(": ")[0]: line[:5].strip() + " " + line[5:].partition(": ")[2] for line in lines}
@@ -76,7 +79,7 @@ def test_device_that_errs(models_home: Path, capsys: pytest.CaptureFixture[str])
 @pytest.mark.usefixtures("no_missing_libraries")
 def test_fall_backs_are_told(models_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     note = "NVIDIA H100 ran out of memory."
-    ended, report = call(capsys, EngineStatus("CPU", "fp32", "isnet-general", (note,)))
+    ended, report = call(capsys, EngineStatus(device="CPU", precision="fp32", model="isnet-general", notes=(note,)))
     assert ended == 0
     assert report["device"] == f"ok {note}"
 
@@ -86,7 +89,7 @@ def test_device_that_is_not_there(models_home: Path, capsys: pytest.CaptureFixtu
     def fail(*request: object) -> FakeEngine:
         raise DeviceError("No CUDA device was found.")
 
-    ended, report = call(capsys, open_pipeline=fail)
+    ended, report = call(capsys, open_engine=fail)
     assert ended == 1
     assert report["device"] == "BAD No CUDA device was found."
     assert "comparison" not in report

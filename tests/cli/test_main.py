@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from bgdesk import __main__, __version__
-from bgdesk.cli import main
+from bgdesk.cli import display, main
 from bgdesk.core.errors import ModelError, UsageError
 from bgdesk.core.tasks import Cancelled
 
@@ -181,7 +181,7 @@ def test_signals_clean_up(tmp_path: Path, number: signal.Signals, status: int, s
 
 
 def without_display(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main.sys, "platform", "linux")
+    monkeypatch.setattr(sys, "platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
         monkeypatch.delenv(name, raising=False)
 
@@ -207,9 +207,9 @@ def test_no_display(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
 )
 def test_has_display(monkeypatch: pytest.MonkeyPatch, platform: str, variable: str, there: bool) -> None:
     without_display(monkeypatch)
-    monkeypatch.setattr(main.sys, "platform", platform)
+    monkeypatch.setattr(sys, "platform", platform)
     monkeypatch.setenv(variable, "something")
-    assert main.has_display() is there
+    assert display.has_display() is there
 
 
 def test_files_go_to_the_window(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_a_damaged_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         (["--as", "mine", "--mean", "0", "--std", "0", "--size", "64"], "must be above zero"),
         (["--as", "../mine", "--preset", "modnet"], "'../mine' cannot be the id of a network"),
         (["--as", "nul.x", "--preset", "modnet"], "'nul.x' cannot be the id of a network"),
-        (["--as", "mine", "--preset", "vitmatte-base", "--size", "1000"], "multiples of 32, and 1000×1000 is none"),
+        (["--as", "mine", "--preset", "vitmatte-base", "--size", "1000"], "multiples of 32, and 1000×1000 is not"),
     ],
 )
 def test_descriptions_that_do_not_do(tmp_path: Path, arguments: list[str], said: str) -> None:
@@ -209,7 +209,7 @@ def test_descriptions_that_do_not_do(tmp_path: Path, arguments: list[str], said:
     ("arguments", "said"),
     [
         (["--as", "mine", "--mean", "0", "1", "--std", "1"], "--mean: '0 1' are 2 numbers; give one, or three"),
-        (["--as", "mine", "--mean", "red", "--std", "1"], "--mean: 'red' are no numbers"),
+        (["--as", "mine", "--mean", "red", "--std", "1"], "--mean: 'red' is not a number"),
         (["--as", "main", "--size", "64"], "main is a network of the catalogue"),
     ],
 )
@@ -251,6 +251,7 @@ def test_cut_with_ones_own(home: Path, tmp_path: Path, sample_cat: Path, capsys:
     assert run_command(asked) == 0
     assert json.loads(capsys.readouterr().out)["model"] == "hair"
     alpha = cv2.imread(out, cv2.IMREAD_GRAYSCALE)
+    assert alpha is not None
     assert (alpha[:, :100] == 0).all()
     assert (alpha[:, 350:] == 255).all()
     for chosen, told in (

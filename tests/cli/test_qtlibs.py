@@ -1,5 +1,6 @@
 """What ldd says, turned into what a person can do."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -58,7 +59,7 @@ def test_the_real_plugin() -> None:
 
 
 def test_no_qt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(qtlibs.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert qtlibs.plugin() is None
 
 
@@ -70,5 +71,5 @@ def test_no_ldd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("platform", "needed"), [("linux", True), ("freebsd14", True), ("darwin", False), ("win32", False)])
 def test_needed(monkeypatch: pytest.MonkeyPatch, platform: str, needed: bool) -> None:
-    monkeypatch.setattr(qtlibs.sys, "platform", platform)
+    monkeypatch.setattr(sys, "platform", platform)
     assert qtlibs.needed() is needed

@@ -1,17 +1,14 @@
 """Which photos are meant, and where each of them goes."""
 
-import errno
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bgdesk.cli.targets import find_photos, plan
+from bgdesk.cli.targets import plan
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format
-
-SUFFIXES = (".jpg", ".png")
+from bgdesk.core.formats import Format
+from bgdesk.files.find import find
 
 
 @pytest.fixture
@@ -28,16 +25,7 @@ def make(*names: str) -> None:
 
 
 def targets(inputs: list[str], output: str, format: Format | None = None) -> list[str]:
-    return [task.target.as_posix() for task in plan(find_photos(inputs, SUFFIXES), output, format)]
-
-
-def test_folder_stands_for_its_photos(here: Path) -> None:
-    make("in/b.jpg", "in/A.PNG", "in/notes.txt", "in/.hidden.jpg", "in/deeper/c.jpg", "in/folder.jpg/x")
-    Path("empty").mkdir()
-    found = find_photos(["in", "in/b.jpg", "missing.jpg", "empty"], SUFFIXES)
-    assert [p.as_posix() for p in found.photos] == ["in/A.PNG", "in/b.jpg", "missing.jpg"]
-    assert found.folders == (Path("in"), Path("empty"))
-    assert found.empty == (Path("empty"),)
+    return [task.target.as_posix() for task in plan(inputs, find(map(Path, inputs)), output, format)]
 
 
 def test_names_that_the_system_refuses_are_left_to_loading(here: Path) -> None:
@@ -46,22 +34,6 @@ def test_names_that_the_system_refuses_are_left_to_loading(here: Path) -> None:
     long = "a" * 300
     assert targets(["ring.jpg", f"{long}.jpg"], "out") == ["out/ring.png", f"out/{long}.png"]
     assert targets(["photo.jpg"], f"{long}.png") == [f"{long}.png"]
-
-
-def test_folders_that_cannot_be_opened(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make("in/a.jpg", "locked/b.jpg")
-    look = Path.iterdir
-
-    def iterdir(folder: Path) -> Iterator[Path]:
-        if folder.name == "locked":
-            raise PermissionError(errno.EACCES, "Permission denied")
-        return look(folder)
-
-    monkeypatch.setattr(Path, "iterdir", iterdir)
-    found = find_photos(["locked", "in"], SUFFIXES)
-    assert found.photos == (Path("in/a.jpg"),)
-    assert found.closed == ((Path("locked"), "Permission denied"),)
-    assert found.empty == ()
 
 
 @pytest.mark.parametrize(
@@ -92,7 +64,8 @@ def test_one_photo(here: Path, output: str, format: Format | None, target: str) 
         (["photo.jpg"], "out.tif", None, "the format of out.tif is not known"),
         (["photo.jpg"], "out.png", Format.PSD, "out.png does not go with --format psd"),
         (["photo.jpg", "in"], "out.png", None, f"several photos need a folder to go to, and out.png is a file: use -o out{os.sep}"),
-        (["in"], "file", None, "file is a file"),
+        (["in"], "file", None, f"file is a file: use -o file_cutouts{os.sep}"),
+        (["in"], "shoe v1.2", None, f"shoe v1.2 is a file: use -o shoe v1.2_cutouts{os.sep}"),
         (["in"], "in", None, "in is the folder that the photos come from"),
         (["in"], "in/../in/", None, "is the folder that the photos come from"),
         (["in/a.png"], "in/a.png", None, "in/a.png is the photo itself, which bgdesk never overwrites"),
@@ -100,7 +73,7 @@ def test_one_photo(here: Path, output: str, format: Format | None, target: str) 
     ],
 )
 def test_refused(here: Path, inputs: list[str], output: str, format: Format | None, said: str) -> None:
-    make("photo.jpg", "in/a.jpg", "in/a.png", "file")
+    make("photo.jpg", "in/a.jpg", "in/a.png", "file", "shoe v1.2")
     with pytest.raises(UsageError) as caught:
         targets(inputs, output, format)
     assert said in str(caught.value)
@@ -122,8 +95,8 @@ def test_links_to_the_photo_are_the_photo(here: Path) -> None:
         (["sub/a.jpg", "sub/A.png", "b.jpg"], "sub", ["sub/a_cutout.png", "sub/A_cutout-2.png", "sub/b.png"]),
         (["a.jpg", "sub/A.png"], "sub", ["sub/a-2.png", "sub/A_cutout.png"]),
         (["a.jpg", "./a.jpg"], "out", ["out/a.png"]),
-        (["sub"], "out", ["out/A.png", "out/a-2.png"]),
-        (["sub"], "out.d", ["out.d/A.png", "out.d/a-2.png"]),
+        (["sub"], "out", ["out/a.png", "out/A-2.png"]),
+        (["sub"], "out.d", ["out.d/a.png", "out.d/A-2.png"]),
         (["a-2.jpg", "a.jpg", "sub/a.jpg"], "out", ["out/a-2.png", "out/a.png", "out/a-3.png"]),
     ],
 )
@@ -133,6 +106,12 @@ def test_several_photos(here: Path, inputs: list[str], output: str, expected: li
     assert found == expected
     assert len({name.casefold() for name in found}) == len(found)
     assert not {Path(name).resolve() for name in found} & {Path(name).resolve() for name in inputs}
+
+
+def test_names_keep_their_dots(here: Path) -> None:
+    make("shoe v1.2.jpg", "shoe v1.3")
+    assert targets(["shoe v1.2.jpg", "shoe v1.3"], "out") == ["out/shoe v1.2.png", "out/shoe v1.3.png"]
+    assert targets(["shoe v1.2.jpg"], "shoe v1.2", Format.PSD) == ["shoe v1.2.psd"]
 
 
 def test_existing_files_are_replaced_not_numbered(here: Path) -> None:

@@ -1,7 +1,7 @@
 """The real window over the real session, with an engine that can be held and answers in no time."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from bgdesk.app.editing.document import Document
+from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.catalog import CatalogEntry, Source
 from bgdesk.app.networks.store import ModelStatus, ModelStore
 from bgdesk.app.session.session import Session
@@ -24,118 +24,68 @@ from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.jobs import Jobs
 from bgdesk.app.work.ports import DiskFiles
 from bgdesk.batch.run.queue import MakePool
+from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineStatus
 from bgdesk.core.errors import ModelError
-from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import Format, MatteRecipe
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.ui.canvas.render import LABEL_COLOURS
-from bgdesk.ui.editor.commands import Rooms
 from bgdesk.ui.editor.main_window import MainWindow
 from bgdesk.ui.kit.bridge import Bridge
-from bgdesk.ui.kit.file_dialogs import Ask, Closing
+from bgdesk.ui.kit.file_dialogs import Ask, Closing, ExportTarget
+from bgdesk.ui.services import Services
+from tests.fakes.engine import FakeEngine
 from tests.ui.fakes import Brake
 
 #: Photos of these tests: a bright disc on a dark ground.
 SIDE = 240
 
 
-@dataclass(frozen=True)
-class Status:
-    device: str = ""
-    precision: str = ""
-    model: str | None = None
-    notes: tuple[str, ...] = ()
-    instead_of: str = ""
+class BrightEngine(FakeEngine):
+    """Bright pixels are the subject. Unknown pixels get the brightness as alpha."""
 
+    MARGIN: ClassVar[int] = 8
+    SEAM: ClassVar[int] = 8
+    LOADED: ClassVar[EngineStatus] = EngineStatus(device="cpu", precision="bf16", model="fake")
+    TIMINGS: ClassVar[Mapping[str, float]] = {"network": 0.5, "alpha": 0.03}
 
-class Engine:
-    """Bright pixels are the subject. Unknown pixels get the brightness as alpha. `hold` stops a stage until `release`."""
+    def __init__(self, installed: bool) -> None:
+        super().__init__()
+        self.qualities: list[str] = []  # of every cut-out
+        if not installed:
+            self.failures["auto"] = ModelError("No network is installed. Install one with: bgdesk models install fake")
 
-    REACH: ClassVar[int] = 8
-
-    def __init__(self) -> None:
-        self.status = Status()
-        self.network = True
-        self.calls: list[str] = []
-        self.rois: list[Rect] = []
-        self.reaches: list[str] = []
-        self.qualities: list[str] = []
-        self._gates: dict[str, threading.Event] = {}
-
-    def hold(self, stage: str) -> None:
-        self._gates[stage] = threading.Event()
-
-    def release(self, stage: str) -> None:
-        self._gates.pop(stage).set()
-
-    def _enter(self, stage: str, progress: Progress) -> None:
-        self.calls.append(stage)
-        gate = self._gates.get(stage)
-        progress(stage, 0.3)
-        while gate is not None and not gate.wait(0.002):
-            progress(stage, 0.3)
-
-    def warm(self, progress: Progress = silent) -> Status:
-        self._enter("warm", progress)
-        self.status = Status("cpu", "bf16", "fake")
-        return self.status
-
-    def auto(self, pixels: Any, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
-        self._enter("network", progress)
+    def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         self.qualities.append(recipe.quality.value)
-        if not self.network:
-            raise ModelError("No network is installed. Install one with: bgdesk models install fake")
-        self.status = Status("cpu", "bf16", "fake")
-        grey = pixels[..., 0].astype(np.float32) / np.iinfo(pixels.dtype).max
+        return super().auto(pixels, recipe, progress)
+
+    def trimap_of(self, pixels: Pixels) -> Trimap:
+        grey = _grey(pixels)
         trimap = np.full(grey.shape, Label.UNKNOWN, np.uint8)
         trimap[grey > 0.7] = Label.FOREGROUND
         trimap[grey < 0.3] = Label.BACKGROUND
-        alpha = self._solve(grey, trimap)
-        return Cutout(
-            pixels,
-            alpha,
-            self.foreground(pixels, alpha, recipe=recipe),
-            trimap,
-            alpha,
-            {"network": 0.5, "alpha": 0.03},
-            "cpu",
-            "bf16",
-            "fake",
-            (),
-            recipe,
-        )
+        return trimap
 
-    def rematte(
-        self, pixels: Any, trimap: Any, alpha: Any, roi: Rect, progress: Progress = silent, reach: str = "smart", **named: Any
-    ) -> tuple[Rect, Any]:
-        self._enter("alpha", progress)
-        self.rois.append(roi)
-        self.reaches.append(reach)
-        rect = roi.grow(self.REACH).intersect(Rect.of_shape(trimap.shape))
-        solved = alpha.copy()
-        grey = pixels[..., 0].astype(np.float32) / np.iinfo(pixels.dtype).max
-        solved[roi.slices] = self._solve(grey, trimap)[roi.slices]
-        return rect, solved[rect.slices]
+    def alpha_of(self, pixels: Pixels, trimap: Trimap) -> Alpha:
+        alpha = _grey(pixels)
+        alpha[trimap == Label.FOREGROUND] = 1
+        alpha[trimap == Label.BACKGROUND] = 0
+        return alpha
 
-    def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Any:
+    def colours_of(self, pixels: Pixels, alpha: Alpha, recipe: MatteRecipe = MatteRecipe()) -> Pixels:
         """The photo's own colours; darker with less strength, so that it shows, and black in one corner where spill is to go."""
-        colours = np.rint(pixels * (0.5 + 0.5 * recipe.strength)).astype(pixels.dtype)
+        colours: Pixels = np.rint(pixels * (0.5 + 0.5 * recipe.strength)).astype(pixels.dtype)
         if recipe.spill is not None:
             colours[:2, :2] = 0
         return colours
 
-    def close(self) -> None:
-        self.calls.append("close")
 
-    @staticmethod
-    def _solve(grey: Any, trimap: Any) -> Any:
-        alpha = grey.astype(np.float32)
-        alpha[trimap == Label.FOREGROUND] = 1
-        alpha[trimap == Label.BACKGROUND] = 0
-        return alpha
+def _grey(pixels: Pixels) -> Alpha:
+    return pixels[..., 0].astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
 
 class Store:
@@ -204,6 +154,7 @@ class Answers(Ask):
     close: Closing = Closing.CANCEL
     chosen: Path | None = None
     leave: bool = True
+    may_replace: bool = True
     asked: list[str] = field(default_factory=list)
 
     def photos(self, parent: QWidget, suffixes: tuple[str, ...]) -> list[Path]:
@@ -214,9 +165,13 @@ class Answers(Ask):
         self.asked.append("network")
         return self.network
 
-    def export_target(self, parent: QWidget, suggestion: Path, format: Format) -> tuple[Path, Format] | None:
+    def export_target(self, parent: QWidget, suggestion: Path, format: Format) -> ExportTarget | None:
         self.asked.append(f"export {suggestion.name} {format.value}")
-        return None if self.target is None else (self.target, Format(self.target.suffix[1:]))
+        return None if self.target is None else ExportTarget(self.target, Format(self.target.suffix[1:]), self.target.exists())
+
+    def replace(self, parent: QWidget, path: Path) -> bool:
+        self.asked.append(f"replace {path.name}")
+        return self.may_replace
 
     def colour(self, parent: QWidget, title: str, current: str) -> str | None:
         self.asked.append(f"colour {current}")
@@ -252,8 +207,7 @@ class Desk:
         """real: use the real engine with a network of this store. pools: what does the photos of queues."""
         self.qtbot = qtbot
         self.pools = pools or Brake().pool
-        self.engine: Any = Engine() if real is None else Pipeline(real.weights)
-        self.engine.network = installed
+        self.engine: Any = BrightEngine(installed) if real is None else Pipeline(real.weights)
         self.store: Any = real or Store(installed)
         self.ask = Answers()
         self.remembered: list[Settings] = []
@@ -261,33 +215,39 @@ class Desk:
         jobs = Jobs(self.bridge.post)
         self.files = Files()
         self.session = Session(self.engine, self.store, settings, jobs, self.bridge.post, self.files)
-        rooms = Rooms(
-            self.session, self.store, jobs, self.ask, self.engine.close, self.remembered.append, self.bridge.post, lambda: self.pools
+        services = Services(
+            session=self.session,
+            store=self.store,
+            jobs=jobs,
+            ask=self.ask,
+            renew_engine=self.engine.close,
+            remember=self.remembered.append,
+            post=self.bridge.post,
+            pools=lambda: self.pools,
         )
-        self.window = MainWindow(rooms)
+        self.window = MainWindow(services)
         self.window.show()
         qtbot.waitExposed(self.window)
         self.closed = False
 
     def close(self) -> None:
-        if isinstance(self.engine, Engine):
-            for stage in list(self.engine._gates):
-                self.engine.release(stage)
+        if isinstance(self.engine, BrightEngine):
+            self.engine.release_all()
             self.store.gate.set()
         self.files.gate.set()
         self.ask.close = Closing.DISCARD
         self.window.close()
-        if self.window.commands.desk is not None:
-            self.window.commands.desk.room.join()
+        if self.window.commands.queue_controller is not None:
+            self.window.commands.queue_controller.open_queue.join()
         self.bridge.close()
         self.window.deleteLater()
         QApplication.processEvents()
 
     @property
-    def document(self) -> Document:
-        document = self.session.document
-        assert document is not None
-        return document
+    def work(self) -> Work:
+        work = self.session.work
+        assert work is not None
+        return work
 
     def until(self, condition: Callable[[], bool]) -> None:
         self.qtbot.waitUntil(condition, timeout=10_000)
@@ -303,7 +263,7 @@ class Desk:
     def open(self, path: Path) -> None:
         """Drop one photo and wait for its cut-out."""
         self.drop(path)
-        self.until(lambda: self.session.document is not None and self.document.path == path and self.document.has_alpha)
+        self.until(lambda: self.session.work is not None and self.work.path == path and self.work.has_alpha)
         self.settle()
 
     def settle(self) -> None:

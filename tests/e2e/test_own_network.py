@@ -85,9 +85,9 @@ class Hands:
     def alpha(self) -> float | None:
         """The mean opacity of the photo that is shown, once nothing is being computed."""
         session = self.window._session
-        if session.busy is not None or session.document is None or not session.document.has_alpha:
+        if session.busy is not None or session.work is None or not session.work.has_alpha:
             return None
-        return float(session.document.alpha.mean())
+        return float(session.work.solved.mean())
 
     def close(self) -> None:
         for name in ("dialog.own_network", "dialog.models"):

@@ -30,12 +30,12 @@ def test_from_a_dropped_photo_to_a_file(
     photo.write_bytes(sample.read_bytes())
     desk = real_desk(make_desk)
     desk.drop(photo)
-    desk.until(lambda: desk.session.document is not None)
+    desk.until(lambda: desk.session.work is not None)
     # The photo is there, and the window answers, while the network still works.
-    assert np.array_equal(desk.document.source, load(sample).pixels)
-    desk.qtbot.waitUntil(lambda: desk.document.has_alpha, timeout=60_000)
+    assert np.array_equal(desk.work.source, load(sample).pixels)
+    desk.qtbot.waitUntil(lambda: desk.work.has_alpha, timeout=60_000)
     desk.settle()
-    alpha, trimap = desk.document.alpha.copy(), desk.document.trimap.copy()
+    alpha, trimap = desk.work.solved.copy(), desk.work.labels.copy()
     assert alpha[120, 220] == 1  # her face
     assert alpha[20, 480] == 0  # the wall
 
@@ -44,21 +44,21 @@ def test_from_a_dropped_photo_to_a_file(
     desk.key(Qt.Key.Key_3)
     desk.stroke((150, 60), (160, 40), (180, 25))
     desk.settle()
-    painted = Rect.bounding(desk.document.trimap != trimap)
-    changed = Rect.bounding(desk.document.alpha != alpha)
+    painted = Rect.bounding(desk.work.labels != trimap)
+    changed = Rect.bounding(desk.work.solved != alpha)
     assert not changed.empty
-    assert painted.grow(Pipeline.REACH + 13 + RIM).contains(changed)
-    after_alpha, after_trimap = desk.document.alpha.copy(), desk.document.trimap.copy()
+    assert painted.grow(Pipeline.MARGIN + 13 + RIM).contains(changed)
+    after_alpha, after_trimap = desk.work.solved.copy(), desk.work.labels.copy()
     desk.key(Qt.Key.Key_Z, CTRL)
     desk.settle()
-    assert np.array_equal(desk.document.alpha, alpha)
-    assert np.array_equal(desk.document.trimap, trimap)
+    assert np.array_equal(desk.work.solved, alpha)
+    assert np.array_equal(desk.work.labels, trimap)
     desk.key(Qt.Key.Key_Z, CTRL | SHIFT)
     desk.settle()
-    assert np.array_equal(desk.document.alpha, after_alpha)
-    assert np.array_equal(desk.document.trimap, after_trimap)
+    assert np.array_equal(desk.work.solved, after_alpha)
+    assert np.array_equal(desk.work.labels, after_trimap)
 
-    desk.until(lambda: not desk.document.stale and desk.document.colouring is None)
+    desk.until(lambda: not desk.work.stale and desk.work.colouring is None)
     target = tmp_path / f"out.{suffix}"
     desk.ask.target = target
     desk.window.actions_[f"action.export.{suffix}"].trigger()
@@ -66,28 +66,31 @@ def test_from_a_dropped_photo_to_a_file(
     desk.settle()
     assert photo.read_bytes() == sample.read_bytes()
     if suffix == "png":
-        saved = cv2.cvtColor(cv2.imread(str(target), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
-        assert np.array_equal(saved[..., 3], np.rint(desk.document.alpha * 255).astype(np.uint8))
-        assert np.array_equal(saved[..., :3], desk.document.foreground)
+        written = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
+        assert written is not None
+        saved = cv2.cvtColor(written, cv2.COLOR_BGRA2RGBA)
+        assert np.array_equal(saved[..., 3], np.rint(desk.work.solved * 255).astype(np.uint8))
+        assert np.array_equal(saved[..., :3], desk.work.foreground)
     else:
         from psd_tools import PSDImage
 
         source, cutout = PSDImage.open(target)
         assert (source.name, source.visible) == ("Source", False)
         assert (cutout.name, cutout.visible) == ("Cutout", True)
-        assert np.array_equal(np.asarray(source.topil())[..., :3], desk.document.source)
-        assert np.array_equal(np.asarray(cutout.mask.topil()), np.rint(desk.document.alpha * 255).astype(np.uint8))
-        shown = np.rint(desk.document.alpha * 255) > 0
-        assert np.array_equal(np.asarray(cutout.topil())[..., :3][shown], desk.document.foreground[shown])
+        assert np.array_equal(np.asarray(source.topil())[..., :3], desk.work.source)
+        assert cutout.mask is not None
+        assert np.array_equal(np.asarray(cutout.mask.topil()), np.rint(desk.work.solved * 255).astype(np.uint8))
+        shown = np.rint(desk.work.solved * 255) > 0
+        assert np.array_equal(np.asarray(cutout.topil())[..., :3][shown], desk.work.foreground[shown])
 
 
 def test_cancelling_the_real_network_leaves_the_photo(make_desk: Callable[..., Any], models_home: Path, sample: Path) -> None:
     desk = real_desk(make_desk)
     desk.drop(sample)
-    desk.until(lambda: desk.session.document is not None)
+    desk.until(lambda: desk.session.work is not None)
     desk.until(lambda: desk.session.busy is not None)
     desk.key(Qt.Key.Key_Escape)
     desk.qtbot.waitUntil(lambda: desk.session.busy is None, timeout=30_000)
-    assert not desk.document.has_alpha
+    assert not desk.work.has_alpha
     desk.session.cut_again()  # at once, though the network cannot stop in the middle of its one long step
-    desk.qtbot.waitUntil(lambda: desk.document.has_alpha, timeout=60_000)
+    desk.qtbot.waitUntil(lambda: desk.work.has_alpha, timeout=60_000)

@@ -16,9 +16,10 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit, QProgressBar, QSlider, QSpinBox, QWidget
 
 from bgdesk.app.system.settings import Settings
+from bgdesk.core.recipe import Quality
 from bgdesk.core.trimap import Label
-from bgdesk.ui.canvas.canvas import Hand
 from bgdesk.ui.canvas.render import View
+from bgdesk.ui.canvas.tools import Tool
 from bgdesk.ui.editor.actions import ACTIONS
 from bgdesk.ui.kit.file_dialogs import Closing
 from bgdesk.ui.kit.theme import DARK, HIGH_CONTRAST, LIGHT
@@ -34,10 +35,10 @@ def test_a_wrong_file_says_why_and_keeps_the_photo(desk: Any, photo: Path, tmp_p
     wrong = tmp_path / "letter.jpg"
     wrong.write_text("Dear Sir")
     desk.drop(wrong)
-    desk.until(lambda: desk.window.stage.messages.message is not None)
-    assert desk.window.stage.messages.message.text.startswith("letter.jpg ")
+    desk.until(lambda: desk.window.messages.message is not None)
+    assert desk.window.messages.message.text.startswith("letter.jpg ")
     assert not desk.control("message.bar").isHidden()
-    assert desk.document.path == photo
+    assert desk.work.path == photo
     assert desk.window.isVisible()
     desk.control("message.dismiss").click()
     assert desk.control("message.bar").isHidden()
@@ -48,19 +49,19 @@ def test_many_photos_make_a_film_strip(desk: Any, make_photo: Callable[..., Path
     desk.open(first)
     assert desk.control("film_strip").isHidden()
     desk.drop(second, third)
-    desk.until(lambda: len(desk.session.photos) == 3 and desk.session.document.path == second and desk.document.has_alpha)
+    desk.until(lambda: len(desk.session.photos) == 3 and desk.session.work.path == second and desk.work.has_alpha)
     desk.settle()
     assert not desk.control("film_strip").isHidden()
     assert desk.window.windowTitle().startswith("b.png")
     desk.key(Qt.Key.Key_PageDown)
-    desk.until(lambda: desk.document.path == third)
+    desk.until(lambda: desk.work.path == third)
     desk.key(Qt.Key.Key_PageDown)
-    desk.until(lambda: desk.document.path == first)
+    desk.until(lambda: desk.work.path == first)
     desk.key(Qt.Key.Key_PageUp)
-    desk.until(lambda: desk.document.path == third)
+    desk.until(lambda: desk.work.path == third)
     films = desk.window.film.list
     QTest.mouseClick(films.viewport(), Qt.MouseButton.LeftButton, pos=films.visualItemRect(films.item(1)).center())
-    desk.until(lambda: desk.document.path == second)
+    desk.until(lambda: desk.work.path == second)
     desk.window.actions_["action.close_photo"].trigger()
     desk.until(lambda: len(desk.session.photos) == 2)
     desk.until(lambda: films.count() == 2)
@@ -79,24 +80,24 @@ def test_pasting_a_picture_and_files(desk: Any, photo: Path) -> None:
     pixels[10:40, 10:60] = (250, 120, 10)
     QApplication.clipboard().setImage(QImage(pixels.tobytes(), 70, 50, 210, QImage.Format.Format_RGB888))
     desk.window.actions_["action.paste"].trigger()
-    desk.until(lambda: desk.session.document is not None and desk.document.has_alpha)
-    assert np.array_equal(desk.document.source, pixels)
+    desk.until(lambda: desk.session.work is not None and desk.work.has_alpha)
+    assert np.array_equal(desk.work.source, pixels)
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(photo))])
     QApplication.clipboard().setMimeData(mime)
     desk.key(Qt.Key.Key_V, CTRL)
-    desk.until(lambda: desk.document.path == photo)
+    desk.until(lambda: desk.work.path == photo)
     QApplication.clipboard().clear()
     desk.key(Qt.Key.Key_V, CTRL)
-    assert "no picture to paste" in desk.window.stage.messages.message.text
+    assert "no picture to paste" in desk.window.messages.message.text
 
 
 def test_open_and_sample(desk: Any, photo: Path) -> None:
     desk.ask.open_paths = [photo]
     desk.control("empty.open").click()
-    desk.until(lambda: desk.session.document is not None and desk.document.path == photo)
+    desk.until(lambda: desk.session.work is not None and desk.work.path == photo)
     desk.window.actions_["action.sample"].trigger()
-    desk.until(lambda: desk.document.path.name == "astronaut.png")
+    desk.until(lambda: desk.work.path.name == "astronaut.png")
     desk.settle()
 
 
@@ -121,9 +122,9 @@ def test_keys_choose_brush_and_size(desk: Any, photo: Path) -> None:
     assert brush.diameter == 40
     assert desk.control("panel.brush.size").value() == 40
     desk.key(Qt.Key.Key_H)
-    assert canvas.hand is Hand.PAN
+    assert canvas.tool is Tool.PAN
     desk.key(Qt.Key.Key_B)
-    assert canvas.hand is Hand.BRUSH
+    assert canvas.tool is Tool.BRUSH
     assert brush.label is Label.BACKGROUND
 
 
@@ -139,7 +140,7 @@ def test_keys_choose_the_view(desk: Any, photo: Path) -> None:
     assert canvas.view is View.OVERLAY
     QTest.keyPress(canvas, Qt.Key.Key_Backslash)
     assert canvas.view is View.SOURCE
-    assert desk.colour(20, 20) == tuple(desk.document.source[20, 20])
+    assert desk.colour(20, 20) == tuple(desk.work.source[20, 20])
     QTest.keyRelease(canvas, Qt.Key.Key_Backslash)
     assert canvas.view is View.OVERLAY
     desk.control("panel.view.white").click()
@@ -320,7 +321,7 @@ def test_closing_waits_for_a_file_being_written(desk: Any, photo: Path, tmp_path
     desk.ask.target = tmp_path / "out.png"
     desk.window.actions_["action.export"].trigger()
     assert not desk.window.close()
-    assert "closes as soon as" in desk.window.stage.messages.message.text
+    assert "closes as soon as" in desk.window.messages.message.text
     desk.files.gate.set()
     desk.until(lambda: not desk.window.isVisible())
     assert (tmp_path / "out.png").exists()
@@ -332,10 +333,10 @@ def test_a_failed_export_keeps_the_window(desk: Any, photo: Path, tmp_path: Path
     desk.settle()
     desk.ask.close, desk.ask.target = Closing.EXPORT, tmp_path / "missing" / "out.png"
     desk.window.close()
-    desk.until(lambda: desk.window.stage.messages.message is not None)
+    desk.until(lambda: desk.window.messages.message is not None)
     desk.settle()
     assert desk.window.isVisible()
-    assert "out.png" in desk.window.stage.messages.message.text
+    assert "out.png" in desk.window.messages.message.text
     assert desk.window.isWindowModified()
 
 
@@ -366,9 +367,10 @@ def test_the_window_remembers(make_desk: Callable[..., Any]) -> None:
     desk.window.brush.set_diameter(77)
     desk.control("panel.view.fold").click()
     desk.control("panel.view.strength").setValue(60)
-    desk.control("panel.edge.clean").setValue(30)
-    desk.window.inspector.spill_chosen.emit("auto")
-    desk.window.inspector.quality_chosen.emit("best")
+    desk.window.inspector.take_spill("auto")
+    quality = desk.control("panel.cutout.quality")
+    quality.activated.emit(quality.findData(Quality.BEST))
+    desk.control("panel.colours.clean").setValue(30)
     desk.window.resize(1100, 700)
     QApplication.processEvents()
     desk.window.close()
@@ -377,8 +379,8 @@ def test_the_window_remembers(make_desk: Callable[..., Any]) -> None:
     assert again.window.brush.diameter == 77
     assert again.window.canvas.look.strength == pytest.approx(0.6)
     assert again.control("panel.view.strength").value() == 60
-    assert again.control("panel.edge.clean").value() == 30
-    assert again.control("panel.edge.spill").currentText() == "Remove spill, find its colour"
+    assert again.control("panel.colours.clean").value() == 30
+    assert again.control("panel.colours.spill").currentText() == "Remove spill, find its colour"
     assert again.control("panel.cutout.quality").currentText() == "Best: twice the time"
     assert again.window.inspector.folded_names == ("panel.view",)
     assert again.window.height() == 700  # the width is cut to the offscreen screen's
@@ -388,9 +390,9 @@ def test_the_window_remembers(make_desk: Callable[..., Any]) -> None:
 
 
 def test_the_window_lives_while_the_engine_works(desk: Any, photo: Path) -> None:
-    desk.engine.hold("network")
+    desk.engine.hold("auto")
     desk.drop(photo)
-    desk.until(lambda: "network" in desk.engine.calls)
+    desk.until(lambda: "auto" in desk.engine.called)
     ticks: list[int] = []
     timer = QTimer()
     timer.timeout.connect(lambda: ticks.append(len(ticks)))
@@ -399,15 +401,15 @@ def test_the_window_lives_while_the_engine_works(desk: Any, photo: Path) -> None
     timer.stop()
     # The engine still works; meanwhile the photo is there and can be zoomed, painted and looked at.
     assert desk.session.busy is not None
-    assert desk.colour(120, 120) == tuple(desk.document.source[120, 120])
+    assert desk.colour(120, 120) == tuple(desk.work.source[120, 120])
     desk.key(Qt.Key.Key_F)
     assert desk.window.canvas.view is View.CHECKERBOARD
     desk.stroke((30, 30), (60, 30))
-    assert desk.document.trimap[30, 45] == Label.FOREGROUND
-    desk.engine.release("network")
+    assert desk.work.labels[30, 45] == Label.FOREGROUND
+    desk.engine.release("auto")
     desk.until(lambda: desk.session.busy is None)
-    assert desk.document.trimap[30, 45] == Label.FOREGROUND
-    assert desk.document.alpha[30, 45] == 1
+    assert desk.work.labels[30, 45] == Label.FOREGROUND
+    assert desk.work.solved[30, 45] == 1
 
 
 def test_the_window_comes_up_without_torch(tmp_path: Path) -> None:

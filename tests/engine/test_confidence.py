@@ -9,18 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgdesk.app.networks.store import default_store
+from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Confidence
 from bgdesk.core.tasks import Cancelled, silent
 from bgdesk.core.trimap import from_matte
 from bgdesk.engine import confidence
-from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, OPEN, PASS, Confidence, judge, measured, troubles
-from bgdesk.engine.networks import device as device_module
+from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, OPEN, PASS, judge, measured, troubles
 from bgdesk.engine.networks import weights as weights_module
 from bgdesk.engine.networks.device import Device, Machine, OutOfMemory, Run
-from bgdesk.engine.networks.nets import NETS
+from bgdesk.engine.networks.nets.architectures import NETS
 from bgdesk.engine.networks.segment import mirrored
 from bgdesk.engine.networks.weights import Weights
 from bgdesk.engine.pipeline import Pipeline
@@ -36,12 +37,14 @@ FEATURES = st.fixed_dictionaries(
 def disc(height: int = 300, width: int = 400, radius: float = 90, soft: float = 1.0, x: float = 0.5, y: float = 0.5) -> np.ndarray:
     """A disc's opacity; `soft` is the width of its rim."""
     ys, xs = np.mgrid[:height, :width].astype(np.float32)
-    return np.clip((radius - np.hypot(xs - x * width, ys - y * height)) / soft + 0.5, 0, 1).astype(np.float32)
+    alpha: np.ndarray = np.clip((radius - np.hypot(xs - x * width, ys - y * height)) / soft + 0.5, 0, 1).astype(np.float32)
+    return alpha
 
 
 def photo(alpha: np.ndarray, front: tuple[int, ...] = (200, 60, 40), back: tuple[int, ...] = (230, 235, 240)) -> np.ndarray:
     part = alpha[..., None]
-    return np.rint(part * np.array(front) + (1 - part) * np.array(back)).astype(np.uint8)
+    pixels: np.ndarray = np.rint(part * np.array(front) + (1 - part) * np.array(back)).astype(np.uint8)
+    return pixels
 
 
 def cutout(pixels: np.ndarray, alpha: np.ndarray, matte: np.ndarray | None = None) -> Cutout:
@@ -96,7 +99,7 @@ def test_a_sharp_subject_on_its_own_passes_without_a_second_look() -> None:
 
 
 @pytest.mark.parametrize(
-    ("opacity", "words"), [(0.0, "No subject was found."), (0.3, "No subject was found."), (1.0, "Nothing was taken away")]
+    ("opacity", "words"), [(0.0, "No subject was found."), (0.3, "No subject was found."), (1.0, "Nothing was removed")]
 )
 def test_nothing_and_everything_are_no_cutouts(opacity: float, words: str) -> None:
     alpha = np.full((90, 120), opacity, np.float32)
@@ -215,7 +218,7 @@ def test_what_the_solver_changed_counts() -> None:
 
 
 @pytest.mark.parametrize("model", [CHEAP, LOOKED])
-def test_the_weights_make_sense(model: confidence.Model) -> None:
+def test_the_weights_make_sense(model: confidence.ConfidenceModel) -> None:
     assert all(weight >= 0 for weight in model.weights.values())
     assert set(model.weights) <= set(
         troubles(dict.fromkeys((*["doubt", "moved", "width", "faint", "stray", "holes", "border", "sides", "subject"], "agreement"), 0.1))
@@ -225,7 +228,7 @@ def test_the_weights_make_sense(model: confidence.Model) -> None:
 
 @pytest.mark.parametrize("model", [CHEAP, LOOKED])
 @given(found=FEATURES, name=st.sampled_from(["doubt", "moved", "width", "faint", "stray", "holes", "border"]), more=SHARES)
-def test_more_trouble_never_raises_the_value(model: confidence.Model, found: dict[str, float], name: str, more: float) -> None:
+def test_more_trouble_never_raises_the_value(model: confidence.ConfidenceModel, found: dict[str, float], name: str, more: float) -> None:
     value = model.value(found)
     assert 0 <= value <= 1
     assert model.value(found | {name: max(found[name], more)}) <= value
@@ -250,7 +253,7 @@ def test_whoever_is_asked_to_look_is_told_for_what(found: dict[str, float]) -> N
 )  # fmt: skip
 def test_any_cutout_gets_a_value_and_always_the_same(seed: int, height: int, width: int, kind: type, shift: float) -> None:
     random = np.random.default_rng(seed)
-    pixels = random.integers(0, np.iinfo(kind).max, (height, width, 3), kind, endpoint=True)
+    pixels: Pixels = random.integers(0, np.iinfo(kind).max, (height, width, 3), kind, endpoint=True)  # type: ignore[assignment]
     alpha, matte = (np.clip(random.random((height, width), np.float32) + shift, 0, 1).astype(np.float32) for _ in range(2))
     case = Cutout(pixels, alpha, pixels, from_matte(alpha), matte)
     found = judge(pixels, case, lambda part: matte[part.slices])
@@ -352,8 +355,8 @@ def test_a_device_that_gives_up_at_the_second_look_is_replaced_by_the_cpu(monkey
 
         return run
 
-    monkeypatch.setattr(device_module, "probe", lambda: Machine(cuda="Fake card", mps=False, bf16=False))
-    monkeypatch.setattr(device_module, "place", place)
+    monkeypatch.setattr(weights_module, "probe", lambda: Machine(cuda="Fake GPU", mps=False, bf16=False))
+    monkeypatch.setattr(weights_module, "place", place)
     monkeypatch.setattr(weights_module, "load", lambda weights: object())
     pipeline = Pipeline(lambda: Weights("isnet-general", "isnet", Path("none"), ""))
     pixels = photo(disc())

@@ -4,7 +4,7 @@ import io
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,20 @@ def photo(width: int = 40, height: int = 30, seed: int = 1) -> NDArray[np.uint8]
 
 def deep(width: int = 40, height: int = 30) -> NDArray[np.uint16]:
     """16-bit colours whose low bytes matter."""
-    low = np.random.default_rng(2).integers(0, 256, (height, width, 3))
-    return (photo(width, height).astype(np.uint16) << 8) + low.astype(np.uint16)
+    low = np.random.default_rng(2).integers(0, 256, (height, width, 3), np.uint16)
+    pixels: NDArray[np.uint16] = photo(width, height).astype(np.uint16) * np.uint16(256) + low
+    return pixels
 
 
 def encoded(image: Image.Image, format_: str, **options: Any) -> bytes:
     with io.BytesIO() as stream:
         image.save(stream, format_, **options)
         return stream.getvalue()
+
+
+def heif(name: str) -> bytes:
+    """A HEIC file that lies beside the tests; see heif/README.md."""
+    return (Path(__file__).parent / "heif" / f"{name}.heic").read_bytes()
 
 
 def png_bytes(pixels: NDArray[Any], colour_type: int, chunks: tuple[tuple[bytes, bytes], ...] = (), *, spoil: bytes = b"") -> bytes:
@@ -50,7 +56,13 @@ def png_bytes(pixels: NDArray[Any], colour_type: int, chunks: tuple[tuple[bytes,
 
 
 def tiff_bytes(
-    pixels: NDArray[Any], *, orientation: int = 1, extra: int | None = None, planar: bool = False, floats: bool = False, order: str = "<"
+    pixels: NDArray[Any],
+    *,
+    orientation: int = 1,
+    extra: int | None = None,
+    planar: bool = False,
+    floats: bool = False,
+    order: Literal["<", ">"] = "<",
 ) -> bytes:
     """An uncompressed RGB TIFF, which Pillow cannot write in 16 bits."""
     height, width, samples = pixels.shape

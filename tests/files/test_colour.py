@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,9 @@ def coded(linear: np.ndarray) -> np.ndarray:
 
 def by_lcms(pixels: np.ndarray, profile: bytes) -> np.ndarray:
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    image = ImageCms.profileToProfile(Image.fromarray(pixels), source, ImageCms.createProfile("sRGB"), 1, "RGB")
+    image = ImageCms.profileToProfile(
+        Image.fromarray(pixels), source, ImageCms.createProfile("sRGB"), ImageCms.Intent.RELATIVE_COLORIMETRIC, "RGB"
+    )
     assert image is not None
     return np.asarray(image)
 
@@ -110,12 +113,13 @@ def test_parametric_curves() -> None:
 def test_on_white() -> None:
     for dtype in (np.uint8, np.uint16):
         top = np.iinfo(dtype).max
-        colours = np.full((1, 4, 3), top // 3, dtype)
-        alpha = np.array([[0, top, top // 2, 1]], dtype)
+        colours: Any = np.full((1, 4, 3), top // 3, dtype)
+        alpha: Any = np.array([[0, top, top // 2, 1]], dtype)
         found = colour.on_white(colours, alpha)
         expected = np.rint((colours * alpha[:, :, None].astype(float) + top * (top - alpha[:, :, None].astype(float))) / top)
         assert np.array_equal(found, expected)
-        assert colour.on_white(colours, np.full((1, 4), top, dtype)) is colours
+        opaque: Any = np.full((1, 4), top, dtype)
+        assert colour.on_white(colours, opaque) is colours
 
 
 def test_equal_exports_carry_equal_profiles() -> None:

@@ -4,6 +4,7 @@ import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image, ImageCms, ImageOps
 from bgdesk.core.errors import LoadError
 from bgdesk.core.geometry import Size
 from bgdesk.core.trimap import Label
-from bgdesk.files.load import SUFFIXES, load, load_trimap, preview
+from bgdesk.files.load import load, load_trimap, preview
 from bgdesk.files.readers.orient import upright
 from tests.files import pictures
 
@@ -57,13 +58,7 @@ def test_packed_kinds_come_out_exactly(tmp_path: Path, format_: str, options: di
 
 @pytest.mark.parametrize("format_", ["JPEG", "WEBP", "AVIF", "MPO", "HEIF"])
 def test_lossy_kinds_come_out_nearly(tmp_path: Path, format_: str) -> None:
-    import pillow_heif
-
-    pillow_heif.register_heif_opener()
-    try:
-        data = pictures.encoded(RGB, format_, quality=95)
-    finally:
-        Image.ID.remove("HEIF")
+    data = pictures.heif("orientation-1") if format_ == "HEIF" else pictures.encoded(RGB, format_, quality=95)
     assert np.abs(opened(tmp_path, data).astype(int) - PHOTO).mean() < 4
 
 
@@ -107,7 +102,7 @@ def test_sixteen_bit_png(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("planar", [False, True])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_sixteen_bit_tiff(tmp_path: Path, order: str, planar: bool) -> None:
+def test_sixteen_bit_tiff(tmp_path: Path, order: Literal["<", ">"], planar: bool) -> None:
     pixels = opened(tmp_path, pictures.tiff_bytes(pictures.deep(), order=order, planar=planar))
     # Separate planes are left to Pillow, which gives the upper 8 bits.
     assert np.array_equal(pixels, (pictures.deep() >> 8).astype(np.uint8) if planar else pictures.deep())
@@ -184,7 +179,7 @@ def test_palettes(tmp_path: Path) -> None:
 def test_transparent_colour_of_an_rgb_png(tmp_path: Path) -> None:
     clear = tuple(int(value) for value in PHOTO[3, 4])
     pixels = opened(tmp_path, pictures.encoded(RGB, "PNG", transparency=clear))
-    hidden = (clear == PHOTO).all(axis=2)
+    hidden = (np.array(clear) == PHOTO).all(axis=2)
     assert (pixels[hidden] == 255).all()
     assert np.array_equal(pixels[~hidden], PHOTO[~hidden])
 
@@ -233,17 +228,12 @@ def test_upright_agrees_with_pillow(width: int, height: int, orientation: int) -
     assert turned.flags.c_contiguous
 
 
-def test_heif_turns_once(tmp_path: Path) -> None:
-    """pillow-heif writes the orientation into the container (irot, imir) and leaves EXIF as it was."""
-    import pillow_heif
-
-    for orientation in (1, 3, 6, 8):
-        exif = Image.Exif()
-        exif[pictures.ORIENTATION] = orientation
-        path = tmp_path / "turned.heic"
-        pillow_heif.from_pillow(RGB).save(path, quality=95, exif=exif.tobytes())
-        assert (b"irot" in path.read_bytes()) == (orientation != 1)
-        assert np.abs(load(path).pixels.astype(int) - upright(PHOTO, orientation)).mean() < 4
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_heif_turns_once(tmp_path: Path, orientation: int) -> None:
+    """The container says how it is turned (irot), and EXIF says so too."""
+    data = pictures.heif(f"orientation-{orientation}")
+    assert (b"irot" in data) == (orientation != 1)
+    assert np.abs(opened(tmp_path, data).astype(int) - upright(PHOTO, orientation)).mean() < 4
 
 
 def test_avif_turns_once(tmp_path: Path) -> None:
@@ -254,11 +244,7 @@ def test_avif_turns_once(tmp_path: Path) -> None:
 
 
 def test_heif_of_ten_bits_keeps_its_depth(tmp_path: Path) -> None:
-    import pillow_heif
-
-    heif = pillow_heif.from_bytes(mode="RGB;16", size=RGB.size, data=pictures.deep().tobytes())
-    heif.save(tmp_path / "deep.heic", quality=-1)
-    pixels = load(tmp_path / "deep.heic").pixels
+    pixels = opened(tmp_path, pictures.heif("deep"))
     assert pixels.dtype == np.uint16
     assert np.abs(pixels.astype(int) - pictures.deep()).mean() < 1200
 
@@ -326,7 +312,7 @@ def test_psd_says_its_resolution_and_profile(tmp_path: Path) -> None:
     resolution = struct.pack(">I2HI2H", 300 << 16, 1, 1, 150 << 16, 1, 1)
     data = pictures.psd_bytes(PHOTO.transpose(2, 0, 1), 3, resources=((1005, resolution), (1039, profile)))
     image = load(pictures.write(tmp_path / "a.psd", data))
-    assert image.dpi == (300, 150)
+    assert image.dpi == (300.0, 150.0)
     assert image.icc == profile
     assert np.abs(image.pixels / 255 - expected_srgb((PHOTO / 255) ** 1.8)).max() < 1.1 / 255
 
@@ -343,7 +329,7 @@ def test_metadata_is_found(tmp_path: Path) -> None:
     data = pictures.encoded(RGB, "JPEG", icc_profile=profile, exif=b"Exif\0\0" + exif, dpi=(300, 150), xmp=xmp)
     image = load(pictures.write(tmp_path / "photo.jpg", data))
     assert (image.icc, image.exif, image.xmp) == (profile, exif, xmp)
-    assert image.dpi == (150, 300)  # turned with the picture
+    assert image.dpi == (150.0, 300.0)  # turned with the picture
     assert image.size == Size(30, 40)
     assert load(pictures.write(tmp_path / "bare.jpg", pictures.encoded(RGB, "JPEG"))).dpi is None
 
@@ -386,14 +372,7 @@ def test_preview_obeys_profile_and_cmyk(tmp_path: Path) -> None:
     assert np.abs(small.astype(int) - cv2.resize(PHOTO, (20, 15), interpolation=cv2.INTER_AREA)).mean() < 4
 
 
-def test_suffixes_are_lower_case_and_unique() -> None:
-    assert len(set(SUFFIXES)) == len(SUFFIXES)
-    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in SUFFIXES)
-
-
 def test_importing_is_light() -> None:
-    """psd-tools and pillow-heif are imported when such a file is met."""
-    code = (
-        "import sys, bgdesk.files.load; print([m for m in ('psd_tools', 'pillow_heif', 'torch', 'PySide6', 'scipy') if m in sys.modules])"
-    )
+    """psd-tools and pi-heif are imported when such a file is met."""
+    code = "import sys, bgdesk.files.load; print([m for m in ('psd_tools', 'pi_heif', 'torch', 'PySide6', 'scipy') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-import pillow_heif
 import pytest
 from PIL import Image
 
@@ -12,16 +11,17 @@ from bgdesk.core.errors import LoadError
 from bgdesk.core.geometry import Size
 from bgdesk.files.load import load, measure
 from bgdesk.files.save import save
+from tests.files import pictures
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp", "a.avif", "a.heic", "a.gif", "a.bmp", "a.jp2"])
 def test_head_tells_what_decoding_finds(name: str, tmp_path: Path) -> None:
-    path, picture = tmp_path / name, Image.new("RGB", (60, 34), "teal")
+    path = tmp_path / name
     if name.endswith(".heic"):
-        pillow_heif.from_pillow(picture).save(path)
+        path.write_bytes(pictures.heif("orientation-1"))
     else:
-        picture.save(path)
-    assert measure(path) == load(path).size == Size(60, 34)
+        Image.new("RGB", (40, 30), "teal").save(path)
+    assert measure(path) == load(path).size == Size(40, 30)
 
 
 def test_psd_is_measured_too(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from tests.files import pictures
 def decoded(path: Path) -> np.ndarray:
     """H×W×4 RGBA or H×W grey, at the file's own depth."""
     found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert found is not None
     return found if found.ndim == 2 else found[:, :, [2, 1, 0, 3]]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -18,6 +18,7 @@ from psd_tools.psd import PSD
 from bgdesk.core.arrays import quantise
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import SaveError
+from bgdesk.core.formats import Format
 from bgdesk.files import atomic, colour
 from bgdesk.files.load import load
 from bgdesk.files.save import save
@@ -40,7 +41,8 @@ def merged(path: Path, dtype: type) -> np.ndarray:
     with open(path, "rb") as stream:
         document = PSD.read(stream)
     assert document.image_data.compression == Compression.RLE
-    planes = [np.frombuffer(data, np.dtype(dtype).newbyteorder(">")) for data in document.image_data.get_data(document.header)]
+    data = cast(list[bytes], document.image_data.get_data(document.header))
+    planes = [np.frombuffer(plane, np.dtype(dtype).newbyteorder(">")) for plane in data]
     return np.stack(planes, axis=-1).reshape(document.header.height, document.header.width, 4)
 
 
@@ -80,7 +82,7 @@ def test_what_psd_tools_reads(tmp_path: Path, dtype: type) -> None:
 @pytest.mark.parametrize("dtype", DEPTHS)
 def test_painting_the_mask_white_brings_the_photo_back(tmp_path: Path, dtype: type) -> None:
     random = np.random.default_rng(8)
-    source = random.integers(0, np.iinfo(dtype).max + 1, (90, 120, 3)).astype(dtype)
+    source: Any = random.integers(0, np.iinfo(dtype).max + 1, (90, 120, 3)).astype(dtype)
     alpha = np.zeros((90, 120), np.float32)
     alpha[40:50, 50:70] = 0.5
     cutout = Cutout(source, alpha, np.full_like(source, 7), np.full(alpha.shape, 128, np.uint8))
@@ -188,7 +190,7 @@ def test_without_metadata(tmp_path: Path) -> None:
 
 
 def test_limits_of_the_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wide = pictures.cutout(psd.MAX_SIDE + 1, 2)
+    wide = pictures.cutout(Format.PSD.facts.largest_side + 1, 2)
     with pytest.raises(SaveError, match=r"^a\.psd could not be saved: a PSD has at most 30000 pixels a side, .*30001 × 2\. Export PNG"):
         save(wide, tmp_path / "a.psd")
     monkeypatch.setattr(psd, "MAX_BYTES", 5000)
@@ -216,7 +218,9 @@ def test_the_check_sees_names_and_visibility(tmp_path: Path) -> None:
     for change in ("name", "visible"):
         with open(path, "rb") as stream:
             document = PSD.read(stream)
-        record = document.layer_and_mask_information.layer_info.layer_records[0]
+        info = document.layer_and_mask_information.layer_info
+        assert info is not None
+        record = info.layer_records[0]
         if change == "name":
             record.name = "Photo"
         else:
@@ -231,7 +235,11 @@ def test_progress_never_goes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(psd, "_BAND_BYTES", 2000)
     for name in ("a.psd", "a.png"):
         steps: list[float] = []
-        save(pictures.cutout(200, 100), tmp_path / name, progress=lambda _, fraction, steps=steps: steps.append(fraction))
+
+        def progress(stage: str, fraction: float, steps: list[float] = steps) -> None:
+            steps.append(fraction)
+
+        save(pictures.cutout(200, 100), tmp_path / name, progress=progress)
         assert steps == sorted(steps)
         assert steps[0] == 0
         assert steps[-1] == 1

@@ -8,15 +8,16 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import cv2
 import numpy as np
 import pytest
 
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.errors import SaveError
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.errors import Cause, SaveError
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
 from bgdesk.files import atomic, load, save
 from tests.files import pictures
@@ -55,6 +56,10 @@ def test_the_recipe_decides_and_then_the_suffix(tmp_path: Path, name: str, recip
     assert save.save(CUTOUT, tmp_path / name, recipe) == tmp_path / name
     assert (tmp_path / name).read_bytes().startswith(magic)
     assert names(tmp_path) == [name]
+
+
+def test_every_format_has_a_writer() -> None:
+    assert set(save._WRITERS) == set(Format)
 
 
 @pytest.mark.parametrize(("name", "what"), [("a.jpg", "'.jpg' files"), ("a", "files without a suffix"), ("a.png.bak", "'.bak' files")])
@@ -99,7 +104,9 @@ def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, r
     if before is not None:
         path.write_bytes(before)
     plain = atomic.CheckedFile.__init__
-    monkeypatch.setattr(atomic.CheckedFile, "__init__", lambda self, stream, *rest: plain(self, FullDisk(stream, room), *rest))
+    monkeypatch.setattr(
+        atomic.CheckedFile, "__init__", lambda self, stream, *rest: plain(self, cast(BinaryIO, FullDisk(stream, room)), *rest)
+    )
     assert refusal(path) == "the disk is full. Make room or choose another disk, and export again."
     assert names(tmp_path) == ([] if before is None else [name])
     assert before is None or path.read_bytes() == before
@@ -312,7 +319,9 @@ def test_a_link_to_another_file_is_followed(tmp_path: Path) -> None:
     (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
     assert save.save(CUTOUT, tmp_path / "link.png") == tmp_path / "real.png"
     assert (tmp_path / "link.png").is_symlink()
-    assert cv2.imread(str(tmp_path / "real.png"), cv2.IMREAD_UNCHANGED).shape == (30, 40, 4)
+    found = cv2.imread(str(tmp_path / "real.png"), cv2.IMREAD_UNCHANGED)
+    assert found is not None
+    assert found.shape == (30, 40, 4)
 
 
 def test_a_ring_of_links_gives_way(tmp_path: Path) -> None:
@@ -345,6 +354,55 @@ def test_an_older_cutout_is_replaced(tmp_path: Path) -> None:
         save.save(CUTOUT, tmp_path / name)
         assert (tmp_path / name).read_bytes() == first  # the same cutout gives the same bytes
     assert names(tmp_path) == sorted(KINDS)
+
+
+def test_a_free_name_is_taken_without_replacing(tmp_path: Path) -> None:
+    assert save.save(CUTOUT, tmp_path / "out.png", replace=False) == tmp_path / "out.png"
+    assert names(tmp_path) == ["out.png"]
+
+
+def test_a_file_that_is_there_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "out.png").write_bytes(b"precious")
+    with pytest.raises(SaveError, match=r"^out\.png could not be saved: a file of that name is there\. Choose") as caught:
+        save.save(CUTOUT, tmp_path / "out.png", replace=False)
+    assert caught.value.cause is Cause.EXISTS
+    assert (tmp_path / "out.png").read_bytes() == b"precious"
+    assert names(tmp_path) == ["out.png"]
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["hard links", "no hard links"])
+def test_a_file_that_appears_while_another_is_written_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+
+    def appear(_stage: str, fraction: float) -> None:
+        if fraction > 0.5:
+            (tmp_path / "out.png").write_bytes(b"precious")
+
+    with pytest.raises(SaveError) as caught:
+        save.save(CUTOUT, tmp_path / "out.png", replace=False, progress=appear)
+    assert caught.value.cause is Cause.EXISTS
+    assert (tmp_path / "out.png").read_bytes() == b"precious"
+    assert names(tmp_path) == ["out.png"]
+
+
+def test_a_disk_without_hard_links_keeps_nothing_half_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", no_links)
+    save.save(CUTOUT, tmp_path / "out.png", replace=False)
+    assert names(tmp_path) == ["out.png"]
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(os, "replace", broken)
+    with pytest.raises(SaveError):
+        save.save(CUTOUT, tmp_path / "second.png", replace=False)
+    assert names(tmp_path) == ["out.png"]
+
+
+def no_links(*_: object) -> None:
+    raise OSError(errno.EPERM, "Operation not permitted")
 
 
 def test_memory_runs_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,17 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from bgdesk.batch.model.values import BatchRecipe, Decision, Item, Job, Outcome, State, Summary, Written
+from bgdesk.batch.model.events import Post, direct
+from bgdesk.batch.model.values import BatchRecipe, Decision, Item, Outcome, PhotoJob, State, Summary, Written
 from bgdesk.batch.run.queue import ItemsChanged, Phase, PhaseChanged
+from bgdesk.core.stages import Stage
 
 
 def item(id: int, state: State = State.QUEUED, **values: Any) -> Item:
@@ -20,8 +23,8 @@ def item(id: int, state: State = State.QUEUED, **values: Any) -> Item:
     source = values.pop("source", Path(f"/photos/photo{id}.jpg"))
     confidence, reasons, written = values.pop("confidence", None), values.pop("reasons", ()), values.pop("written", ())
     if confidence is not None or written:
-        values["outcome"] = Outcome(tuple(written), 60, 40, {}, confidence, tuple(reasons))
-    return Item(id, values.pop("position", float(id)), source, 1000, 0, (), state, **values)
+        values["outcome"] = Outcome(written=tuple(written), width=60, height=40, timings={}, confidence=confidence, reasons=tuple(reasons))
+    return Item(id=id, position=values.pop("position", float(id)), source=source, size=1000, mtime=0, outputs=(), state=state, **values)
 
 
 def cutout(folder: Path, name: str, colour: tuple[int, int, int], side: int = 60) -> Path:
@@ -44,9 +47,17 @@ def reviewable(folder: Path, id: int, colour: tuple[int, int, int], side: int = 
 
 
 class FakeQueue:
-    """batch.queue.Queue, as far as the window uses it. `calls` says what it was told."""
+    """batch.queue.Queue, as far as the window uses it. `calls` says what it was told; events go over `post`, as the real ones."""
 
-    def __init__(self, items: Sequence[Item], recipe: BatchRecipe | None = None, folder: Path = Path("/queues/one")) -> None:
+    def __init__(
+        self,
+        items: Sequence[Item],
+        recipe: BatchRecipe | None = None,
+        folder: Path = Path("/queues/one"),
+        *,
+        post: Post = direct,
+    ) -> None:
+        self._post = post  # as the real one: it is told what to do on a lane, and its listeners live on the window's thread
         self._items = {each.id: each for each in items}
         self.recipe = recipe or BatchRecipe(gate=0.8)
         self.folder, self.id, self.title, self.output = folder, folder.name, "Shoes", Path("/photos/cutouts")
@@ -73,7 +84,7 @@ class FakeQueue:
 
     def tell(self, event: Any) -> None:
         for listener in list(self._listeners):
-            listener(event)
+            self._post(partial(listener, event))
 
     def put(self, *items: Item) -> None:
         """These are so now."""
@@ -118,8 +129,8 @@ class FakeQueue:
         self._decisions[decision] += 1
         self.put(replace(self._items[id], state=state, decision=decision))
 
-    def hold(self, held: bool) -> None:
-        self.calls.append(("hold", held))
+    def pause_workers(self, paused: bool) -> None:
+        self.calls.append(("pause_workers", paused))
 
     def close(self) -> None:
         self.calls.append(("close",))
@@ -135,19 +146,19 @@ class FakePool:
 
     def __init__(self, events: Any, recipe: BatchRecipe, brake: "Brake") -> None:
         self._events, self._brake = events, brake
-        self._jobs: list[Job] = []
+        self._jobs: list[PhotoJob] = []
         self._condition = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="fake-pool", daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job, alone: bool = False) -> None:
+    def submit(self, job: PhotoJob, alone: bool = False) -> None:
         with self._condition:
             self._jobs.append(job)
             self._condition.notify()
 
-    def hold(self, held: bool) -> None:
-        self._brake.holds.append(held)
+    def pause(self, paused: bool) -> None:
+        self._brake.pauses.append(paused)
 
     def cancel(self, ids: Sequence[int], begun: bool = True) -> None:
         """What is in hand takes no time."""
@@ -169,13 +180,13 @@ class FakePool:
                     return
                 job = self._jobs.pop(0)
             self._brake.count(job.source.name)
-            self._events.progressed(job.id, "network", 0.5)
+            self._events.progressed(job.id, Stage.NETWORK, 0.5)
             if "bad" in job.source.name:
-                self._events.failed(job.id, f"{job.source.name} could not be read: it is not a picture. Copy it again.")
+                self._events.failed(job.id, f"{job.source.name} could not be read: it is not a picture. Copy it again.", None)
             else:
                 self._events.written(job.id, self._write(job))
 
-    def _write(self, job: Job) -> Outcome:
+    def _write(self, job: PhotoJob) -> Outcome:
         with Image.open(job.source) as photo:
             pixels = np.asarray(photo.convert("RGBA")).copy()
         height, width = pixels.shape[:2]
@@ -188,18 +199,32 @@ class FakePool:
         Image.fromarray(pixels[..., :3]).resize((64, 64)).save(thumb)
         doubt = "doubt" in job.source.name
         reasons = ("Its edge is unsure in a wide band.",) if doubt else ()
-        timings = {"load": 0.01, "network": 0.02, "save": 0.01}
-        return Outcome(tuple(written), width, height, timings, 0.62 if doubt else 0.97, reasons, (), "cpu", "fp32", "fake", "", "", thumb)
+        timings = {Stage.LOAD: 0.01, Stage.NETWORK: 0.02, Stage.SAVE: 0.01}
+        return Outcome(
+            written=tuple(written),
+            width=width,
+            height=height,
+            timings=timings,
+            confidence=0.62 if doubt else 0.97,
+            reasons=reasons,
+            notes=(),
+            device="cpu",
+            precision="fp32",
+            model="fake",
+            model_sha256="",
+            source_sha256="",
+            thumbnail=thumb,
+        )
 
 
 class Brake:
-    """How many photos the pools of a test may do. `done` says which, `holds` when they were held."""
+    """How many photos the pools of a test may do. `done` says which, `pauses` when they were paused."""
 
     def __init__(self, until: int | None = None) -> None:
         self._until = until
         self._lock = threading.Lock()
         self.done: list[str] = []
-        self.holds: list[bool] = []
+        self.pauses: list[bool] = []
 
     def free(self) -> bool:
         with self._lock:

@@ -11,7 +11,7 @@ from pytestqt.qtbot import QtBot
 from bgdesk.app.system.paths import resource
 from bgdesk.core.geometry import Size
 from bgdesk.ui.canvas.render import View
-from bgdesk.ui.editor.actions import ACTIONS, Spec, label, tool_tip
+from bgdesk.ui.editor.actions import ACTIONS, ActionSpec, label, tool_tip
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.icons import Icons, application_icon
 from bgdesk.ui.kit.theme import DARK
@@ -27,7 +27,7 @@ def test_ids_and_shortcuts_are_unique() -> None:
 
 
 @pytest.mark.parametrize("spec", ACTIONS, ids=lambda spec: spec.id)
-def test_each_action_is_named_worded_and_drawn(spec: Spec) -> None:
+def test_each_action_is_named_worded_and_drawn(spec: ActionSpec) -> None:
     assert re.fullmatch(r"(action|tool|view)(\.[a-z_]+)+", spec.id)
     assert label(spec)
     assert spec.text[0].isupper() or spec.text[0].isdigit()

@@ -1,6 +1,7 @@
 """From workers to the window's thread."""
 
 import threading
+from functools import partial
 
 from pytestqt.qtbot import QtBot
 
@@ -10,7 +11,15 @@ from bgdesk.ui.kit.bridge import Bridge
 def test_posts_run_in_order_on_the_windows_thread(qtbot: QtBot) -> None:
     bridge = Bridge()
     ran: list[tuple[int, str]] = []
-    thread = threading.Thread(target=lambda: [bridge.post(lambda n=n: ran.append((n, threading.current_thread().name))) for n in range(50)])
+
+    def note(number: int) -> None:
+        ran.append((number, threading.current_thread().name))
+
+    def post_all() -> None:
+        for number in range(50):
+            bridge.post(partial(note, number))
+
+    thread = threading.Thread(target=post_all)
     thread.start()
     thread.join()
     assert ran == []  # never inside the caller

@@ -1,28 +1,30 @@
 """The message bar: what is shown when, and what it is about."""
 
-from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from bgdesk.app.work.events import Message, Severity
 from bgdesk.ui.kit.message_bar import MessageBar
 
 
-def test_what_is_about_a_photo_is_shown_with_it_alone_until_a_hand_has_been_there(qtbot: QtBot) -> None:
-    window = QWidget()
-    qtbot.addWidget(window)
-    bar = MessageBar(window)
+def test_what_is_about_a_photo_is_shown_with_it_alone_until_it_is_edited(qtbot: QtBot) -> None:
+    bar = MessageBar()
+    qtbot.addWidget(bar)
     everywhere = Message(Severity.WARNING, "The disk is nearly full.")
     first, second = (Message(Severity.WARNING, f"{key}: large parts are half transparent.", about=key) for key in (1, 2))
+
+    def shown() -> Message | None:
+        return bar.message
+
     bar.show_photo(1)
     for message in (everywhere, first, second):
         bar.tell(message)
-    assert bar.message == first
+    assert shown() == first
     bar.show_photo(2)
-    assert bar.message == second
-    bar.heeded(2)
-    assert bar.message == everywhere
+    assert shown() == second
+    bar.photo_edited(2)
+    assert shown() == everywhere
     bar.dismiss()
-    assert bar.message is None
+    assert shown() is None
     assert bar.isHidden()
     bar.show_photo(1)
     assert bar.message == first

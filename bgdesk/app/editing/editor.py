@@ -1,91 +1,124 @@
-"""Painting on one document: strokes, their re-matting, undo, and the foreground that follows.
+"""Editing one photo's work: gestures, recipes, whole cut-outs, undo; and what has to be computed after them.
 
-Works the same whether its photo is shown or not: a job's answer belongs to its own document.
+Works the same whether its photo is shown or not: a job's answer belongs to its own work.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 
-import numpy as np
-
-from bgdesk.app.editing.document import Document
-from bgdesk.app.editing.foreground_job import Colours
+from bgdesk.app.editing.foreground_job import ForegroundJob
+from bgdesk.app.editing.gestures import BrushStroke, Gesture, Point
 from bgdesk.app.editing.history import History, Step, union
-from bgdesk.app.editing.requests import AlphaPatch, AlphaRequest, join
-from bgdesk.app.editing.strokes import Stroke
-from bgdesk.app.work.activity import Activity, Work
-from bgdesk.app.work.events import AlphaChanged, Event, ForegroundChanged, HistoryChanged, Message, Severity, TrimapChanged
+from bgdesk.app.editing.rematting import Listeners, Rematting
+from bgdesk.app.editing.requests import join
+from bgdesk.app.editing.work import Snapshot, Work
+from bgdesk.app.work.activity import Activity
+from bgdesk.app.work.events import (
+    AlphaChanged,
+    Event,
+    ForegroundChanged,
+    HistoryChanged,
+    LabelsChanged,
+    Message,
+    RecipeChanged,
+    Severity,
+)
 from bgdesk.app.work.jobs import Lane, Priority
-from bgdesk.app.work.ports import EngineLike
 from bgdesk.core.brush import paint, stretch_rect
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineProtocol, Reach
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.recipe import Recipe
 from bgdesk.core.tasks import Progress
 from bgdesk.core.trimap import Label
 
 
 class _Painting:
-    """The stroke under way. Its step is pushed when it ends: what else arrives meanwhile belongs to the step before."""
+    """The stroke under way. Its step is pushed when the stroke ends: what else arrives meanwhile belongs to the step before."""
 
-    def __init__(self, label: Label, radius: float, point: tuple[float, float]) -> None:
+    def __init__(self, label: Label, radius: float, point: Point) -> None:
         self.label, self.radius, self.points = label, radius, [point]
-        self.step = Step()
+        self.step = Step(name="")
         self.dirty = Rect(0, 0, 0, 0)
 
-
-@dataclass(frozen=True, eq=False)
-class _Solving:
-    """The re-matting under way. begun: perf_counter seconds. since: the number of the newest step that it knows of."""
-
-    work: Work
-    request: AlphaRequest
-    begun: float
-    since: int
+    @property
+    def gesture(self) -> BrushStroke:
+        return BrushStroke(self.label, self.radius, tuple(self.points))
 
 
 class Editor:
-    """One document being edited. Owner's thread only.
-
-    emit: takes the events of this document; whoever made the editor drops them while another photo is shown.
-    changed: called when can_undo, `edited` or the memory in use may have changed.
-    """
+    """One photo being edited. Owner's thread only."""
 
     def __init__(
         self,
-        document: Document,
-        engine: EngineLike,
+        work: Work,
+        engine: EngineProtocol,
         activity: Activity,
         emit: Callable[[Event], None],
         changed: Callable[[], None],
+        tell: Callable[[tuple[str, ...]], None],
         undo_bytes: int,
+        history: History | None = None,
     ) -> None:
-        self.document = document
-        self.history = History(document, undo_bytes)
+        """
+        Parameters
+        ----------
+        emit
+            Takes the events of this photo; whoever made the editor drops them while another photo is shown.
+        changed
+            Called when what can be undone, `edited` or the memory in use may have changed.
+        tell
+            Takes the notes of an engine's answer: what a person must see about this photo.
+        undo_bytes
+            Most memory for undo steps.
+        history
+            The steps that led to `work`, of a photo that was edited before.
+        """
+        self.work = work
+        self.history = History(work, undo_bytes) if history is None else history
+        self.history.move_to(work)
+        self.history.limit = undo_bytes
         self.awaiting = False  # the network's first answer is on its way: strokes wait for it
         self.by_hand = False  # the cut-out was begun without a network
-        self.reach = "smart"  # how far strokes reach: see EngineLike.rematte
-        self.restored = False  # it was edited before it was parked: `history` does not know its strokes
-        self._engine = engine
         self._activity = activity
         self._emit = emit
         self._changed = changed
+        self._tell = tell
         self._painting: _Painting | None = None
         self._deferred: Callable[[], None] | None = None  # a whole cut-out that came while a stroke was under way
-        self._solving: _Solving | None = None
-        self._held = False  # the person cancelled a re-matting: wait for the next stroke
-        self._colours = Colours(document, engine, activity, emit, changed)
-        self._closed = False
+        self._foreground = ForegroundJob(work, engine, activity, emit, changed, tell)
+        listeners = Listeners(
+            emit=emit,
+            tell=tell,
+            pack=self._pack,
+            changed=changed,
+            painting=lambda: None if self._painting is None else self._painting.step,
+            caught_up=self._foreground.pump,
+        )
+        self._rematting = Rematting(work, self.history, engine, activity, listeners)
 
     # -- state ---------------------------------------------------------------------------------------------------
 
     @property
+    def reach(self) -> Reach:
+        """How far strokes reach."""
+        return self._rematting.reach
+
+    @reach.setter
+    def reach(self, reach: Reach) -> None:
+        self._rematting.reach = reach
+
+    @property
     def edited(self) -> bool:
-        return self.restored or self.history.trimmed or any(step.stroke is not None for step in self.history.done)
+        """A person changed something that is not undone."""
+        return self.work.edit_id != 0
+
+    @property
+    def painted(self) -> bool:
+        """A hand has been at the labels."""
+        return self.history.trimmed or bool(self.history.gestures())
 
     @property
     def painting(self) -> bool:
@@ -94,56 +127,48 @@ class Editor:
     @property
     def idle(self) -> bool:
         """No stroke is under way and no answer is awaited."""
-        return not (self._painting or self._solving or self._colours.busy or self.awaiting or self._deferred)
+        return not (self._painting or self._rematting.busy or self._foreground.busy or self.awaiting or self._deferred)
 
     @property
     def nbytes(self) -> int:
-        return self.document.nbytes + self.history.nbytes
+        return self.work.nbytes + self.history.nbytes
 
     @property
     def pending_rects(self) -> tuple[Rect, ...]:
-        """Where alpha has not caught up with the trimap, the stroke under way included."""
+        """Where alpha has not caught up with the labels, the stroke under way included."""
         if self._painting is None or self._painting.dirty.empty:
-            return self.document.debt
-        return (*self.document.debt, self._painting.dirty)
+            return self.work.debt
+        return (*self.work.debt, self._painting.dirty)
+
+    def freeze(self) -> Snapshot:
+        """The work as it is now, to be read on any thread: see Work.freeze."""
+        return self.work.freeze(self.reach, self.history.standing)
 
     # -- a whole cut-out -----------------------------------------------------------------------------------------
 
     def adopt(self, cutout: Cutout) -> None:
-        """The network's first answer. What has been painted before it came is painted again over it, stroke by stroke."""
-        self._when_not_painting(partial(self._start, partial(self.document.adopt, cutout), by_hand=False, first=True))
+        """The network's first answer. What was done before it came is done again over it, step by step."""
+        self._when_not_painting(partial(self._start, partial(self.work.adopt, cutout), by_hand=False, first=True))
 
     def start_by_hand(self, label: Label = Label.BACKGROUND) -> None:
-        """There will be no network's answer: begin with everything `label`, and the strokes painted so far over it."""
-        self._when_not_painting(partial(self._start, partial(self.document.start_by_hand, label), by_hand=True, first=False))
+        """There will be no network's answer: begin with everything `label`, and do again over it what was done so far."""
+        self._when_not_painting(partial(self._start, partial(self.work.start_by_hand, label), by_hand=True, first=False))
 
     def replace(self, cutout: Cutout, since: int) -> None:
-        """Another answer of the network, as one undo step; strokes numbered above `since` are painted again over it."""
+        """Another answer of the network, as one undo step; gestures numbered above `since` are painted again over it."""
         self._when_not_painting(partial(self._replace, cutout, since))
-
-    def recolour(self, recipe: MatteRecipe) -> None:
-        """Make the foreground as `recipe` says from now on; the one there is shown until the new one has been worked out.
-
-        What it says about alpha holds from the next time the network is asked.
-        """
-        changed = recipe.colours != self.document.recipe.colours
-        self.document.recipe = recipe
-        if changed:
-            self._colours.drop()
-            self.document.stale = (self.document.rect,) if self.document.has_alpha else ()
-            self._pump()
 
     def give_up_waiting(self) -> None:
         """The network's answer will not come. Strokes that wait for it go on by hand; without any the photo stays as it is."""
         self.awaiting = False
-        if not self.document.has_alpha and self._painting is None:
-            strokes = self.history.strokes()
-            if strokes:
-                self.start_by_hand(_ground(strokes[0]))
+        if not self.work.has_alpha and self._painting is None:
+            gestures = self.history.gestures()
+            if gestures:
+                self.start_by_hand(_ground(gestures[0]))
 
     def resume(self) -> None:
-        """Start what the document owes, after its state has been put in place from outside."""
-        self._pump()
+        """Start what the work owes, after its state has been put in place from outside."""
+        self._rematting.pump()
 
     def _when_not_painting(self, change: Callable[[], None]) -> None:
         if self._painting is None:
@@ -152,77 +177,107 @@ class Editor:
             self._deferred = change
 
     def _start(self, begin: Callable[[], None], by_hand: bool, first: bool) -> None:
-        strokes = self.history.strokes()
-        self._drop_solving()
-        self._colours.drop()
+        steps = list(self.history.done)
+        self._rematting.drop()
+        self._foreground.drop()
         begin()
         self.awaiting, self.by_hand = False, by_hand
         self.history.clear()
-        self._announce_whole(strokes, first)
+        self._announce_whole(steps, first)
 
     def _replace(self, cutout: Cutout, since: int) -> None:
-        strokes = self.history.strokes(since)
-        self._drop_solving()
-        self._colours.drop()
-        step = self.history.whole()
+        steps = [step for step in self.history.done if step.gesture is not None and step.number > since]
+        self._rematting.drop()
+        self._foreground.drop()
+        step = self.history.whole("cut out again")
         self.history.push(step)
-        self.document.adopt(cutout)
+        self.work.adopt(cutout)
         self._pack(step)
         self.awaiting = self.by_hand = False
-        self._announce_whole(strokes, first=False)
+        self._announce_whole(steps, first=False)
 
-    def _announce_whole(self, strokes: list[Stroke], first: bool) -> None:
-        for stroke in strokes:
-            self._paint_again(stroke)
-        rect = self.document.rect
-        self._emit(TrimapChanged(rect))
+    def _announce_whole(self, steps: Sequence[Step], first: bool) -> None:
+        for step in steps:
+            if step.gesture is not None:
+                self._paint_again(step.gesture)
+            elif step.recipe is not None:  # its pixels went with the old cut-out; the choice stays undoable
+                self.history.push(Step(name=step.name, recipe=step.recipe))
+        rect = self.work.rect
+        self._emit(LabelsChanged(rect))
         self._emit(AlphaChanged(rect, first))
-        if self.document.foreground is not None:
+        if self.work.foreground is not None:
             self._emit(ForegroundChanged(rect))
         self._history_changed()
-        self._held = False
-        self._pump()
+        self._rematting.unlock()
+        self._rematting.pump()
 
-    def _paint_again(self, stroke: Stroke) -> None:
-        painting = self._painting = _Painting(stroke.label, stroke.radius, stroke.points[0])
-        for start, end in zip((stroke.points[0], *stroke.points), stroke.points, strict=False):
-            self._stretch(painting, start, end)
-        self._finish(painting)
+    def _paint_again(self, gesture: Gesture) -> None:
+        step = Step(name=gesture.name)
+        self.work.own("labels")
+        for rect in gesture.parts(self.work.size):
+            self.history.touch(step, rect)
+        rect = gesture.paint(self.work.labels)
+        self.work.revision += 1
+        self._finish(gesture, step, rect)
+
+    # -- the recipe ----------------------------------------------------------------------------------------------
+
+    def change_recipe(self, recipe: Recipe, name: str, drag: object = None) -> None:
+        """Use other choices for this photo, as one undo step called `name`; changes with the same `drag` are one step.
+
+        The foreground that is there is shown until the new one has been worked out. What the recipe says about the
+        network holds from the next time the network is asked.
+        """
+        before = self.work.recipe
+        if recipe == before:
+            return
+        self.stroke_end()
+        self.history.change_recipe(recipe, name, drag)
+        self._recipe_changed(before)
+        self._history_changed()
+        self._rematting.pump()
+
+    def _recipe_changed(self, before: Recipe) -> None:
+        if self.work.recipe.matte.colours != before.matte.colours:
+            self._foreground.drop()
+            self.work.stale = (self.work.rect,) if self.work.has_alpha else ()
+        self._emit(RecipeChanged())
 
     # -- strokes -------------------------------------------------------------------------------------------------
 
-    def stroke_begin(self, label: Label, radius: float, point: tuple[float, float]) -> None:
+    def stroke_begin(self, label: Label, radius: float, point: Point) -> None:
         """Press: paints the first dab."""
         if self._painting is not None:
             self.stroke_end()
         self._activity.preempt()
         self._painting = _Painting(label, radius, point)
-        self._emit_trimap(self._stretch(self._painting, point, point))
+        self._emit_labels(self._stretch(self._painting, point, point))
 
-    def stroke_extend(self, point: tuple[float, float]) -> None:
+    def stroke_extend(self, point: Point) -> None:
         """Drag: paints the stretch from the last point."""
         if self._painting is not None:
             last = self._painting.points[-1]
             self._painting.points.append(point)
-            self._emit_trimap(self._stretch(self._painting, last, point))
+            self._emit_labels(self._stretch(self._painting, last, point))
 
     def stroke_end(self) -> None:
         """Release: the stroke becomes a step, its rectangle owes alpha."""
-        painting = self._painting
+        painting, self._painting = self._painting, None
         if painting is None:
             return
-        self._finish(painting)
+        if not painting.dirty.empty:
+            self._finish(painting.gesture, painting.step, painting.dirty)
         if self._deferred is not None:
             self._run_deferred()
             return
         if painting.dirty.empty:  # beside the photo
             return
-        if not self.document.has_alpha and not self.awaiting:
-            self.start_by_hand(_ground(self.history.strokes()[0]))
+        if not self.work.has_alpha and not self.awaiting:
+            self.start_by_hand(_ground(self.history.gestures()[0]))
             return
         self._history_changed()
-        self._held = False
-        self._pump()
+        self._rematting.unlock()
+        self._rematting.pump()
 
     def stroke_cancel(self) -> None:
         """Back to before the press."""
@@ -231,41 +286,39 @@ class Editor:
             return
         rect = self.history.restore(painting.step)
         if not rect.empty:
-            self.document.revision += 1
-            self._emit(TrimapChanged(rect))
+            self.work.revision += 1
+            self._emit(LabelsChanged(rect))
         self._run_deferred()
         if not self.awaiting:
             self.give_up_waiting()
-        self._pump()
+        self._rematting.pump()
 
     def _run_deferred(self) -> None:
         deferred, self._deferred = self._deferred, None
         if deferred is not None:
             deferred()
 
-    def _stretch(self, painting: _Painting, start: tuple[float, float], end: tuple[float, float]) -> Rect:
-        document = self.document
-        document.own("trimap")
-        self.history.touch(painting.step, stretch_rect(start, end, max(0.5, painting.radius), document.size))
-        rect = paint(document.trimap, start, end, painting.radius, painting.label)
-        document.revision += 1
+    def _stretch(self, painting: _Painting, start: Point, end: Point) -> Rect:
+        work = self.work
+        work.own("labels")
+        self.history.touch(painting.step, stretch_rect(start, end, max(0.5, painting.radius), work.size))
+        rect = paint(work.labels, start, end, painting.radius, painting.label)
+        work.revision += 1
         painting.dirty = painting.dirty.union(rect)
         return rect
 
-    def _finish(self, painting: _Painting) -> None:
-        self._painting = None
-        if painting.dirty.empty:
-            return
-        painting.step.stroke = Stroke(painting.label, painting.radius, tuple(painting.points))
-        self.history.push(painting.step)
-        self._pack(painting.step)
-        if painting.label == Label.UNKNOWN:
-            self.document.asked = (*self.document.asked, painting.dirty)
-        self._owe(painting.dirty)
+    def _finish(self, gesture: Gesture, step: Step, rect: Rect) -> None:
+        """The labels hold the whole gesture: make its step the last one."""
+        step.gesture, step.name = gesture, gesture.name
+        self.history.push(step)
+        self._pack(step)
+        if gesture.label == Label.UNKNOWN:
+            self.work.asked = (*self.work.asked, rect)
+        self._rematting.owe(rect)
 
-    def _emit_trimap(self, rect: Rect) -> None:
+    def _emit_labels(self, rect: Rect) -> None:
         if not rect.empty:
-            self._emit(TrimapChanged(rect))
+            self._emit(LabelsChanged(rect))
 
     def _history_changed(self) -> None:
         self._emit(HistoryChanged())
@@ -293,138 +346,44 @@ class Editor:
 
     def undo(self) -> None:
         """See Session.undo."""
-        if self.history.done:
-            self._go(self.history.undo)
+        self._go(self.history.undo)
 
     def redo(self) -> None:
         """See Session.redo."""
-        if self.history.undone:
-            self._go(self.history.redo)
+        self._go(self.history.redo)
 
     def _go(self, move: Callable[[], Step | None]) -> None:
         if self._painting is not None:
             return
-        self._drop_solving()  # what it computes belongs to a state that is about to go
-        step = move()
-        if step is None:
-            return
-        self._pack(step)
-        if step.trimap:
-            self._emit(TrimapChanged(union(step.trimap)))
-        if step.alpha:
-            rect = union(step.alpha)
-            self.document.stale = join(self.document.stale, rect)
-            self._emit(AlphaChanged(rect))
-        self._history_changed()
-        self._held = False
-        self._pump()
-
-    # -- re-matting ----------------------------------------------------------------------------------------------
-
-    def _owe(self, rect: Rect) -> None:
-        """Add to the debt. A re-matting that has not begun, or that runs in the same place, joins in; any other goes on."""
-        if self._solving is not None:
-            work, request = self._solving.work, self._solving.request
-            if request.roi.overlaps(rect) or not work.started:
-                self._drop_solving()
-        document = self.document
-        if self._solving is None:
-            document.debt = join(document.debt, rect)
-        else:
-            running = self._solving.request.roi
-            document.debt = (running, *join(tuple(other for other in document.debt if other != running), rect))
-
-    def _drop_solving(self) -> None:
-        """Cancel the re-matting under way; its rectangle is in the debt still."""
-        if self._solving is not None:
-            self._solving.work.cancel()
-            self._solving = None
-
-    def _pump(self) -> None:
-        """Start what is owed: alpha first, then colours."""
-        document = self.document
-        if self._closed or self._solving is not None or not document.has_alpha:
-            return
-        if document.debt and not self._held:
-            roi = document.debt[0]
-            request = AlphaRequest.of(
-                document.source,
-                document.trimap,
-                document.alpha,
-                roi,
-                self._engine.REACH,
-                lineage=document.lineage,
-                reach=self.reach,
-                strokes=self.history.standing,
-                asked=document.asked,
-            )
-            # Bound to this request: an answer is known by what it answers.
-            work = self._activity.submit(
-                Lane.COMPUTE,
-                partial(request.compute, self._engine),
-                doing="working out the edge",
-                stage="alpha",
-                on_done=partial(self._solved, request),
-                on_error=lambda _: self._failed(request),
-                on_cancelled=lambda by_person: self._stopped(request, by_person),
-            )
-            self._solving = _Solving(work, request, time.perf_counter(), self.history.count)
-        else:
-            self._colours.pump()
-
-    def _solved(self, request: AlphaRequest, answer: AlphaPatch) -> None:
-        solving = self._solving
-        # The one place where stale answers are dropped: another request took over, or the state has jumped since.
-        if solving is None or solving.request is not request or request.lineage != self.document.lineage:
-            return
-        self._solving = None
-        rect, document = answer.rect, self.document
-        flown = answer.trimap != request.trimap[rect.shift(-request.window.left, -request.window.top).slices]
-        if flown.any():
-            if self._painting is not None and self._painting.step.overlaps(rect):
-                return  # the stroke under way remembers these labels as they were: both are worked out when it ends
-            if any(stroke.rect.overlaps(rect) for stroke in self.history.strokes(solving.since)):
-                self._pump()  # a hand has been there since: anew, with what it painted
-                return
-        step = self.history.touch_alpha(rect)
-        document.patch_alpha(rect, answer.alpha)
-        if flown.any():
-            if step is not None:
-                self.history.touch(step, rect)
-            document.patch_trimap(rect, np.where(flown, answer.trimap, document.trimap[rect.slices]))
-            self._emit(TrimapChanged(rect))
-        document.debt = tuple(other for other in document.debt if not request.roi.contains(other))
-        document.asked = tuple(other for other in document.asked if not request.roi.contains(other))
-        document.stale = join(document.stale, rect)
-        document.timings["rematte"] = time.perf_counter() - solving.begun
+        self._rematting.drop()  # what it computes belongs to a state that is about to go
+        recipe = self.work.recipe
+        try:
+            step = move()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            text = f"This step could not be read back from the disk: {reason}. The photo stays as it is; export it before you go on."
+            self._emit(Message(Severity.ERROR, text))
+            step = None
         if step is not None:
             self._pack(step)
-        self._emit(AlphaChanged(rect))
-        self._changed()
-        self._pump()
-
-    def _stopped(self, request: AlphaRequest, by_person: bool) -> None:
-        if by_person and self._hold(request):
-            self._emit(Message(Severity.INFO, "Cancelled. The paint stays; its edge is worked out with the next stroke."))
-
-    def _failed(self, request: AlphaRequest) -> None:
-        self._hold(request)
-
-    def _hold(self, request: AlphaRequest) -> bool:
-        if self._solving is None or self._solving.request is not request:
-            return False
-        self._solving = None
-        self._held = True
-        self._pump()
-        return True
+            if step.labels:
+                self._emit(LabelsChanged(union(step.labels)))
+            if step.solved:
+                rect = union(step.solved)
+                self.work.stale = join(self.work.stale, rect)
+                self._emit(AlphaChanged(rect))
+            if self.work.recipe != recipe:
+                self._recipe_changed(recipe)
+            self._history_changed()
+            self._rematting.unlock()
+        self._rematting.pump()
 
     def close(self) -> None:
-        """The document is let go of: cancel what runs for it."""
-        self._closed = True
-        self._drop_solving()
-        self._colours.close()
+        """The work is let go of: cancel what runs for it."""
+        self._rematting.close()
+        self._foreground.close()
 
 
-def _ground(stroke: Stroke) -> Label:
+def _ground(gesture: Gesture) -> Label:
     """What a cut-out by hand begins with: who paints background first wants to take away, anybody else to put in."""
-    return Label.FOREGROUND if stroke.label == Label.BACKGROUND else Label.BACKGROUND
+    return Label.FOREGROUND if gesture.label == Label.BACKGROUND else Label.BACKGROUND

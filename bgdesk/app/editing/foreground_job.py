@@ -5,27 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from bgdesk.app.editing.document import Document
-from bgdesk.app.editing.requests import ColourRequest, join
-from bgdesk.app.work.activity import Activity, Work
+from bgdesk.app.editing.requests import ForegroundRequest, join
+from bgdesk.app.editing.work import Work
+from bgdesk.app.work.activity import ActiveJob, Activity
 from bgdesk.app.work.events import Event, ForegroundChanged
 from bgdesk.app.work.jobs import Lane, Priority
-from bgdesk.app.work.ports import EngineLike
-from bgdesk.core.arrays import Pixels
+from bgdesk.core.engine import EngineProtocol
+from bgdesk.core.results import Coloured
 
 
-class Colours:
-    """Works off `document.stale`. Arguments as Editor's."""
+class ForegroundJob:
+    """Works off `Work.stale`. tell: hears the notes of an answer. The other arguments are Editor's."""
 
     def __init__(
-        self, document: Document, engine: EngineLike, activity: Activity, emit: Callable[[Event], None], changed: Callable[[], None]
+        self,
+        work: Work,
+        engine: EngineProtocol,
+        activity: Activity,
+        emit: Callable[[Event], None],
+        changed: Callable[[], None],
+        tell: Callable[[tuple[str, ...]], None],
     ) -> None:
-        self._document = document
+        self._work = work
         self._engine = engine
         self._activity = activity
         self._emit = emit
         self._changed = changed
-        self._running: tuple[Work, ColourRequest] | None = None
+        self._tell = tell
+        self._told: tuple[str, ...] = ()
+        self._running: tuple[ActiveJob, ForegroundRequest] | None = None
         self._closed = False
 
     @property
@@ -34,15 +42,16 @@ class Colours:
 
     def pump(self) -> None:
         """Start what is stale, one rectangle at a time; where there are no colours at all yet, or spill is to go, the whole photo."""
-        document = self._document
-        if self._closed or self._running is not None or not document.stale:
+        work = self._work
+        if self._closed or self._running is not None or not work.stale:
             return
-        whole = document.foreground is None or document.recipe.spill is not None
-        rect = document.rect if whole else document.stale[0]
-        document.stale = () if whole else document.stale[1:]
-        document.colouring = rect
-        request = ColourRequest.of(document.source, document.alpha, rect, document.recipe)
-        work = self._activity.submit(
+        matte = work.recipe.matte
+        whole = work.foreground is None or matte.spill is not None
+        rect = work.rect if whole else work.stale[0]
+        work.stale = () if whole else work.stale[1:]
+        work.colouring = rect
+        request = ForegroundRequest.of(work.source, work.solved, rect, matte)
+        job = self._activity.submit(
             Lane.COMPUTE,
             partial(request.compute, self._engine),
             doing="working out the colours",
@@ -54,32 +63,36 @@ class Colours:
             visible=False,
             preemptible=True,
         )
-        self._running = (work, request)
+        self._running = (job, request)
 
-    def _done(self, request: ColourRequest, colours: Pixels) -> None:
+    def _done(self, request: ForegroundRequest, answer: Coloured) -> None:
         # Alpha may have changed there meanwhile: then the rectangle is stale again, and these colours serve until then.
         if self._running is not None and self._running[1] is request:
-            self._running = self._document.colouring = None
-            self._document.patch_foreground(request.rect, colours)
+            self._running = self._work.colouring = None
+            self._work.patch_foreground(request.rect, answer.foreground)
             self._emit(ForegroundChanged(request.rect))
+            if answer.notes != self._told:  # after every stroke the same would be said again
+                self._told = answer.notes
+                self._tell(answer.notes)
             self._changed()
             self.pump()
 
-    def _not_done(self, request: ColourRequest, again: bool) -> None:
+    def _not_done(self, request: ForegroundRequest, again: bool) -> None:
         """Colours that failed stay as they are until something changes; an export tries anew."""
         if self._running is not None and self._running[1] is request:
-            self._running = self._document.colouring = None
-            self._document.stale = join(self._document.stale, request.rect)
+            self._running = self._work.colouring = None
+            self._work.stale = join(self._work.stale, request.rect)
             if again:
                 self.pump()
 
     def drop(self) -> None:
-        """Cancel for good: another cut-out brings its own colours."""
+        """Cancel for good: another cut-out, or another recipe, brings its own colours."""
+        self._told = ()
         if self._running is not None:
             self._running[0].cancel()
-            self._running = self._document.colouring = None
+            self._running = self._work.colouring = None
 
     def close(self) -> None:
-        """The document is let go of."""
+        """The work is let go of."""
         self._closed = True
         self.drop()

@@ -1,107 +1,59 @@
-"""Undo and redo as tiles of trimap and alpha.
+"""Undo and redo: tiles of labels and solved alpha, and recipes.
 
-A step that is done holds what its tiles were *before* it; undoing swaps them with what is there, so that it then holds
-what they were *after* it. One copy is enough for both ways.
+A step that is done holds what was there *before* it; undoing swaps that with what is there, so that the step then holds
+what was there *after* it. One copy is enough for both ways.
 
-Alpha arrives late: a stroke's re-matting may come when other strokes have been painted since. The rule that keeps undo
-exact is a stack's: whatever changes, changes in the step that is on top at that time. A step also holds the debt (the
-rectangles whose alpha had not caught up) of its other side; whoever undoes it has that debt computed again. So undoing
-stroke 2 leaves exactly what was there when stroke 1 was done, and then brings stroke 1's own re-matting if it is owed.
+Alpha arrives late: a stroke's re-matting may come when other steps have been made since. The rule that keeps undo exact
+is a stack's: whatever changes, changes in the step that is on top at that time, whatever kind of step that is. A step
+also holds the debt (the rectangles whose alpha had not caught up) of its other side; whoever undoes the step has that
+debt computed again. So undoing stroke 2 leaves exactly what was there when stroke 1 was done, and then brings stroke 1's
+own re-matting if it is owed.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import takewhile
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bgdesk.app.editing.document import Document
-from bgdesk.app.editing.strokes import Stroke
-from bgdesk.core.geometry import Rect, Size
-
-#: side of a tile in pixels: small enough that a dab costs little, large enough that zlib has something to work on.
-TILE = 128
+from bgdesk.app.editing.gestures import Gesture
+from bgdesk.app.editing.tiles import TILE, Saved, tiles_over
+from bgdesk.app.editing.work import Work
+from bgdesk.core.geometry import Rect
+from bgdesk.core.recipe import Recipe
 
 
-class Saved:
-    """One tile's pixels. `pack` may run on another thread: it swaps one attribute, and both forms load alike."""
-
-    __slots__ = ("_data", "_dtype", "_shape")
-
-    def __init__(self, array: NDArray[Any]) -> None:
-        """Keeps `array` itself: give it a copy, or an array that nobody changes any more."""
-        self._data: NDArray[Any] | bytes = array
-        self._dtype = array.dtype
-        self._shape = array.shape
-
-    @property
-    def packed(self) -> bool:
-        return isinstance(self._data, bytes) or self._data.ndim == 0
-
-    @property
-    def nbytes(self) -> int:
-        data = self._data
-        return len(data) if isinstance(data, bytes) else data.nbytes
-
-    def pack(self) -> None:
-        """Compress: one value if all pixels are alike, else zlib over the bytes sorted by significance."""
-        data = self._data
-        if isinstance(data, bytes) or data.ndim == 0:
-            return
-        bits = data.view(f"u{self._dtype.itemsize}")  # compared as bits: -0 and 0 are equal, but not the same
-        if (bits == bits.flat[0]).all():
-            self._data = np.array(data.flat[0], self._dtype)
-            return
-        # Neighbouring floats share their high bytes: side by side they compress about twice as well.
-        planes = np.ascontiguousarray(data).view(np.uint8).reshape(-1, self._dtype.itemsize).T
-        self._data = zlib.compress(planes.tobytes(), 1)
-
-    def load(self) -> NDArray[Any]:
-        """The pixels as they were, bit for bit; not to be written to."""
-        data = self._data
-        if isinstance(data, bytes):
-            planes = np.frombuffer(zlib.decompress(data), np.uint8).reshape(self._dtype.itemsize, -1)
-            return np.ascontiguousarray(planes.T).view(self._dtype).reshape(self._shape)
-        return np.broadcast_to(data, self._shape) if data.ndim == 0 else data
-
-
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Step:
-    """One thing to undo: tiles by their rectangle, the debt (see Snapshot) of the step's other side, and the stroke if it is one."""
+    """One thing to undo. What it holds is the state on its other side."""
 
-    stroke: Stroke | None = None
-    number: int = 0
-    trimap: dict[Rect, Saved] = field(default_factory=dict)
-    alpha: dict[Rect, Saved] = field(default_factory=dict)
-    debt: tuple[Rect, ...] = ()
-    asked: tuple[Rect, ...] = ()
+    name: str  #: words for Edit › Undo and the list of steps, in lower case: "paint foreground"
+    number: int = 0  #: names the state that this step made; grows with every step
+    gesture: Gesture | None = None  #: what the hand did
+    recipe: Recipe | None = None  #: of a change of recipe: the other side's
+    whole: bool = False  #: a new cut-out: the labels were made anew, and gestures before it are not in them
+    labels: dict[Rect, Saved] = field(default_factory=dict)
+    solved: dict[Rect, Saved] = field(default_factory=dict)
+    debt: tuple[Rect, ...] = ()  #: see Snapshot
+    asked: tuple[Rect, ...] = ()  #: see Snapshot
+    drag: object = None  #: of a change of recipe: what the changes of one drag of a slider have in common
 
     @property
     def saved(self) -> Iterator[Saved]:
-        yield from self.trimap.values()
-        yield from self.alpha.values()
+        yield from self.labels.values()
+        yield from self.solved.values()
 
     @property
     def nbytes(self) -> int:
         return sum(saved.nbytes for saved in self.saved)
 
+    @property
+    def spilled(self) -> int:
+        """Bytes on disk."""
+        return sum(saved.spilled for saved in self.saved)
+
     def overlaps(self, rect: Rect) -> bool:
         """Whether it holds labels of a pixel of `rect`."""
-        return any(tile.overlaps(rect) for tile in self.trimap)
-
-
-def tiles_over(rect: Rect, size: Size) -> Iterator[Rect]:
-    """The tiles of a photo of `size` that hold a pixel of `rect`."""
-    rect = rect.clip(size)
-    if rect.empty:
-        return
-    for tile in Rect(rect.left // TILE * TILE, rect.top // TILE * TILE, rect.right, rect.bottom).tiles(TILE):
-        yield Rect(tile.left, tile.top, tile.left + TILE, tile.top + TILE).clip(size)
+        return any(tile.overlaps(rect) for tile in self.labels)
 
 
 def union(rects: Iterable[Rect]) -> Rect:
@@ -113,107 +65,165 @@ def union(rects: Iterable[Rect]) -> Rect:
 
 
 class History:
-    """The steps of one document, oldest first.
+    """The steps of one photo's work, oldest first.
 
-    Whoever changes the document's trimap or alpha calls `touch` (while a stroke is under way) or `touch_alpha`
-    *before* the change.
+    Whoever changes the work's labels or solved alpha calls `touch` (while a gesture is under way) or `touch_solved`
+    *before* the change. `Work.edit_id` follows the newest step that is a person's.
     """
 
-    def __init__(self, document: Document, limit: int) -> None:
-        """limit: most bytes all steps together may take; the last step is kept whatever it takes."""
+    def __init__(self, work: Work, limit: int) -> None:
+        """limit: most bytes of memory that all steps together may take; the last step is kept whatever it takes."""
         self.limit = limit
         self.done: list[Step] = []
         self.undone: list[Step] = []
         self.trimmed = False  # steps have been dropped: `done` does not reach back to the beginning
-        self._document = document
+        self._work = work
         self._count = 0
+        self._base = 0  # the state before the oldest step
 
     @property
     def nbytes(self) -> int:
         return sum(step.nbytes for step in (*self.done, *self.undone))
 
+    @property
+    def spilled(self) -> int:
+        """Bytes of all steps on disk."""
+        return sum(step.spilled for step in (*self.done, *self.undone))
+
+    def move_to(self, work: Work) -> None:
+        """Go on with the same steps over `work`, which holds the same state as the work before."""
+        self._work = work
+
     # -- recording -----------------------------------------------------------------------------------------------
 
     def touch(self, step: Step, rect: Rect) -> None:
-        """The trimap is about to change inside `rect` as part of `step`, which need not be pushed yet."""
-        for tile in tiles_over(rect, self._document.size):
-            if tile not in step.trimap:
-                step.trimap[tile] = Saved(self._document.trimap[tile.slices].copy())
+        """The labels are about to change inside `rect` as part of `step`, which need not be pushed yet."""
+        for tile in tiles_over(rect, self._work.size):
+            if tile not in step.labels:
+                step.labels[tile] = Saved(self._work.labels[tile.slices].copy())
 
-    def touch_alpha(self, rect: Rect) -> Step | None:
+    def touch_solved(self, rect: Rect) -> Step | None:
         """Alpha is about to change inside `rect`: recorded in the last step, which comes back; None if there is none."""
         if not self.done:
             return None
         step = self.done[-1]
-        for tile in tiles_over(rect, self._document.size):
-            if tile not in step.alpha:
-                step.alpha[tile] = Saved(self._document.alpha[tile.slices].copy())
+        for tile in tiles_over(rect, self._work.size):
+            if tile not in step.solved:
+                step.solved[tile] = Saved(self._work.solved[tile.slices].copy())
         return step
 
     def push(self, step: Step) -> None:
-        """`step` has been done; what was undone cannot be redone any more. The document's debt must still be the one before it."""
-        self._count += 1
-        step.number = self._count
-        step.debt, step.asked = self._document.debt, self._document.asked
+        """`step` has been done; what was undone cannot be redone any more. The work's debt must still be the one before it."""
+        step.debt, step.asked = self._work.debt, self._work.asked
         self.done.append(step)
         self.undone.clear()
+        self._renumber(step)
 
-    def whole(self) -> Step:
-        """A step over every pixel, made just before trimap and alpha are *replaced*: it keeps the old arrays themselves."""
-        document, step = self._document, Step()
-        for tile in document.rect.tiles(TILE):
-            step.trimap[tile] = Saved(document.trimap[tile.slices])
-            step.alpha[tile] = Saved(document.alpha[tile.slices])
+    def whole(self, name: str) -> Step:
+        """A step over every pixel, made just before labels and alpha are *replaced*: it keeps the old arrays themselves."""
+        work, step = self._work, Step(name=name, whole=True)
+        for tile in work.rect.tiles(TILE):
+            step.labels[tile] = Saved(work.labels[tile.slices])
+            step.solved[tile] = Saved(work.solved[tile.slices])
         return step
+
+    def change_recipe(self, recipe: Recipe, name: str, drag: object = None) -> None:
+        """Give the work another recipe, as one step; changes with the same `drag` (not None) join in one step."""
+        work = self._work
+        last = self.done[-1] if self.done else None
+        if last is not None and last.recipe is not None and drag is not None and last.drag is drag and not self.undone:
+            work.recipe = recipe
+            if last.recipe == recipe and not last.labels and not last.solved:  # dragged back to where it began
+                self.done.pop()
+                self._follow()
+            else:
+                self._renumber(last)
+            return
+        step = Step(name=name, recipe=work.recipe, drag=drag)
+        work.recipe = recipe
+        self.push(step)
+
+    def _renumber(self, step: Step) -> None:
+        self._count += 1
+        step.number = self._count
+        self._follow()
+
+    def _follow(self) -> None:
+        # A new cut-out is the network's answer, and nothing of the person's.
+        self._work.edit_id = next((step.number for step in reversed(self.done) if not step.whole), self._base)
+
+    # -- reading -------------------------------------------------------------------------------------------------
 
     @property
     def count(self) -> int:
         """Grows with every step pushed; the number of the newest one."""
         return self._count
 
-    def strokes(self, since: int = 0) -> list[Stroke]:
-        """The strokes that are done, with a number greater than `since`, oldest first."""
-        return [step.stroke for step in self.done if step.stroke is not None and step.number > since]
+    @property
+    def undo_name(self) -> str | None:
+        """What `undo` would take back."""
+        return self.done[-1].name if self.done else None
 
     @property
-    def standing(self) -> list[Stroke]:
-        """The strokes that the present trimap was painted with since it was made anew, oldest first."""
-        found = list(takewhile(lambda stroke: stroke is not None, (step.stroke for step in reversed(self.done))))
-        return [stroke for stroke in reversed(found) if stroke is not None]
+    def redo_name(self) -> str | None:
+        """What `redo` would bring back."""
+        return self.undone[-1].name if self.undone else None
+
+    def gestures(self, since: int = 0) -> list[Gesture]:
+        """The gestures that are done, of steps with a number greater than `since`, oldest first."""
+        return [step.gesture for step in self.done if step.gesture is not None and step.number > since]
+
+    @property
+    def standing(self) -> list[Gesture]:
+        """The gestures that the present labels were painted with since they were made anew, oldest first."""
+        found: list[Gesture] = []
+        for step in reversed(self.done):
+            if step.whole:
+                break
+            if step.gesture is not None:
+                found.append(step.gesture)
+        return found[::-1]
 
     def restore(self, step: Step) -> Rect:
-        """Put back the trimap of a step that was never pushed; the rectangle that changed."""
-        self._document.own("trimap")
-        for tile, saved in step.trimap.items():
-            self._document.trimap[tile.slices] = saved.load()
-        return union(step.trimap)
+        """Put back the labels of a step that was never pushed; the rectangle that changed."""
+        self._work.own("labels")
+        for tile, saved in step.labels.items():
+            self._work.labels[tile.slices] = saved.load()
+        return union(step.labels)
 
     # -- going back and forth ------------------------------------------------------------------------------------
 
     def undo(self) -> Step | None:
-        """Swap the last step out; it comes back, None if there is none."""
+        """Swap the last step out; it comes back, None if there is none. Raises OSError where a tile cannot be read back."""
         return self._move(self.done, self.undone)
 
     def redo(self) -> Step | None:
-        """Swap the step undone last in again."""
+        """Swap the step undone last in again. Raises OSError where a tile cannot be read back."""
         return self._move(self.undone, self.done)
 
     def _move(self, source: list[Step], target: list[Step]) -> Step | None:
         if not source:
             return None
-        document, step = self._document, source.pop()
-        for name, tiles in (("trimap", step.trimap), ("alpha", step.alpha)):
+        work, step = self._work, source[-1]
+        # All tiles first: a disk that fails must leave everything as it is.
+        pixels = {name: {tile: saved.load() for tile, saved in getattr(step, name).items()} for name in ("labels", "solved")}
+        source.pop()
+        for name, tiles in pixels.items():
             if tiles:
-                document.own(name)
-            array = getattr(document, name)
-            for tile, saved in tiles.items():
-                tiles[tile] = Saved(array[tile.slices].copy())
-                array[tile.slices] = saved.load()
-        step.debt, document.debt = document.debt, step.debt
-        step.asked, document.asked = document.asked, step.asked
-        document.revision += 1
-        document.lineage += 1
+                work.own(name)
+            array, kept = getattr(work, name), getattr(step, name)
+            for tile, before in tiles.items():
+                kept[tile] = Saved(array[tile.slices].copy())
+                array[tile.slices] = before
+        step.debt, work.debt = work.debt, step.debt
+        step.asked, work.asked = work.asked, step.asked
+        if step.recipe is not None:
+            step.recipe, work.recipe = work.recipe, step.recipe
+        if step.labels or step.solved:
+            work.revision += 1
+        work.lineage += 1
         target.append(step)
+        self._follow()
         return step
 
     # -- size ----------------------------------------------------------------------------------------------------
@@ -224,20 +234,33 @@ class History:
         While some are still to be packed twice as much is let pass: nearly always they are going to fit.
         """
         steps = (*self.done, *self.undone)
+        packed = all(saved.packed for step in steps for saved in step.saved)
         sizes = {id(step): step.nbytes for step in steps}
-        total = sum(sizes.values())
-        limit = self.limit if all(saved.packed for step in steps for saved in step.saved) else 2 * self.limit
-        dropped = False
-        while total > limit and len(self.done) + len(self.undone) > 1:
+        return self._drop(sizes, self.limit if packed else 2 * self.limit)
+
+    def trim_to_disk(self, limit: int) -> bool:
+        """Drop the oldest steps until those on disk take at most `limit` bytes; True if any went."""
+        return self._drop({id(step): step.spilled for step in (*self.done, *self.undone)}, limit, keep=0)
+
+    def _drop(self, sizes: dict[int, int], limit: int, keep: int = 1) -> bool:
+        total, dropped = sum(sizes.values()), False
+        while total > limit and len(self.done) + len(self.undone) > keep:
             # Behind us goes first; of what was undone, the step farthest ahead.
-            step = self.done.pop(0) if len(self.done) > 1 or not self.undone else self.undone.pop(0)
-            self.trimmed = True
+            if len(self.done) > 1 or (self.done and not self.undone):
+                step = self.done.pop(0)
+                if not step.whole:
+                    self._base = step.number
+                self.trimmed = True
+            else:
+                step = self.undone.pop(0)
             dropped = True
             total -= sizes[id(step)]
         return dropped
 
     def clear(self) -> None:
-        """Forget everything: the state as it is now is the beginning."""
+        """Forget everything: the state as it is now is the beginning, and nothing of it was edited by a person."""
         self.done.clear()
         self.undone.clear()
         self.trimmed = False
+        self._base = 0
+        self._follow()

@@ -1,60 +1,96 @@
-"""A photo's cut-out in little memory, and its picture in a few pixels, for when it is not the one being worked on."""
+"""A photo's work in little memory, and its picture in a few pixels, for when the photo is not the one being worked on."""
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.app.editing.editor import Editor
-from bgdesk.app.editing.history import Saved
-from bgdesk.core.arrays import Pixels, to_uint8
+from bgdesk.app.editing.history import History
+from bgdesk.app.editing.tiles import Saved, SpillFile
+from bgdesk.app.editing.work import Work
+from bgdesk.core.arrays import Alpha, Pixels, Trimap, to_uint8
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.tasks import Progress
 
-#: rows that are packed at a time when a document is parked: bounds what packing itself takes.
+log = logging.getLogger(__name__)
+
+#: Rows that are packed at a time when a photo is parked: bounds what packing itself takes.
 _ROWS = 512
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Parked:
-    """A cut-out without its source, compressed."""
+    """A photo's work without its source: labels and alpha compressed, undo steps on disk. Nothing of the work is lost."""
 
     size: Size
-    bands: tuple[tuple[Rect, Saved, Saved], ...]
-    debt: tuple[Rect, ...]
-    edited: bool
-    by_hand: bool
+    bands: tuple[tuple[Rect, Saved, Saved], ...]  #: rectangle, labels, solved alpha
+    work: Work  #: the rest of it: its arrays are placeholders
+    history: History  #: over `work`
+    tiles: tuple[Saved, ...]  #: of the undo steps
+    by_hand: bool  #: see Editor
 
     @classmethod
     def of(cls, editor: Editor) -> Parked:
-        """Not packed yet: it holds the document's arrays themselves."""
-        document = editor.document
-        width, height = document.size
+        """Not packed yet: the bands hold the work's arrays themselves. The editor stays as it is until `detach`."""
+        work = editor.work
+        width, height = work.size
         rects = [Rect(0, top, width, min(top + _ROWS, height)) for top in range(0, height, _ROWS)]
-        bands = tuple((rect, Saved(document.trimap[rect.slices]), Saved(document.alpha[rect.slices])) for rect in rects)
-        return cls(document.size, bands, document.debt, editor.edited, editor.by_hand)
+        bands = tuple((rect, Saved(work.labels[rect.slices]), Saved(work.solved[rect.slices])) for rect in rects)
+        nothing = np.broadcast_to(np.uint8(0), (height, width, 3))
+        rest = Work.awaiting(nothing, work.path, work.recipe)
+        rest.debt, rest.asked, rest.edit_id = work.debt, work.asked, work.edit_id
+        rest.timings = dict(work.timings)
+        history = editor.history
+        tiles = tuple(saved for step in (*history.done, *history.undone) for saved in step.saved)
+        return cls(size=work.size, bands=bands, work=rest, history=history, tiles=tiles, by_hand=editor.by_hand)
+
+    def detach(self) -> None:
+        """The editor is let go of: its history belongs to us."""
+        self.history.move_to(self.work)
+
+    @property
+    def edited(self) -> bool:
+        return self.work.edit_id != 0
 
     @property
     def nbytes(self) -> int:
-        return sum(trimap.nbytes + alpha.nbytes for _, trimap, alpha in self.bands)
+        """Memory that it takes."""
+        return sum(labels.nbytes + solved.nbytes for _, labels, solved in self.bands) + self.history.nbytes
 
-    def pack(self, progress: Progress) -> None:
-        """Compress, on any thread."""
-        for index, (_, trimap, alpha) in enumerate(self.bands):
+    def pack(self, folder: Path, progress: Progress) -> None:
+        """Compress, and write the undo steps to disk; on any thread. A disk that has no room leaves them in memory."""
+        for index, (_, labels, solved) in enumerate(self.bands):
             progress("park", index / len(self.bands))
-            trimap.pack()
-            alpha.pack()
+            labels.pack()
+            solved.pack()
+        if not self.tiles:
+            return
+        try:
+            file = SpillFile(folder)
+            for saved in self.tiles:
+                progress("park", 1.0)
+                saved.spill(file)
+        except OSError as error:
+            log.info("undo steps stay in memory: %s", error)
 
-    def unpack(self) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Trimap and alpha, new and bit for bit as they were."""
-        trimap = np.empty((self.size.height, self.size.width), np.uint8)
-        alpha = np.empty(trimap.shape, np.float32)
-        for rect, saved_trimap, saved_alpha in self.bands:
-            trimap[rect.slices] = saved_trimap.load()
-            alpha[rect.slices] = saved_alpha.load()
-        return trimap, alpha
+    def unpack(self) -> tuple[Trimap, Alpha]:
+        """Labels and solved alpha, new and bit for bit as they were."""
+        labels = np.empty((self.size.height, self.size.width), np.uint8)
+        solved = np.empty(labels.shape, np.float32)
+        for rect, saved_labels, saved_solved in self.bands:
+            labels[rect.slices] = saved_labels.load()
+            solved[rect.slices] = saved_solved.load()
+        return labels, solved
+
+    def put_back(self, work: Work, labels: Trimap, solved: Alpha) -> None:
+        """Give `work`, of the same source just loaded, what was parked; its editor takes our history."""
+        work.replace(labels, solved, None, self.work.timings)
+        work.debt, work.asked, work.edit_id, work.recipe = self.work.debt, self.work.asked, self.work.edit_id, self.work.recipe
 
 
 def shrink(pixels: Pixels, longest: int) -> NDArray[np.uint8]:

@@ -1,61 +1,68 @@
-"""From a document's snapshot to a finished cutout, and a name for its file; writing is files.save's."""
+"""From a snapshot of a photo's work to a finished cutout, and a name for its file; writing is files.save's."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-from bgdesk.app.editing.document import Snapshot
-from bgdesk.app.editing.requests import AlphaRequest, ColourRequest, join
-from bgdesk.app.work.ports import EngineLike
+from bgdesk.app import one_photo
+from bgdesk.app.editing.requests import ForegroundRequest, RematteRequest, join
+from bgdesk.app.editing.work import Snapshot
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.engine import EngineProtocol
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress, silent
+from bgdesk.files import names
 
 
 def needs_engine(snapshot: Snapshot, recipe: ExportRecipe) -> bool:
-    """Whether `prepare` has to compute anything."""
+    """Whether `prepare` has to compute anything that takes the engine."""
     colours = not recipe.alpha_only and (snapshot.foreground is None or bool(snapshot.stale))
     return bool(snapshot.debt) or colours
 
 
-def prepare(snapshot: Snapshot, recipe: ExportRecipe, engine: EngineLike | None, progress: Progress = silent) -> Cutout:
-    """What the snapshot amounts to once everything in it has caught up: owed alpha first, then stale colours.
+def prepare(snapshot: Snapshot, recipe: ExportRecipe, engine: EngineProtocol | None, progress: Progress = silent) -> Cutout:
+    """What the snapshot amounts to once everything in it has caught up: owed alpha, then stale colours, then the finished edge.
 
     engine may be None if `needs_engine` says so. The snapshot stays as it is. Raises Cancelled and BgdeskError.
     """
-    source, trimap, alpha = snapshot.source, snapshot.trimap, snapshot.alpha
-    foreground, stale, look = snapshot.foreground, snapshot.stale, snapshot.recipe
+    source, labels, solved = snapshot.source, snapshot.labels, snapshot.solved
+    foreground, stale, matte = snapshot.foreground, snapshot.stale, snapshot.recipe.matte
+    notes: tuple[str, ...] = ()
     if engine is None:
         if needs_engine(snapshot, recipe):
             raise ValueError("this snapshot cannot be exported without an engine")
     else:
         if snapshot.debt:
-            alpha, trimap = alpha.copy(), trimap.copy()
+            labels, solved = labels.copy(), solved.copy()
         for roi in snapshot.debt:
-            request = AlphaRequest.of(
-                source, trimap, alpha, roi, engine.REACH, reach=snapshot.reach, strokes=snapshot.strokes, asked=snapshot.asked
+            request = RematteRequest.of(
+                source, labels, solved, roi, engine.MARGIN, reach=snapshot.reach, gestures=snapshot.gestures, asked=snapshot.asked
             )
             patch = request.compute(engine, progress)
-            alpha[patch.rect.slices], trimap[patch.rect.slices] = patch.alpha, patch.trimap
+            labels[patch.rect.slices], solved[patch.rect.slices] = patch.labels, patch.alpha
             stale = join(stale, patch.rect)
+            notes += patch.notes
         if not recipe.alpha_only:
-            if foreground is None or (stale and look.spill is not None):
-                foreground = engine.foreground(source, alpha, progress, look)
+            if foreground is None or (stale and matte.spill is not None):
+                coloured = engine.foreground(source, solved, progress, matte)
+                foreground, notes = coloured.foreground, notes + coloured.notes
             elif stale:
                 foreground = foreground.copy()
                 for rect in stale:
-                    foreground[rect.slices] = ColourRequest.of(source, alpha, rect, look).compute(engine, progress)
-    return Cutout(source, alpha, source if foreground is None else foreground, trimap)
+                    coloured = ForegroundRequest.of(source, solved, rect, matte).compute(engine, progress)
+                    foreground[rect.slices] = coloured.foreground
+    colours = source if foreground is None else foreground
+    cutout = Cutout(source, solved, colours, labels, recipe=matte, notes=tuple(dict.fromkeys(notes)))
+    return one_photo.finish(cutout, snapshot.recipe.edge, progress)
 
 
-def free_name(folder: Path, stem: str, recipe: ExportRecipe, taken: Callable[[Path], bool] = Path.exists) -> Path:
-    """stem_cutout.png in `folder` (stem_alpha.png for the opacity alone), or the first of -2, -3, … that is not there yet."""
+def free_name(folder: Path, photo: str, recipe: ExportRecipe, taken: Callable[[Path], bool] = os.path.lexists) -> Path:
+    """NAME_cutout.png in `folder` (NAME_alpha.png for the opacity alone), or the first of -2, -3, … that is not `taken`.
+
+    photo: the name of the photo's file, or of a picture that has none.
+    """
     what = "alpha" if recipe.alpha_only else "cutout"
-    suffix = (recipe.format or Format.PNG).suffix
-    candidate = folder / f"{stem}_{what}{suffix}"
-    number = 2
-    while taken(candidate):
-        candidate = folder / f"{stem}_{what}-{number}{suffix}"
-        number += 1
-    return candidate
+    return names.free_name(folder, f"{names.stem(photo)}_{what}", (recipe.format or Format.PNG).suffix, taken)

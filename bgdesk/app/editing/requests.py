@@ -1,22 +1,22 @@
 """Frozen requests for a piece of alpha or of foreground, and what becomes of them: pure functions of their arrays.
 
-A request copies what may change (crops of trimap and alpha) when it is made, on the owner's thread: its cost follows
+A request copies what may change (crops of labels and alpha) when it is made, on the owner's thread: its cost follows
 the rectangle, never the photo. The source never changes, so that it is only sliced.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bgdesk.app.editing.strokes import Stroke
-from bgdesk.app.work.ports import EngineLike
+from bgdesk.app.editing.gestures import Gesture
 from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
-from bgdesk.core.brush import paint_roughly
+from bgdesk.core.engine import EngineProtocol, Reach
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Coloured, Patch
 from bgdesk.core.tasks import Progress
 
 #: pixels around a patch that its foreground is computed with, so that colours reach in from outside it.
@@ -45,105 +45,95 @@ def join(rects: tuple[Rect, ...], rect: Rect) -> tuple[Rect, ...]:
     return (*apart, rect)
 
 
-@dataclass(frozen=True, eq=False)
-class AlphaPatch:
-    """What a re-matting found inside `rect` (photo coordinates): alpha, and the labels that strokes have flown to."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RematteRequest:
+    """Work out alpha anew in and around `roi`, from crops of the photo."""
 
-    rect: Rect
-    alpha: Alpha
-    trimap: Trimap
-
-
-@dataclass(frozen=True, eq=False)
-class AlphaRequest:
-    """Re-matte `roi`. window: the rectangle of the photo that the arrays are crops of; roi is in photo coordinates.
-
-    reach, strokes: how far strokes reach, and those that may have painted here, oldest first; their labels stay.
-    again: the strokes in question ask to look again.
-    """
-
-    roi: Rect
-    window: Rect
+    roi: Rect  #: what was painted, in coordinates of the photo
+    window: Rect  #: the rectangle of the photo that the arrays are crops of
     pixels: Pixels
-    trimap: Trimap
-    alpha: Alpha
-    lineage: int = 0
-    reach: str = "smart"
-    strokes: tuple[Stroke, ...] = ()
-    again: bool = False
+    labels: Trimap
+    solved: Alpha  #: from before the gestures
+    lineage: int = 0  #: see Work
+    reach: Reach = Reach.SMART
+    gestures: tuple[Gesture, ...] = ()  #: those that may have painted here, oldest first; their labels stay
+    again: bool = False  #: the gestures in question ask to look again
 
     @classmethod
     def of(
         cls,
         source: Pixels,
-        trimap: Trimap,
-        alpha: Alpha,
+        labels: Trimap,
+        solved: Alpha,
         roi: Rect,
         margin: int,
         *,
         lineage: int = 0,
-        reach: str = "smart",
-        strokes: Iterable[Stroke] = (),
+        reach: Reach = Reach.SMART,
+        gestures: Iterable[Gesture] = (),
         asked: Iterable[Rect] = (),
-    ) -> AlphaRequest:
-        """Crops of whole arrays. margin: EngineLike.REACH. asked: Document.asked."""
+    ) -> RematteRequest:
+        """Crops of whole arrays. margin: EngineProtocol.MARGIN. asked: see Work."""
         window = roi.grow(margin).intersect(Rect.of_shape(source.shape))
         return cls(
-            roi,
-            window,
-            source[window.slices],
-            trimap[window.slices].copy(),
-            alpha[window.slices].copy(),
-            lineage,
-            reach,
-            tuple(stroke for stroke in strokes if stroke.rect.overlaps(window)),
-            any(rect.overlaps(roi) for rect in asked),
+            roi=roi,
+            window=window,
+            pixels=source[window.slices],
+            labels=labels[window.slices].copy(),
+            solved=solved[window.slices].copy(),
+            lineage=lineage,
+            reach=reach,
+            gestures=tuple(gesture for gesture in gestures if gesture.rect.overlaps(window)),
+            again=any(rect.overlaps(roi) for rect in asked),
         )
 
-    def compute(self, engine: EngineLike, progress: Progress) -> AlphaPatch:
-        """The rectangle that has new alpha, that alpha, and its labels."""
+    def compute(self, engine: EngineProtocol, progress: Progress) -> Patch:
+        """Ask the engine; the patch is in coordinates of the photo. Raises what the engine raises."""
         dx, dy = self.window.left, self.window.top
-        trimap = self.trimap.copy()
-        fixed = self._painted(progress) if self.reach == "smart" and self.strokes else None
-        where, patch = engine.rematte(
-            self.pixels, trimap, self.alpha, self.roi.shift(-dx, -dy), progress, reach=self.reach, fixed=fixed, again=self.again
+        fixed = self._touched(progress) if self.reach is Reach.SMART and self.gestures else None
+        found = engine.rematte(
+            self.pixels, self.labels, self.solved, self.roi.shift(-dx, -dy), progress, reach=self.reach, fixed=fixed, again=self.again
         )
-        rect = Rect(*where)
-        if not Rect.of_shape(trimap.shape).contains(rect) or patch.shape != (rect.height, rect.width):
-            raise ValueError(f"the engine's patch {patch.shape} at {rect} does not fit a window of {trimap.shape}")
-        return AlphaPatch(rect.shift(dx, dy), patch, trimap[rect.slices])
+        shape = (found.rect.height, found.rect.width)
+        inside = Rect.of_shape(self.labels.shape).contains(found.rect)
+        if not inside or found.alpha.shape != shape or found.labels.shape != shape:
+            raise ValueError(f"the engine's patch {found.alpha.shape} at {found.rect} does not fit a window of {self.labels.shape}")
+        return replace(found, rect=found.rect.shift(dx, dy))
 
-    def _painted(self, progress: Progress) -> Mask:
-        """Where a hand has painted, unknown too: it said that this is to be worked out. Bool, the window's size."""
-        canvas = np.zeros(self.trimap.shape, np.uint8)
-        for stroke in self.strokes:
+    def changed(self, patch: Patch) -> Mask:
+        """Where the answer's labels differ from those that the request was made with. Bool, the patch's size."""
+        differs: Mask = patch.labels != self.labels[patch.rect.shift(-self.window.left, -self.window.top).slices]
+        return differs
+
+    def _touched(self, progress: Progress) -> Mask:
+        """Where a hand has painted, unknown too: the hand said that this is to be worked out. Bool, the window's size."""
+        touched = np.zeros(self.labels.shape, np.bool_)
+        for gesture in self.gestures:
             progress("alpha", 0.0)
-            points = [(x - self.window.left, y - self.window.top) for x, y in stroke.points]
-            paint_roughly(canvas, points, stroke.radius, 1)
-        painted: Mask = canvas > 0
-        return painted
+            gesture.cover(touched, self.window)
+        return touched
 
 
-@dataclass(frozen=True, eq=False)
-class ColourRequest:
-    """Compute the foreground inside `rect`, from a window that is COLOUR_MARGIN larger.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ForegroundRequest:
+    """Work out the foreground inside `rect`, from a window that is COLOUR_MARGIN larger.
 
-    Where spill is to go, rect must be the whole photo: what the subject's own colours are is seen deep inside it only.
+    Where spill is to go, `rect` must be the whole photo: what the subject's own colours are is seen deep inside it only.
     """
 
     rect: Rect
     window: Rect
     pixels: Pixels
-    alpha: Alpha
-    recipe: MatteRecipe = MatteRecipe()
+    solved: Alpha
+    recipe: MatteRecipe
 
     @classmethod
-    def of(cls, source: Pixels, alpha: Alpha, rect: Rect, recipe: MatteRecipe = MatteRecipe()) -> ColourRequest:
+    def of(cls, source: Pixels, solved: Alpha, rect: Rect, recipe: MatteRecipe) -> ForegroundRequest:
         """Crops of whole arrays."""
         window = rect.grow(COLOUR_MARGIN).intersect(Rect.of_shape(source.shape))
-        return cls(rect, window, source[window.slices], alpha[window.slices].copy(), recipe)
+        return cls(rect=rect, window=window, pixels=source[window.slices], solved=solved[window.slices].copy(), recipe=recipe)
 
-    def compute(self, engine: EngineLike, progress: Progress) -> Pixels:
-        """The foreground of `rect`."""
-        colours = engine.foreground(self.pixels, self.alpha, progress, self.recipe)
-        return colours[self.rect.shift(-self.window.left, -self.window.top).slices]
+    def compute(self, engine: EngineProtocol, progress: Progress) -> Coloured:
+        """Ask the engine; the foreground is that of `rect`. Raises what the engine raises."""
+        found = engine.foreground(self.pixels, self.solved, progress, self.recipe)
+        return replace(found, foreground=found.foreground[self.rect.shift(-self.window.left, -self.window.top).slices])

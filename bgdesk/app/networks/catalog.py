@@ -2,11 +2,12 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bgdesk.core.errors import ModelError
+from bgdesk.app.system import codec
+from bgdesk.core.errors import ModelError, UsageError
 
 #: What a source of each kind must name, beside `size` and `sha256`.
 SOURCE_KINDS: Mapping[str, frozenset[str]] = {
@@ -92,51 +93,43 @@ def load_catalog(path: Path) -> tuple[CatalogEntry, ...]:
     except (OSError, ValueError) as error:
         raise ModelError(f"The list of networks, {path}, could not be read: {error}. Install bgdesk again.") from error
     try:
-        entries = tuple(_entry(model) for model in table.get("model", []))
+        entries = tuple(_entry(model) for model in codec.convert(table.get("model", []), list[dict[str, Any]]))
         if len({entry.id for entry in entries}) != len(entries):
-            raise ValueError("an id occurs twice")
+            raise UsageError("an id occurs twice")
         if sum(entry.default for entry in entries) != 1:
-            raise ValueError("exactly one network must be the default")
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"The list of networks, {path}, has a mistake: {error}. Install bgdesk again.") from error
+            raise UsageError("exactly one network must be the default")
+    except UsageError as error:
+        raise ModelError(f"The list of networks, {path}, has a mistake: {str(error).rstrip('.')}. Install bgdesk again.") from error
     return entries
 
 
 def _entry(model: Mapping[str, Any]) -> CatalogEntry:
+    name = model.get("id", "a network without id")
     plain = {key: value for key, value in model.items() if key != "source"}
-    name = plain.get("id", "a network without id")
-    sources = tuple(_source(str(name), source) for source in model.get("source", []))
-    if not sources:
-        raise ValueError(f"{name} has no source")
-    entry = CatalogEntry(**plain, sources=sources)
-    _check_types(str(name), entry)
-    if type(entry.commercial) is not bool:
-        raise TypeError(f"{name}: commercial must be of type bool")
+    try:
+        entry = codec.convert({**plain, "sources": model.get("source", [])}, CatalogEntry)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from error
+    if not entry.sources:
+        raise UsageError(f"{name} has no source")
+    for source in entry.sources:
+        _check_source(entry.id, source)
     # The id becomes a file name.
     if not entry.id or not all(c.isascii() and (c.isalnum() or c in "-_") for c in entry.id):
-        raise ValueError(f"the id {entry.id!r} may only have letters, digits, - and _")
+        raise UsageError(f"the id {entry.id!r} may only have letters, digits, - and _")
     return entry
 
 
-def _source(name: str, table: Mapping[str, Any]) -> Source:
-    source = Source(**table)
-    _check_types(name, source)
+def _check_source(name: str, source: Source) -> None:
     if source.kind not in SOURCE_KINDS:
-        raise ValueError(f"{name} has a source of the unknown kind {source.kind!r}")
-    missing = SOURCE_KINDS[source.kind] - {key for key, value in table.items() if value}
+        raise UsageError(f"{name} has a source of the unknown kind {source.kind!r}")
+    missing = sorted(field for field in SOURCE_KINDS[source.kind] if not getattr(source, field))
     if missing:
-        raise ValueError(f"the {source.kind} source of {name} lacks {', '.join(sorted(missing))}")
+        raise UsageError(f"the {source.kind} source of {name} lacks {', '.join(missing)}")
     for digest in (source.sha256, *([source.archive_sha256] if source.archive_sha256 else [])):
         if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-            raise ValueError(f"{name} has a sha256 that is not 64 lower-case hex digits")
+            raise UsageError(f"{name} has a sha256 that is not 64 lower-case hex digits")
     if source.url and not source.url.startswith("https://"):
-        raise ValueError(f"{name} has an address that is not https")
+        raise UsageError(f"{name} has an address that is not https")
     if source.size <= 0:
-        raise ValueError(f"{name} has a source without size")
-    return source
-
-
-def _check_types(name: str, value: CatalogEntry | Source) -> None:
-    for field in fields(value):
-        if isinstance(field.type, type) and field.type in (str, int, bool) and type(getattr(value, field.name)) is not field.type:
-            raise TypeError(f"{name}: {field.name} must be of type {field.type.__name__}")
+        raise UsageError(f"{name} has a source without size")

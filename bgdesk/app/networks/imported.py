@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +16,8 @@ from bgdesk.app.networks.catalog import CatalogEntry
 from bgdesk.app.networks.download import sha256_of
 from bgdesk.app.networks.model_files import ModelFiles, ModelStatus, reason, refuse_foreign
 from bgdesk.app.networks.onnx_presets import Description
-from bgdesk.core.errors import ModelError
-from bgdesk.core.geometry import Size
+from bgdesk.app.system import codec
+from bgdesk.core.errors import ModelError, UsageError
 from bgdesk.core.network import NetworkSpec
 from bgdesk.core.tasks import Progress, silent
 
@@ -53,21 +53,20 @@ class OwnRecord:
         return CatalogEntry(self.id, self.title, FOREIGN, self.licence, self.licence_url, self.commercial, self.homepage, ())
 
     def to_json(self) -> str:
-        fields = asdict(self)
+        fields = codec.plain(self)
         spec = fields.pop("spec")
         return json.dumps({**fields, **spec}, indent=2) + "\n"
 
     @classmethod
     def read(cls, file: Path) -> "OwnRecord":
-        """Raises OSError, or ValueError, TypeError, KeyError or ModelError for a record that cannot be used."""
-        fields: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        spec = NetworkSpec(**{name: fields.pop(name) for name in NetworkSpec.__dataclass_fields__})
-        if spec.size is None or file.stem != fields["id"]:
-            raise ValueError("it lacks a size, or belongs to another network")
-        mean, std = tuple(map(float, spec.mean)), tuple(map(float, spec.std))
-        spec = replace(spec, size=Size(*map(int, spec.size)), mean=mean, std=std)
-        spec.check()
-        return cls(spec=spec, **fields)
+        """Raises OSError, or ModelError or UsageError for a record that cannot be used."""
+        found = codec.decode(file.read_bytes(), dict[str, Any])
+        spec = {name: found.pop(name) for name in NetworkSpec.__dataclass_fields__ if name in found}
+        record = codec.convert({**found, "spec": spec}, cls)
+        if record.spec.size is None or file.stem != record.id:
+            raise ModelError("it lacks a size, or belongs to another network")
+        record.spec.check()
+        return record
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,8 @@ class OwnNetworks:
         if self._files.onnx(id).exists():
             return True
         try:  # the file is gone: does the record tell of one?
-            return "kind" in json.loads(record.read_text(encoding="utf-8"))
-        except (OSError, ValueError, TypeError):
+            return "kind" in codec.decode(record.read_bytes(), dict[str, Any])
+        except (OSError, UsageError):
             return False
 
     def status(self, id: str, contents: bool = False) -> ModelStatus:
@@ -144,7 +143,7 @@ class OwnNetworks:
     def _inspect(self, id: str, contents: bool) -> tuple[str, OwnRecord | None]:
         try:
             record = OwnRecord.read(self._files.record(id))
-        except (OSError, ValueError, TypeError, KeyError, ModelError) as error:
+        except (OSError, UsageError, ModelError) as error:
             return f"its record could not be read ({error})", None
         return self._files.fault(self._files.onnx(id), record.bytes, record.sha256, contents), record
 

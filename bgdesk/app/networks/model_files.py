@@ -10,8 +10,9 @@ from pathlib import Path
 
 from bgdesk.app.networks.catalog import CatalogEntry
 from bgdesk.app.networks.download import sha256_of
-from bgdesk.app.system.filelock import locked
+from bgdesk.app.system.locks import locked
 from bgdesk.core.errors import ModelError
+from bgdesk.core.network import NetworkKind
 from bgdesk.core.tasks import Progress, silent
 
 _WORK_PREFIX = ".incoming-"
@@ -34,7 +35,7 @@ class ModelStatus:
     damaged: bool = False
     problem: str = ""
     installed_from: str = ""
-    kind: str = "segment"
+    kind: NetworkKind = NetworkKind.SEGMENT
     own: bool = False
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from bgdesk.core.errors import ModelError
 from bgdesk.core.geometry import Size
-from bgdesk.core.network import NetworkSpec
+from bgdesk.core.network import Activation, Fit, NetworkKind, NetworkSpec
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ _MIT = "https://opensource.org/license/mit"
 
 def _birefnet(kind: str, side: int) -> Preset:
     """Zheng et al., "Bilateral Reference for High-Resolution Dichotomous Image Segmentation", CAAI AIR 2024."""
-    spec = NetworkSpec("segment", Size(side, side), _MEAN, _DEVIATION, activation="sigmoid", multiple=32)
+    spec = NetworkSpec(NetworkKind.SEGMENT, Size(side, side), _MEAN, _DEVIATION, activation=Activation.SIGMOID, multiple=32)
     return Preset(f"BiRefNet, {kind}", spec, "MIT", _MIT, True, "https://github.com/ZhengPeng7/BiRefNet")
 
 
@@ -54,7 +54,7 @@ def _vitmatte(kind: str) -> Preset:
 
     Trained with ImageNet's mean and deviation, whatever later copies of its settings say.
     """
-    spec = NetworkSpec("matte", Size(1024, 1024), _MEAN, _DEVIATION, activation="none", multiple=32)
+    spec = NetworkSpec(NetworkKind.MATTE, Size(1024, 1024), _MEAN, _DEVIATION, activation=Activation.NONE, multiple=32)
     return Preset(f"ViTMatte, {kind}", spec, "MIT", _MIT, True, "https://github.com/hustvl/ViTMatte")
 
 
@@ -68,7 +68,7 @@ PRESETS: Mapping[str, Preset] = {
     # Meyer and Spruyt, "BEN: Using Confidence-Guided Matting for Dichotomous Image Segmentation", 2025.
     "ben2": Preset(
         "BEN2, base",
-        NetworkSpec("segment", Size(1024, 1024), _ZERO, _ONE, activation="none", stretch=True, multiple=32),
+        NetworkSpec(NetworkKind.SEGMENT, Size(1024, 1024), _ZERO, _ONE, activation=Activation.NONE, stretch=True, multiple=32),
         "MIT",
         _MIT,
         True,
@@ -76,7 +76,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "rmbg-1.4": Preset(
         "RMBG 1.4",
-        NetworkSpec("segment", Size(1024, 1024), _HALF, _ONE, activation="none", stretch=True, multiple=32),
+        NetworkSpec(NetworkKind.SEGMENT, Size(1024, 1024), _HALF, _ONE, activation=Activation.NONE, stretch=True, multiple=32),
         "bria-rmbg-1.4",
         "https://bria.ai/bria-huggingface-model-license-agreement/",
         False,
@@ -84,7 +84,7 @@ PRESETS: Mapping[str, Preset] = {
     ),
     "rmbg-2.0": Preset(
         "RMBG 2.0",
-        NetworkSpec("segment", Size(1024, 1024), _MEAN, _DEVIATION, activation="none", multiple=32),
+        NetworkSpec(NetworkKind.SEGMENT, Size(1024, 1024), _MEAN, _DEVIATION, activation=Activation.NONE, multiple=32),
         "CC-BY-NC-4.0",
         "https://creativecommons.org/licenses/by-nc/4.0/",
         False,
@@ -93,7 +93,7 @@ PRESETS: Mapping[str, Preset] = {
     # Ke et al., "MODNet: Real-Time Trimap-Free Portrait Matting via Objective Decomposition", AAAI 2022.
     "modnet": Preset(
         "MODNet",
-        NetworkSpec("segment", Size(512, 512), _HALF, _HALF, activation="none", fit="aspect", multiple=32),
+        NetworkSpec(NetworkKind.SEGMENT, Size(512, 512), _HALF, _HALF, activation=Activation.NONE, fit=Fit.ASPECT, multiple=32),
         "Apache-2.0",
         "https://www.apache.org/licenses/LICENSE-2.0",
         True,
@@ -102,7 +102,7 @@ PRESETS: Mapping[str, Preset] = {
     # Kim et al., "Revisiting Image Pyramid Structure for High Resolution Salient Object Detection", ACCV 2022. It fills [0, 1] by itself.
     "inspyrenet": Preset(
         "InSPyReNet",
-        NetworkSpec("segment", Size(1024, 1024), _MEAN, _DEVIATION, activation="none", multiple=32),
+        NetworkSpec(NetworkKind.SEGMENT, Size(1024, 1024), _MEAN, _DEVIATION, activation=Activation.NONE, multiple=32),
         "MIT",
         _MIT,
         True,
@@ -119,7 +119,7 @@ def parse_size(text: str) -> Size:
     try:
         return Size(int(width), int(height or width))
     except ValueError as error:
-        raise ValueError(f"{text!r} is no size; give 1024 or 1280x720.") from error
+        raise ValueError(f"{text!r} is not a size; give 1024 or 1280x720.") from error
 
 
 def parse_three(text: str) -> tuple[float, ...]:
@@ -127,7 +127,7 @@ def parse_three(text: str) -> tuple[float, ...]:
     try:
         numbers = tuple(float(word) for word in text.replace(",", " ").split())
     except ValueError as error:
-        raise ValueError(f"{text!r} are no numbers; give one, or three: for red, green and blue.") from error
+        raise ValueError(f"{text!r} is not a number; give one, or three: for red, green and blue.") from error
     if len(numbers) not in (1, 3):
         raise ValueError(f"{text!r} are {len(numbers)} numbers; give one, or three: for red, green and blue.")
     return numbers if len(numbers) == 3 else numbers * 3
@@ -164,8 +164,8 @@ def describe(
             f"with --preset, or with --size, --mean and --std. The presets are: {', '.join(PRESETS)}."
         )
     else:
-        multiple = 32 if kind == "matte" else 1
-        base = Description(id, NetworkSpec(kind or "segment", None, mean, std, multiple=multiple))
+        bare = NetworkSpec(NetworkKind.SEGMENT, None, mean, std)
+        base = Description(id, replace(bare, multiple=32) if kind == NetworkKind.MATTE else bare)
     described = replace(base, spec=replace(base.spec, **given), title=title or base.title, insist=size is not None)
     if licence is not None:
         described = replace(described, licence=licence, licence_url="", commercial=commercial)

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -18,13 +18,13 @@ from bgdesk.app.networks.download import FETCHERS, Fetch, check, sha256_of
 from bgdesk.app.networks.imported import Imported, OwnNetworks
 from bgdesk.app.networks.model_files import ModelFiles, ModelStatus, reason, refuse_foreign
 from bgdesk.app.networks.onnx_presets import Description
-from bgdesk.app.system import paths
-from bgdesk.core.errors import ModelError
+from bgdesk.app.system import codec, paths
+from bgdesk.core.errors import ModelError, UsageError
+from bgdesk.core.network import NetworkKind
 from bgdesk.core.tasks import Progress, silent
 
 if TYPE_CHECKING:
-    from bgdesk.engine.networks.onnx_net import OnnxNetwork
-    from bgdesk.engine.networks.weights import Weights
+    from bgdesk.engine.networks.network import MattingNet, Net, Network
 
 #: convert(onnx, net, target, progress): ONNX file to safetensors, every name and shape checked; raises ModelError.
 Convert: TypeAlias = Callable[[Path, str, Path, Progress], None]
@@ -81,10 +81,10 @@ class ModelStore:
 
     def default_id(self) -> str | None:
         """The catalogue's default if it is installed, else the first installed one that segments, else None."""
-        installed = [status.entry for status in self.statuses() if status.installed and status.kind == "segment"]
+        installed = [status.entry for status in self.statuses() if status.installed and status.kind is NetworkKind.SEGMENT]
         return next((entry.id for entry in (*(e for e in installed if e.default), *installed)), None)
 
-    def weights(self, id: str | None = None) -> "Weights | OnnxNetwork":
+    def weights(self, id: str | None = None) -> "Network[Net]":
         """A verified network that segments: `id`, or the default one.
 
         The sha256 is computed before the first use in a process and again when the file has changed.
@@ -97,7 +97,7 @@ class ModelStore:
             raise ModelError(f"No network is installed. Install one with: bgdesk models install {self.default_entry.id}")
         if self._own.has(chosen):
             network = self._own.network(chosen)
-            if network.spec.kind != "segment":
+            if network.spec.kind is not NetworkKind.SEGMENT:
                 raise ModelError(f"The network {chosen} works out edges; it finds no subject. Use it with: --matting {chosen}")
             return network
         entry = self.entry(chosen)
@@ -108,15 +108,15 @@ class ModelStore:
             raise ModelError(f"The network {chosen} is not installed. Install it with: bgdesk models install {chosen}")
         return Weights(chosen, record.net, self._files.tensors(chosen), record.sha256)
 
-    def matting(self, id: str) -> "OnnxNetwork":
+    def matting(self, id: str) -> "Network[MattingNet]":
         """A verified network that works out edges. Raises ModelError if it is not installed, not whole, or of another kind."""
         if self._own.has(id):
             network = self._own.network(id)
-            if network.spec.kind == "matte":
+            if network.spec.kind is NetworkKind.MATTE:
                 return network
         else:
             self.entry(id)
-        known = ", ".join(status.entry.id for status in self.statuses() if status.kind == "matte") or "none is installed"
+        known = ", ".join(status.entry.id for status in self.statuses() if status.kind is NetworkKind.MATTE) or "none is installed"
         raise ModelError(f"The network {id} finds subjects; it works out no edges. Use it with: --model {id}. Matting networks: {known}.")
 
     def verify(self) -> list[ModelStatus]:
@@ -127,7 +127,7 @@ class ModelStore:
 
     # --- change ---
 
-    def install(self, id: str, progress: Progress = silent) -> "Weights | OnnxNetwork":
+    def install(self, id: str, progress: Progress = silent) -> "Network[Net]":
         """Download, check and convert a network; one that is installed and whole is left as it is.
 
         Stages: "download", "unpack", "verify", "convert" ("wait" while another bgdesk installs). The sources are tried
@@ -161,13 +161,13 @@ class ModelStore:
     def import_own(self, path: Path, id: str, description: Description, progress: Progress = silent) -> Imported:
         """Install a network that is not the catalogue's, once it has shown on a sample that it does what it should.
 
-        Stages: "verify", "try". Raises ModelError: the id is taken or no good, the file is no network of that kind.
+        Stages: "verify", "try". Raises ModelError: the id is taken or cannot be a name, or the file does not hold a network of that kind.
         """
         if any(entry.id == id for entry in self.catalog):
             raise ModelError(f"{id} is a network of the catalogue. Choose another id for a network of your own.")
         return self._own.put(path, id, description, progress)
 
-    def import_file(self, path: Path, id: str, progress: Progress = silent) -> "Weights | OnnxNetwork":
+    def import_file(self, path: Path, id: str, progress: Progress = silent) -> "Network[Net]":
         """Install a network of the catalogue from a local ONNX file, replacing an installed one of the same id.
 
         Any ONNX file of the right architecture is taken; a truncated or foreign one is refused with ModelError, and so
@@ -209,25 +209,22 @@ class ModelStore:
     def _inspect(self, entry: CatalogEntry, contents: bool) -> tuple[str, Record | None]:
         """(what is wrong with an installed network or "", its record); ("", None) means not installed."""
         try:
-            fields = json.loads(self._files.record(entry.id).read_text(encoding="utf-8"))
-            record = Record(**fields)
+            record = codec.decode(self._files.record(entry.id).read_bytes(), Record)
         except FileNotFoundError:
             return "", None
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, UsageError) as error:
             return f"its record could not be read ({error})", None
         if record.net != entry.net:
             return f"it was made for the architecture {record.net}, not {entry.net}", record
         return self._files.fault(self._files.tensors(entry.id), record.size, record.sha256, contents), record
 
-    def _put(
-        self, entry: CatalogEntry, onnx: Path, source_sha256: str, origin: str, work: Path, progress: Progress
-    ) -> "Weights | OnnxNetwork":
+    def _put(self, entry: CatalogEntry, onnx: Path, source_sha256: str, origin: str, work: Path, progress: Progress) -> "Network[Net]":
         """Convert an ONNX file in `work`, then rename the tensors and, last, the record into place."""
         progress("convert", 0.0)
         tensors, note = work / "network.safetensors", work / "record.json"
         self._convert(onnx, entry.net, tensors, progress)
         record = Record(entry.id, entry.net, tensors.stat().st_size, sha256_of(tensors), source_sha256, entry.licence, origin)
-        note.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
+        note.write_text(json.dumps(codec.plain(record), indent=2) + "\n", encoding="utf-8")
         shutil.copymode(note, tensors)  # safetensors writes files that only their owner can read
         progress("convert", 1.0)
         os.replace(tensors, self._files.tensors(entry.id))

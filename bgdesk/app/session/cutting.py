@@ -6,14 +6,14 @@ from collections.abc import Callable
 from functools import partial
 
 from bgdesk.app.editing.editor import Editor
-from bgdesk.app.session.photos import PhotoState
-from bgdesk.app.session.strip import Entry
+from bgdesk.app.session.strip import Entry, tell
 from bgdesk.app.work.activity import Activity
 from bgdesk.app.work.events import EngineChanged, Event, Message, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
-from bgdesk.app.work.ports import EngineLike, ModelsLike
+from bgdesk.app.work.ports import ModelsLike
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineProtocol
 from bgdesk.core.errors import ModelError
 from bgdesk.core.tasks import Progress
 
@@ -24,7 +24,7 @@ class Cutter:
     """changed: something that `Photo` shows is different."""
 
     def __init__(
-        self, engine: EngineLike, models: ModelsLike, activity: Activity, emit: Callable[[Event], None], changed: Callable[[], None]
+        self, engine: EngineProtocol, models: ModelsLike, activity: Activity, emit: Callable[[Event], None], changed: Callable[[], None]
     ) -> None:
         self._engine = engine
         self._models = models
@@ -53,13 +53,13 @@ class Cutter:
         editor = entry.editor
         if editor is None or entry.cutting is not None or entry.declined:
             return False
-        return not editor.document.has_alpha or (editor.by_hand and not editor.edited and self._models.default_id() is not None)
+        return not editor.work.has_alpha or (editor.by_hand and not editor.painted and self._models.default_id() is not None)
 
     def _go_by_hand(self, entry: Entry, editor: Editor) -> None:
         editor.awaiting = False
-        if not editor.document.has_alpha:
+        if not editor.work.has_alpha:
             editor.start_by_hand()
-        entry.state = PhotoState.READY
+        entry.error = None
         self._changed()
 
     def cut_again(self, entry: Entry) -> None:
@@ -80,11 +80,11 @@ class Cutter:
         editor = entry.editor
         if editor is None or entry.cutting is not None:
             return
-        source, recipe = editor.document.source, editor.document.recipe
+        source, recipe = editor.work.source, editor.work.recipe.matte
         since = editor.history.count
         editor.awaiting = True
         entry.declined = False
-        entry.state, entry.error = PhotoState.MATTING, None
+        entry.error = None
 
         def work(progress: Progress) -> Cutout:
             return _checked(self._engine.auto(source, recipe, progress), source)
@@ -106,23 +106,21 @@ class Cutter:
 
     def _done(self, entry: Entry, editor: Editor, since: int, cutout: Cutout) -> None:
         entry.cutting = None
-        entry.state = PhotoState.READY
         # Over a start by hand, all strokes are painted again, if they are all known.
-        known = editor.by_hand and not (editor.restored or editor.history.trimmed)
-        if not editor.document.has_alpha or known:
+        known = editor.by_hand and not editor.history.trimmed
+        if not editor.work.has_alpha or known:
             editor.adopt(cutout)
         else:
             editor.replace(cutout, since)
         self.listen()
-        for note in cutout.notes:
-            if note not in self._engine.status.notes:  # about this photo, not about the engine
-                self._emit(Message(Severity.WARNING, f"{entry.name}: {note}", about=entry.key))
+        engines = self._engine.status.notes  # said once, by `listen`
+        tell(entry, (note for note in cutout.notes if note not in engines), self._emit)
         self._changed()
 
     def _failed(self, entry: Entry, editor: Editor, error: Exception) -> None:
         entry.cutting = None
         entry.declined = True
-        entry.state, entry.error = PhotoState.FAILED, str(error)
+        entry.error = str(error)
         if isinstance(error, ModelError):
             self._go_by_hand(entry, editor)
         editor.give_up_waiting()
@@ -137,7 +135,6 @@ class Cutter:
             entry.again = False
             self.cut(entry)
             return
-        entry.state = PhotoState.READY if editor.document.has_alpha or by_person else PhotoState.WAITING
         if by_person:
             entry.declined = True
             self._emit(Message(Severity.INFO, f"Cancelled. Cut again starts anew on {entry.name}; painting by hand works too."))
@@ -160,7 +157,7 @@ class Cutter:
 
 
 def _checked(cutout: Cutout, source: Pixels) -> Cutout:
-    """`cutout`, if it is one of `source`: a document must never hold arrays that do not fit each other."""
+    """`cutout`, if it is one of `source`: a work must never hold arrays that do not fit each other."""
     shape = source.shape[:2]
     if cutout.alpha.shape != shape or cutout.trimap.shape != shape or cutout.foreground.shape != source.shape:
         raise ValueError(f"a cut-out of {cutout.alpha.shape} does not fit a source of {shape}")

@@ -5,105 +5,130 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from bgdesk.app.editing.document import Snapshot
 from bgdesk.app.editing.render_export import needs_engine, prepare
-from bgdesk.app.session.strip import Entry
+from bgdesk.app.session.strip import Entry, tell
 from bgdesk.app.work.activity import Activity
-from bgdesk.app.work.events import Event, Exported, Message, Offer, Severity
+from bgdesk.app.work.events import Event, Exported, Message, NameTaken, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
-from bgdesk.app.work.ports import EngineLike, FilesLike
+from bgdesk.app.work.ports import FilesLike
 from bgdesk.core.cutout import Cutout
+from bgdesk.core.engine import EngineProtocol
+from bgdesk.core.errors import Cause, SaveError
 from bgdesk.core.recipe import ExportRecipe
+from bgdesk.core.tasks import Progress
 
 if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
 
+#: Called once with whether the cutout was written; nobody reads it any more.
+End: TypeAlias = Callable[[bool], None]
+
 
 class Exporter:
-    """`export.prepare`, then `files.save`, each on its own lane: a slow disk must not hold up a stroke's re-matting."""
+    """`render_export.prepare`, then `files.save`, each on its own lane: a slow disk must not hold up a stroke's re-matting.
 
-    def __init__(self, engine: EngineLike, files: FilesLike, activity: Activity, emit: Callable[[Event], None]) -> None:
+    changed: which photos are saved changed.
+    """
+
+    def __init__(
+        self,
+        engine: EngineProtocol,
+        files: FilesLike,
+        activity: Activity,
+        emit: Callable[[Event], None],
+        changed: Callable[[], None],
+    ) -> None:
         self._engine = engine
         self._files = files
         self._activity = activity
         self._emit = emit
+        self._changed = changed
 
-    def export(self, entry: Entry, path: Path, recipe: ExportRecipe, protect: Sequence[Path]) -> None:
-        """Freeze the entry's document now, and write that, whatever is painted meanwhile. protect: never written to."""
-        if entry.editor is None or not entry.editor.document.has_alpha:
-            text = f"{entry.name} is not cut out yet. Wait for the network, or paint the subject by hand."
-            self._emit(Message(Severity.WARNING, text))
-            return
-        document = entry.editor.document
-        snapshot = document.freeze(entry.editor.reach, entry.editor.history.standing)
-        metadata = entry.loaded
+    def export(self, entry: Entry, path: Path, recipe: ExportRecipe, protect: Sequence[Path], *, replace: bool) -> None:
+        """Freeze the entry's work now, and write that, whatever is painted meanwhile. protect: never written to.
 
-        def release(_: object = None) -> None:
-            document.release(snapshot)
+        Without `replace` no other file is written to either: NameTaken says so.
+        """
 
-        def stopped(by_person: bool) -> None:
-            release()
-            if by_person:
-                self._emit(Message(Severity.INFO, f"Cancelled. {path.name} was not written."))
+        def then(cutout: Cutout, photo: LoadedImage | None, end: End) -> None:
+            def stopped(by_person: bool) -> None:
+                end(False)
+                if by_person:
+                    self._emit(Message(Severity.INFO, f"Cancelled. {path.name} was not written."))
 
-        def written(target: Path) -> None:
-            release()
-            self._emit(Exported(target))
-            self._emit(Message(Severity.INFO, f"{target.name} is saved.", (Offer.SHOW_IN_FOLDER,), target))
+            def written(target: Path | None) -> None:
+                end(target is not None)
+                if target is None:
+                    self._emit(NameTaken(path, recipe, entry.key))
+                    return
+                self._emit(Exported(target))
+                self._emit(Message(Severity.INFO, f"{target.name} is saved.", (Offer.SHOW_IN_FOLDER,), target))
 
-        def write(cutout: Cutout) -> None:
+            def work(progress: Progress) -> Path | None:
+                try:
+                    return self._files.save(cutout, path, recipe, photo, protect, progress, replace)
+                except SaveError as error:
+                    if error.cause is Cause.EXISTS:
+                        return None
+                    raise
+
             self._activity.submit(
                 Lane.IO,
-                lambda progress: self._files.save(cutout, path, recipe, metadata, protect, progress),
+                work,
                 doing=f"saving {path.name}",
                 stage="save",
                 on_done=written,
-                on_error=release,
+                on_error=lambda _: end(False),
                 on_cancelled=stopped,
             )
 
-        self._prepare(snapshot, recipe, path.name, write, release, stopped)
+        self._prepare(entry, recipe, path.name, then)
 
-    def cutout(self, entry: Entry, then: Callable[[Cutout, LoadedImage | None, Callable[[], None]], None]) -> None:
-        """Freeze the entry's document now: then(cutout, its photo, release) when all in it has caught up.
+    def cutout(self, entry: Entry, then: Callable[[Cutout, LoadedImage | None, End], None]) -> None:
+        """Freeze the entry's work now: then(cutout, its photo, end) when all in it has caught up.
 
-        `release` is to be called once the cutout has been read. Messages say what goes wrong; then `then` is not called.
+        `end` is to be called once the cutout has been read, with whether it was written somewhere. Messages say what goes
+        wrong; then `then` is not called.
         """
-        if entry.editor is None or not entry.editor.document.has_alpha:
+        self._prepare(entry, ExportRecipe(), entry.name, then)
+
+    def _prepare(self, entry: Entry, recipe: ExportRecipe, name: str, then: Callable[[Cutout, LoadedImage | None, End], None]) -> None:
+        """On the compute lane if anything has to be computed; then(cutout, photo, end) on the owner's thread."""
+        if entry.editor is None or not entry.editor.work.has_alpha:
             text = f"{entry.name} is not cut out yet. Wait for the network, or paint the subject by hand."
             self._emit(Message(Severity.WARNING, text))
             return
-        document = entry.editor.document
-        snapshot = document.freeze(entry.editor.reach, entry.editor.history.standing)
-        photo = entry.loaded
+        work, snapshot, photo = entry.editor.work, entry.editor.freeze(), entry.loaded
+        entry.exporting += 1
 
-        def release(_: object = None) -> None:
-            document.release(snapshot)
+        def end(written: bool) -> None:
+            work.release(snapshot)
+            entry.exporting -= 1
+            if written:
+                entry.exported = snapshot.edit_id
+            self._changed()
 
-        self._prepare(snapshot, ExportRecipe(), entry.name, lambda cutout: then(cutout, photo, release), release, release)
+        def prepared(cutout: Cutout) -> None:
+            tell(entry, cutout.notes, self._emit)
+            then(cutout, photo, end)
 
-    def _prepare(
-        self,
-        snapshot: Snapshot,
-        recipe: ExportRecipe,
-        name: str,
-        then: Callable[[Cutout], None],
-        failed: Callable[[Exception], None],
-        stopped: Callable[[bool], None],
-    ) -> None:
-        """On the compute lane if anything has to be computed; then(cutout) on the owner's thread."""
-        if needs_engine(snapshot, recipe):
-            self._activity.submit(
-                Lane.COMPUTE,
-                partial(prepare, snapshot, recipe, self._engine),
-                doing=f"preparing {name}",
-                stage="foreground",
-                on_done=then,
-                on_error=failed,
-                on_cancelled=stopped,
-                priority=Priority.NORMAL,  # after the strokes
-            )
-        else:
-            then(prepare(snapshot, recipe, None))
+        def stopped(by_person: bool) -> None:
+            end(False)
+            if by_person:
+                self._emit(Message(Severity.INFO, f"Cancelled. {name} was not written."))
+
+        if not needs_engine(snapshot, recipe) and snapshot.recipe.edge.neutral:
+            then(prepare(snapshot, recipe, None), photo, end)
+            return
+        self._activity.submit(
+            Lane.COMPUTE,
+            partial(prepare, snapshot, recipe, self._engine),
+            doing=f"preparing {name}",
+            stage="foreground",
+            on_done=prepared,
+            on_error=lambda _: end(False),
+            on_cancelled=stopped,
+            priority=Priority.NORMAL,  # after the strokes
+        )

@@ -16,35 +16,19 @@ class PhotoState(Enum):
     FAILED = "failed"  # could not be read or cut out; `error` says why. One that was read can still be painted by hand
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Photo:
-    """One entry of the film strip; a new value comes with every PhotosChanged.
-
-    thumbnail: h×w×3 uint8, at most THUMBNAIL pixels on its longer side; None until it has been read.
-    edited: it has been painted on; such a photo is never dropped from memory.
-    """
+    """One entry of the film strip; a new value comes with every PhotosChanged."""
 
     key: int
-    path: Path | None
+    path: Path | None  #: None for a pasted picture
     name: str
     state: PhotoState
-    edited: bool = False
-    thumbnail: NDArray[np.uint8] | None = None
+    edited: bool = False  #: a person changed something; the work of such a photo is never dropped
+    unsaved: bool = False  #: what a person changed is in no file
+    thumbnail: NDArray[np.uint8] | None = None  #: h×w×3, at most THUMBNAIL pixels on its longer side; None until it has been read
     error: str | None = None
 
 
-#: longest side of a thumbnail in pixels: the strip is 96 px high, twice that on dense screens.
+#: Longest side of a thumbnail in pixels: the strip is 96 px high, twice that on dense screens.
 THUMBNAIL = 192
-
-
-@dataclass(frozen=True)
-class Busy:
-    """What the progress line shows.
-
-    stage: "load", "network", "trimap", "alpha", "foreground", "save", "download", … as the work reports it.
-    fraction: how much of the stage is done in [0, 1]; None if unknown (show a running line without an end).
-    """
-
-    stage: str
-    fraction: float | None = None
-    cancellable: bool = True

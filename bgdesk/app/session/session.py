@@ -1,4 +1,4 @@
-"""The one controller: gestures come in, events go out, the documents hold the truth.
+"""The one controller: gestures come in, events go out, the works hold the truth.
 
 Every method is called on the owner's thread (the window's), and every event is delivered there. None of them waits:
 reading, computing and writing happen on the lanes of `Jobs`, whose answers come back through `post`.
@@ -10,40 +10,41 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from bgdesk.app.editing.document import Document
 from bgdesk.app.editing.editor import Editor
+from bgdesk.app.editing.history import History
 from bgdesk.app.editing.render_export import free_name
+from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.onnx_presets import Description
-from bgdesk.app.session.cutting import MODEL_OFFERS, Cutter
-from bgdesk.app.session.exporter import Exporter
-from bgdesk.app.session.photos import Busy, Photo, PhotoState
-from bgdesk.app.session.strip import Entry, Found, Strip
+from bgdesk.app.session.cutting import Cutter
+from bgdesk.app.session.exporter import End, Exporter
+from bgdesk.app.session.network_installer import NetworkInstaller
+from bgdesk.app.session.photos import Photo, PhotoState
+from bgdesk.app.session.strip import Entry, Strip, tell
+from bgdesk.app.system import paths
 from bgdesk.app.system.settings import Settings
-from bgdesk.app.work.activity import Activity
+from bgdesk.app.work.activity import Activity, Busy
 from bgdesk.app.work.events import (
     AlphaChanged,
-    DocumentReplaced,
-    EngineChanged,
     Event,
     ForegroundChanged,
     HistoryChanged,
+    LabelsChanged,
     Listener,
     Message,
     PhotosChanged,
+    PhotoShown,
+    RecipeChanged,
     Severity,
-    TrimapChanged,
 )
 from bgdesk.app.work.jobs import Jobs, Lane, Post
-from bgdesk.app.work.ports import DiskFiles, EngineLike, EngineStatusLike, FilesLike, ModelsLike
-from bgdesk.core.arrays import Pixels
+from bgdesk.app.work.ports import DiskFiles, FilesLike, ModelsLike
+from bgdesk.core.arrays import Pixels, check_pixels
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.errors import MattingError
+from bgdesk.core.engine import EngineProtocol, EngineStatus, Reach
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import ExportRecipe
-from bgdesk.core.tasks import Progress
+from bgdesk.core.recipe import ExportRecipe, Recipe
 from bgdesk.core.trimap import Label
+from bgdesk.files.find import Found
 
 if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
@@ -56,7 +57,7 @@ class Session:
     """See the module. `jobs` is made with the same `post`: `Session(engine, store, settings, Jobs(post), post)`."""
 
     def __init__(
-        self, engine: EngineLike, models: ModelsLike, settings: Settings, jobs: Jobs, post: Post, files: FilesLike | None = None
+        self, engine: EngineProtocol, models: ModelsLike, settings: Settings, jobs: Jobs, post: Post, files: FilesLike | None = None
     ) -> None:
         self._engine = engine
         self._models = models
@@ -66,11 +67,12 @@ class Session:
         self._files = files or DiskFiles()
         self._listeners: list[Listener] = []
         self._activity = Activity(jobs, self._emit)
-        self._strip = Strip(self._files, self._activity, self._make_editor, self._photos_changed)
+        self._strip = Strip(self._files, self._activity, self._make_editor, self._photos_changed, paths.cache_folder() / "undo")
         self._current: Entry | None = None
         self._wanted: Entry | None = None  # being read, to become current
         self._cutter = Cutter(engine, models, self._activity, self._emit, self._photos_changed)
-        self._exporter = Exporter(engine, self._files, self._activity, self._emit)
+        self._exporter = Exporter(engine, self._files, self._activity, self._emit, self._photos_changed)
+        self._installer = NetworkInstaller(models, self._activity, self._emit, self._installed)
         self._announcing = False
         self._planning = False
         self._closed = False
@@ -100,8 +102,7 @@ class Session:
         for entry in self._strip.entries:
             if entry.editor is not None:
                 entry.editor.history.limit = settings.undo_bytes
-                entry.editor.reach = settings.reach
-                entry.editor.recolour(settings.matte)
+                entry.editor.reach = Reach(settings.reach)
                 if entry.editor.history.trim() and entry is self._current:
                     self._emit(HistoryChanged())
         self._plan()
@@ -115,33 +116,43 @@ class Session:
 
     @property
     def current(self) -> Photo | None:
-        """The photo whose document is shown."""
+        """The photo that is shown."""
         return None if self._current is None else self._current.photo
 
     @property
-    def document(self) -> Document | None:
+    def unsaved(self) -> Sequence[Photo]:
+        """The photos of which a person changed something that no file holds."""
+        return tuple(entry.photo for entry in self._strip.entries if entry.unsaved)
+
+    @property
+    def exporting(self) -> bool:
+        """A file is being written, or prepared to be."""
+        return any(entry.exporting for entry in self._strip.entries)
+
+    @property
+    def work(self) -> Work | None:
         """The current photo's arrays; None while there is no photo. Read only."""
-        return None if self._editor is None else self._editor.document
+        return None if self._editor is None else self._editor.work
 
     @property
     def _editor(self) -> Editor | None:
         return None if self._current is None else self._current.editor
 
-    def open(self, paths: Sequence[Path]) -> None:
+    def open(self, files: Sequence[Path]) -> None:
         """Add files, and the photos in folders (not in their subfolders); the first of them becomes current.
 
         One that is in the film strip already is selected instead. A failed load keeps what is shown, with a Message.
         """
-        if paths:
-            self._strip.expand([Path(path) for path in paths], self._opened)
+        if files:
+            self._strip.expand([Path(file) for file in files], self._opened)
 
     def _opened(self, found: Found) -> None:
         for folder, text in found.problems:
             self._emit(Message(Severity.WARNING, text, path=folder))
-        known = [entry for entry in map(self._strip.at, found.files) if entry is not None]
-        new = [self._strip.add(path, path.name) for path in found.files if self._strip.at(path) is None]
+        known = [entry for entry in map(self._strip.at, found.photos) if entry is not None]
+        new = [self._strip.add(path, path.name) for path in found.photos if self._strip.at(path) is None]
         if new:
-            self._try(new, alone=len(found.files) == 1)
+            self._try(new, alone=len(found.photos) == 1)
         elif known:
             self.select(known[0].key)
         for entry in new[1:]:
@@ -164,8 +175,7 @@ class Session:
 
     def open_pixels(self, pixels: Pixels, name: str) -> None:
         """Add a pasted picture, H×W×3 uint8 or uint16 sRGB, and make it current."""
-        if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape or pixels.dtype not in (np.uint8, np.uint16):
-            raise MattingError(f"{name} cannot be used: it is no picture of 8 or 16 bits with three colours.")
+        check_pixels(pixels)
         entry = self._strip.add(None, name)
         entry.pixels = pixels.copy()  # the caller may do with its own what it likes
         entry.pixels.flags.writeable = False
@@ -208,7 +218,7 @@ class Session:
         if entry is not self._current:
             self._current = entry
             self._strip.use(entry)
-            self._emit(DocumentReplaced())
+            self._emit(PhotoShown())
             self._emit(HistoryChanged())
         self._cutter.shown(entry)
         self._photos_changed()
@@ -224,21 +234,30 @@ class Session:
             self._wanted = None
         if entry is self._current:
             self._current = None
-            self._emit(DocumentReplaced())
+            self._emit(PhotoShown())
             self._emit(HistoryChanged())
             if self._wanted is None and self._strip.entries:
                 self._want(self._strip.entries[min(index, len(self._strip.entries) - 1)])
 
-    def _make_editor(self, entry: Entry, document: Document) -> Editor:
+    def _make_editor(self, entry: Entry, work: Work, history: History | None) -> Editor:
         def emit(event: Event) -> None:
-            about_pixels = isinstance(event, TrimapChanged | AlphaChanged | ForegroundChanged | HistoryChanged)
+            about_pixels = isinstance(event, LabelsChanged | AlphaChanged | ForegroundChanged | HistoryChanged | RecipeChanged)
             if entry is self._current or not about_pixels:
                 self._emit(event)
 
-        document.recipe = self._settings.matte
-
-        editor = Editor(document, self._engine, self._activity, emit, self._photos_changed, self._settings.undo_bytes)
-        editor.reach = self._settings.reach
+        if entry.recipe is None and history is None:
+            work.recipe = self._settings.recipe
+        editor = Editor(
+            work,
+            self._engine,
+            self._activity,
+            emit,
+            self._photos_changed,
+            lambda notes: tell(entry, notes, self._emit),
+            self._settings.undo_bytes,
+            history,
+        )
+        editor.reach = Reach(self._settings.reach)
         return editor
 
     def _photos_changed(self) -> None:
@@ -267,6 +286,7 @@ class Session:
         self._cutter.listen()
         limit = self._settings.memory_bytes
         self._strip.relieve(limit, self._current)
+        self._strip.bound_disk(self._settings.undo_disk_bytes)
         editor, entries = self._editor, self._strip.entries
         if not self._settings.precut or self._current is None or editor is None or self._wanted is not None or not self._activity.idle:
             return
@@ -275,7 +295,7 @@ class Session:
             return
         if self._models.default_id() is None:
             return
-        room = self._strip.nbytes + editor.document.nbytes <= limit  # the next photo is probably as large as this one
+        room = self._strip.nbytes + editor.work.nbytes <= limit  # the next photo is probably as large as this one
         index = entries.index(self._current)
         for entry in entries[index + 1 : index + 1 + AHEAD]:
             if entry.state is PhotoState.WAITING and not entry.declined and not entry.skipped:
@@ -297,14 +317,14 @@ class Session:
         self._activity.cancel()
 
     @property
-    def engine_status(self) -> EngineStatusLike:
+    def engine_status(self) -> EngineStatus:
         """device, precision, model, notes; device and precision are "" until torch has been loaded."""
         return self._engine.status
 
     @property
     def timings(self) -> Mapping[str, float]:
-        """Stage -> seconds for the current document; "rematte" is the last stroke's."""
-        return {} if self._editor is None else dict(self._editor.document.timings)
+        """Stage -> seconds for the current photo; "rematte" is the last stroke's."""
+        return {} if self._editor is None else dict(self._editor.work.timings)
 
     def warm(self) -> None:
         """Load torch and the network on the compute lane, so that the first photo waits less. Call once the window is up.
@@ -327,43 +347,33 @@ class Session:
 
     def install_model(self, id: str) -> None:
         """Download a network of the catalogue, then cut out the current photo if it waits for one."""
-        self._get_model(id, f"installing {id}", lambda progress: self._models.install(id, progress))
+        self._installer.install(id)
 
     def import_model(self, path: Path, id: str) -> None:
         """Take a network from a file, then cut out the current photo if it waits for one."""
-        self._get_model(id, f"importing {path.name}", lambda progress: self._models.import_file(path, id, progress))
+        self._installer.import_file(path, id)
 
     def import_own_model(self, path: Path, id: str, description: Description) -> None:
-        """Take a network that is not the catalogue's from a file; what was found on its trial is said."""
-        self._get_model(id, f"importing {path.name}", lambda progress: self._models.import_own(path, id, description, progress).notes)
+        """Take a network that is not the catalogue's from a file, then cut out the current photo if it waits for one."""
+        self._installer.import_own(path, id, description)
 
-    def _get_model(self, id: str, doing: str, work: Callable[[Progress], object]) -> None:
-        def done(found: object) -> None:
-            self._emit(EngineChanged())
-            notes = found if isinstance(found, tuple) else ()
-            self._emit(Message(Severity.INFO, " ".join([f"{id} is installed.", *notes])))
-            for other in self._strip.entries:
-                other.declined = False
-            editor = self._editor
-            if self._current is not None and editor is not None and (editor.by_hand or not editor.document.has_alpha):
-                self._cutter.cut(self._current)
-            self._plan()
-
-        def stopped(by_person: bool) -> None:
-            if by_person:
-                self._emit(Message(Severity.INFO, "Cancelled. Nothing was installed.", MODEL_OFFERS))
-
-        self._activity.submit(Lane.DOWNLOAD, work, doing=doing, stage="download", on_done=done, on_cancelled=stopped)
+    def _installed(self) -> None:
+        for other in self._strip.entries:
+            other.declined = False
+        editor = self._editor
+        if self._current is not None and editor is not None and (editor.by_hand or not editor.work.has_alpha):
+            self._cutter.cut(self._current)
+        self._plan()
 
     # -- strokes -------------------------------------------------------------------------------------------------
 
     def stroke_begin(self, label: Label, radius: float, point: tuple[float, float]) -> None:
-        """Press the brush: (x, y) and `radius` in image pixels. Does nothing without a document."""
+        """Press the brush: (x, y) and `radius` in image pixels. Does nothing without a photo."""
         if self._editor is not None:
             self._editor.stroke_begin(label, radius, point)
 
     def stroke_extend(self, point: tuple[float, float]) -> None:
-        """Drag it on to `point`: one TrimapChanged for the stretch."""
+        """Drag it on to `point`: one LabelsChanged for the stretch."""
         if self._editor is not None:
             self._editor.stroke_extend(point)
 
@@ -384,7 +394,7 @@ class Session:
 
     @property
     def pending_rects(self) -> tuple[Rect, ...]:
-        """Where the current document's alpha has not caught up with its trimap: keep showing the paint there."""
+        """Where the current photo's alpha has not caught up with its labels: keep showing the paint there."""
         return () if self._editor is None else self._editor.pending_rects
 
     @property
@@ -405,19 +415,60 @@ class Session:
         if self._editor is not None:
             self._editor.redo()
 
+    @property
+    def undo_name(self) -> str | None:
+        """What `undo` would take back, in lower case: "paint foreground"; None if there is nothing."""
+        return None if self._editor is None else self._editor.history.undo_name
+
+    @property
+    def redo_name(self) -> str | None:
+        """What `redo` would bring back."""
+        return None if self._editor is None else self._editor.history.redo_name
+
+    # -- recipes -------------------------------------------------------------------------------------------------
+
+    @property
+    def recipe(self) -> Recipe:
+        """The current photo's choices; those of new photos while there is no photo."""
+        return self._settings.recipe if self._editor is None else self._editor.work.recipe
+
+    def change_recipe(self, recipe: Recipe, name: str, drag: object = None) -> None:
+        """Use other choices for the current photo, as one undo step called `name`. See Editor.change_recipe.
+
+        Without a photo nothing happens: what new photos begin with is a setting.
+        """
+        if self._editor is not None:
+            self._editor.change_recipe(recipe, name, drag)
+
+    def apply_to_all(self) -> None:
+        """Give every open photo the current one's recipe, each as an undo step of its own."""
+        recipe, name = self.recipe, "apply a recipe to all photos"
+        for entry in self._strip.entries:
+            if entry.editor is not None:
+                entry.editor.change_recipe(recipe, name)
+            elif entry.parked is not None:
+                if entry.parked.work.recipe != recipe:
+                    entry.parked.history.change_recipe(recipe, name)
+            else:
+                entry.recipe = recipe
+        self._photos_changed()
+
     # -- export --------------------------------------------------------------------------------------------------
 
-    def export(self, path: Path, recipe: ExportRecipe) -> None:
-        """Write the current cut-out as it is now, in the background: Exported and a Message, or a Message why not."""
+    def export(self, path: Path, recipe: ExportRecipe, *, replace: bool = False) -> None:
+        """Write the current cut-out as it is now, in the background: Exported and a Message, or a Message why not.
+
+        Without `replace`, a file that is there is kept, even one that appears meanwhile: NameTaken then.
+        """
         self.stroke_end()
         if self._current is not None:
             sources = [entry.path for entry in self._strip.entries if entry.path is not None]
-            self._exporter.export(self._current, path, recipe, sources)
+            self._exporter.export(self._current, path, recipe, sources, replace=replace)
 
-    def cutout(self, then: Callable[[Cutout, LoadedImage | None, Callable[[], None]], None]) -> None:
-        """The current cut-out as it is now, for somebody else to write: then(cutout, its photo, release), or a Message why not.
+    def cutout(self, then: Callable[[Cutout, LoadedImage | None, End], None]) -> None:
+        """The current cut-out as it is now, for somebody else to write: then(cutout, its photo, end), or a Message why not.
 
-        `release` is to be called once the cutout has been read, which may happen on any thread.
+        `end` is to be called on this thread when nobody reads the cutout any more, with whether it was written.
         """
         self.stroke_end()
         if self._current is not None:
@@ -430,9 +481,9 @@ class Session:
         """
         entry = self._current
         if entry is not None and entry.path is not None:
-            return free_name(entry.path.parent, entry.path.stem, recipe)
+            return free_name(entry.path.parent, entry.path.name, recipe)
         last = Path(self._settings.export_folder) if self._settings.export_folder else Path.home()
-        return free_name(last if last.is_dir() else Path.home(), "photo" if entry is None else Path(entry.name).stem, recipe)
+        return free_name(last if last.is_dir() else Path.home(), "photo" if entry is None else entry.name, recipe)
 
     def close(self) -> None:
         """Cancel everything, stop the lanes, free the network. No event comes afterwards.

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bgdesk.app.editing.document import Document
 from bgdesk.app.editing.editor import Editor
+from bgdesk.app.editing.history import History
 from bgdesk.app.editing.parking import Parked, shrink
+from bgdesk.app.editing.work import Work
 from bgdesk.app.session.photos import THUMBNAIL, Photo, PhotoState
-from bgdesk.app.work.activity import Activity, Work
+from bgdesk.app.work.activity import ActiveJob, Activity
+from bgdesk.app.work.events import Event, Message, Severity
 from bgdesk.app.work.jobs import Lane, Priority
 from bgdesk.app.work.ports import FilesLike
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.errors import LoadError
+from bgdesk.core.recipe import Recipe
 from bgdesk.core.tasks import Progress
+from bgdesk.files.find import Found, find
 
 if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
@@ -28,87 +33,114 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Entry:
-    """One photo of the strip.
-
-    editor: while it is in memory. parked: its cut-out while it is not. pixels: of a pasted picture, which has no file.
-    loading, cutting, parking, previewing: the work under way. declined: the person stopped the network for it.
-    again: and asked for it once more before it had come to a stop.
-    skipped: it was read ahead of time, and there was no room for it.
-    used: grows with every time it is shown; the least used leaves memory first.
-    """
+    """One photo of the strip."""
 
     key: int
     path: Path | None
     name: str
-    state: PhotoState = PhotoState.WAITING
-    error: str | None = None
+    error: str | None = None  #: why it could not be read or cut out
     thumbnail: NDArray[np.uint8] | None = None
-    editor: Editor | None = None
+    editor: Editor | None = None  #: while it is in memory
     loaded: LoadedImage | None = None
-    pixels: Pixels | None = None
-    parked: Parked | None = None
-    loading: Work | None = None
-    cutting: Work | None = None
-    parking: Work | None = None
-    previewing: Work | None = None
-    declined: bool = False
-    again: bool = False
-    skipped: bool = False
-    used: int = 0
+    pixels: Pixels | None = None  #: of a pasted picture, which has no file
+    parked: Parked | None = None  #: its work while it is not in memory
+    recipe: Recipe | None = None  #: to begin with, where it is not that of any new photo
+    loading: ActiveJob | None = None
+    cutting: ActiveJob | None = None
+    parking: ActiveJob | None = None
+    previewing: ActiveJob | None = None
+    declined: bool = False  #: the person stopped the network for it
+    again: bool = False  #: and asked for it once more before it had come to a stop
+    skipped: bool = False  #: it was read ahead of time, and there was no room for it
+    used: int = 0  #: grows with every time it is shown; the least used leaves memory first
+    exported: int = 0  #: Work.edit_id of what was written last
+    exporting: int = 0  #: how many files of it are being written
 
     @property
-    def edited(self) -> bool:
+    def state(self) -> PhotoState:
+        if self.loading is not None:
+            return PhotoState.LOADING
+        if self.cutting is not None:
+            return PhotoState.MATTING
+        if self.error is not None:
+            return PhotoState.FAILED
+        in_memory = self.editor is not None and (self.editor.work.has_alpha or self.declined)
+        return PhotoState.READY if in_memory or self.parked is not None else PhotoState.WAITING
+
+    @property
+    def history(self) -> History | None:
+        """Its undo steps, wherever they are."""
         if self.editor is not None:
-            return self.editor.edited
-        return self.parked is not None and self.parked.edited
+            return self.editor.history
+        return None if self.parked is None else self.parked.history
+
+    @property
+    def edit_id(self) -> int:
+        """See Work."""
+        if self.editor is not None:
+            return self.editor.work.edit_id
+        return 0 if self.parked is None else self.parked.work.edit_id
+
+    @property
+    def unsaved(self) -> bool:
+        return self.edit_id not in (0, self.exported)
 
     @property
     def photo(self) -> Photo:
-        return Photo(self.key, self.path, self.name, self.state, self.edited, self.thumbnail, self.error)
+        return Photo(
+            key=self.key,
+            path=self.path,
+            name=self.name,
+            state=self.state,
+            edited=self.edit_id != 0,
+            unsaved=self.unsaved,
+            thumbnail=self.thumbnail,
+            error=self.error,
+        )
 
     @property
     def nbytes(self) -> int:
         """Memory it takes that could be given back."""
         return (self.editor.nbytes if self.editor else 0) + (self.parked.nbytes if self.parked else 0)
 
-    def works(self) -> list[Work]:
-        return [work for work in (self.loading, self.cutting, self.parking, self.previewing) if work is not None]
+    def jobs(self) -> list[ActiveJob]:
+        return [job for job in (self.loading, self.cutting, self.parking, self.previewing) if job is not None]
+
+
+def tell(entry: Entry, notes: Iterable[str], emit: Callable[[Event], None]) -> None:
+    """Say what an engine's answer noted about this photo."""
+    for note in notes:
+        emit(Message(Severity.WARNING, f"{entry.name}: {note}", about=entry.key))
 
 
 @dataclass(frozen=True, eq=False)
 class _Read:
     image: LoadedImage | None
-    document: Document
+    work: Work
     thumbnail: NDArray[np.uint8]
-    cutout: tuple[NDArray[np.uint8], NDArray[np.float32]] | None
-
-
-@dataclass(frozen=True)
-class Found:
-    """files: in order, each once. problems: folders that gave none, with a sentence each."""
-
-    files: tuple[Path, ...]
-    problems: tuple[tuple[Path, str], ...]
 
 
 class Strip:
     """Entries in order, and the work of bringing them into memory and out of it.
 
-    make_editor: a new document's editor for an entry. changed: something that `Photo` shows is different.
+    make_editor: the editor of an entry's work, with the steps that led to it. changed: something that `Photo` shows is
+    different. spill_folder: for undo steps on disk.
     """
 
     def __init__(
         self,
         files: FilesLike,
         activity: Activity,
-        make_editor: Callable[[Entry, Document], Editor],
+        make_editor: Callable[[Entry, Work, History | None], Editor],
         changed: Callable[[], None],
+        spill_folder: Path,
     ) -> None:
         self.entries: list[Entry] = []
         self._files = files
         self._activity = activity
         self._make_editor = make_editor
         self._changed = changed
+        self._spill_folder = spill_folder
         self._keys = itertools.count(1)
         self._uses = itertools.count(1)
 
@@ -136,8 +168,8 @@ class Strip:
 
     def drop(self, entry: Entry) -> None:
         """Out of the strip, with everything that runs for it."""
-        for work in entry.works():
-            work.cancel()
+        for job in entry.jobs():
+            job.cancel()
         if entry.editor is not None:
             entry.editor.close()
         entry.editor = entry.loaded = entry.pixels = entry.parked = None  # whoever still holds the entry holds no pixels
@@ -153,25 +185,7 @@ class Strip:
         """
 
         def work(progress: Progress) -> Found:
-            suffixes = frozenset(self._files.suffixes)
-            files: list[Path] = []
-            problems: list[tuple[Path, str]] = []
-            for path in paths:
-                path = path.absolute()
-                if not path.is_dir():
-                    files.append(path)
-                    continue
-                name = path.name or str(path)
-                try:
-                    shown = (file for file in path.iterdir() if not file.name.startswith("."))  # "._photo.jpg" is no photo
-                    found = sorted(file for file in shown if file.suffix.lower() in suffixes and file.is_file())
-                except OSError as error:
-                    problems.append((path, f"{name} could not be opened: {error.strerror}. Check its permissions and the disk."))
-                    continue
-                files += found
-                if not found:
-                    problems.append((path, f"There is no photo in {name}."))
-            return Found(tuple(dict.fromkeys(files)), tuple(problems))
+            return find((path.absolute() for path in paths), lambda: progress("load", 0.0))
 
         names = ", ".join(path.name or str(path) for path in paths[:3])
         self._activity.submit(Lane.IO, work, doing=f"opening {names}", stage="load", on_done=done, visible=False)
@@ -188,6 +202,7 @@ class Strip:
     ) -> None:
         """Read the entry's file, or take the pasted pixels; `done` when it has an editor. What was parked is put back."""
         path, pasted, parked = entry.path, entry.pixels, entry.parked
+        recipe = entry.recipe
 
         def work(progress: Progress) -> _Read:
             progress("load", 0.0)
@@ -202,8 +217,10 @@ class Strip:
                     f"{entry.name} has another size than before, so its strokes cannot be put back. "
                     "Put the old file back, or remove the photo from the strip and open it again."
                 )
-            cutout = parked.unpack() if parked is not None and fits else None
-            return _Read(image, Document.awaiting(pixels, path), shrink(pixels, THUMBNAIL), cutout)
+            found = Work.awaiting(pixels, path, recipe)
+            if parked is not None and fits:
+                parked.put_back(found, *parked.unpack())
+            return _Read(image, found, shrink(pixels, THUMBNAIL))
 
         def arrived(read: _Read) -> None:
             entry.loading = None
@@ -212,8 +229,7 @@ class Strip:
             done(entry)
 
         def broken(error: Exception) -> None:
-            entry.loading = None
-            entry.state, entry.error = PhotoState.FAILED, str(error)
+            entry.loading, entry.error = None, str(error)
             self._changed()
             failed(entry, error)
 
@@ -221,12 +237,9 @@ class Strip:
             if entry.loading is not loading:  # it was asked for again before this reading had come to a stop
                 return
             entry.loading = None
-            entry.state = PhotoState.WAITING
             self._changed()
             cancelled(entry)
 
-        entry.state = PhotoState.LOADING
-        self._changed()
         loading = entry.loading = self._activity.submit(
             Lane.IO,
             work,
@@ -239,17 +252,19 @@ class Strip:
             visible=not background,
             quiet=True,
         )
+        self._changed()
 
     def _place(self, entry: Entry, read: _Read) -> None:
         entry.loaded, entry.thumbnail = read.image, read.thumbnail
         parked, entry.parked = entry.parked, None
-        editor = entry.editor = self._make_editor(entry, read.document)
-        if parked is not None and read.cutout is not None:
-            editor.document.replace(*read.cutout, None, {})
-            editor.document.debt = parked.debt
-            editor.restored, editor.by_hand = parked.edited, parked.by_hand
-            editor.resume()
-        entry.state = PhotoState.READY if editor.document.has_alpha else PhotoState.WAITING
+        if parked is None or not read.work.has_alpha:
+            entry.editor = self._make_editor(entry, read.work, None)
+        else:
+            read.work.recipe = parked.work.recipe  # it may have been changed while the photo was read
+            read.work.edit_id = parked.work.edit_id
+            entry.editor = self._make_editor(entry, read.work, parked.history)
+            entry.editor.by_hand = parked.by_hand
+            entry.editor.resume()
         self._changed()
 
     def preview(self, entry: Entry) -> None:
@@ -267,7 +282,7 @@ class Strip:
         def failed(error: Exception) -> None:
             entry.previewing = None
             if entry.state is PhotoState.WAITING:
-                entry.state, entry.error = PhotoState.FAILED, str(error)
+                entry.error = str(error)
             self._changed()
 
         def stopped(_: bool) -> None:
@@ -295,7 +310,7 @@ class Strip:
     def relieve(self, limit: int, keep: Entry | None) -> None:
         """Bring `nbytes` under `limit` if it can be done without losing anything that was painted, `keep` excepted.
 
-        What was used least goes first: documents are parked, one at a time in the background; then parked cut-outs that
+        What was used least goes first: photos are parked, one at a time in the background; then parked cut-outs that
         nobody painted on are dropped, for the network to make again. `changed` tells when it is worth calling again.
         """
         if self.nbytes <= limit or any(entry.parking is not None for entry in self.entries):
@@ -308,14 +323,13 @@ class Strip:
         for entry in others:
             if entry.parked is not None and not entry.parked.edited:
                 entry.parked = None
-                entry.state = PhotoState.WAITING
                 self._changed()
                 if self.nbytes <= limit:
                     return
 
     def _park(self, entry: Entry, editor: Editor) -> None:
-        if not editor.document.has_alpha:  # read, but never cut out: nothing to keep
-            entry.state, entry.skipped = PhotoState.WAITING, True
+        if not editor.work.has_alpha:  # read, but never cut out: only its recipe is worth keeping
+            entry.recipe, entry.skipped = editor.work.recipe, True
             self._let_go(entry, editor)
             return
         parked = Parked.of(editor)
@@ -324,6 +338,7 @@ class Strip:
             entry.parking = None
             entry.parked = parked
             self._let_go(entry, editor)
+            parked.detach()
 
         def ended(_: object) -> None:
             if entry.parking is parking:  # not another one, begun before this one had come to a stop
@@ -331,7 +346,7 @@ class Strip:
 
         parking = entry.parking = self._activity.submit(
             Lane.IO,
-            parked.pack,
+            partial(parked.pack, self._spill_folder),
             doing=f"making room for other photos beside {entry.name}",
             on_done=done,
             on_error=ended,
@@ -344,3 +359,14 @@ class Strip:
         editor.close()
         entry.editor = entry.loaded = None
         self._changed()
+
+    def bound_disk(self, limit: int) -> None:
+        """Bring the undo steps on disk under `limit` bytes: those of the photo used least go first, the oldest of them first."""
+        spilled = {entry.key: entry.history.spilled for entry in self.entries if entry.history is not None}
+        total = sum(spilled.values())
+        for entry in sorted(self.entries, key=lambda entry: entry.used):
+            if total <= limit:
+                return
+            if entry.history is not None and spilled[entry.key]:
+                entry.history.trim_to_disk(max(0, spilled[entry.key] - (total - limit)))
+                total += entry.history.spilled - spilled[entry.key]

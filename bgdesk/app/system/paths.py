@@ -39,6 +39,13 @@ def cache_folder() -> Path:
     return home / "cache" if home else Path(platformdirs.user_cache_dir("bgdesk", appauthor=False))
 
 
+def kernels_folder() -> Path:
+    """Where the engine keeps its machine code: in a checkout beside it, for any home; else with what can be made again."""
+    root = _PACKAGE.parent
+    in_checkout = (root / "pyproject.toml").is_file() and os.access(root, os.W_OK)
+    return root / ".cache" / "kernels" if in_checkout else cache_folder() / "kernels"
+
+
 def _shipped(name: str) -> Path:
     """A file or folder of the top level that travels with the program.
 

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from bgdesk.app.session.photos import Busy
 from bgdesk.app.work.events import BusyChanged, Event, Message, Offer, Severity
 from bgdesk.app.work.jobs import Job, Jobs, Lane, Priority
 from bgdesk.core.errors import BgdeskError, ModelError
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 
-class Work:
+
+@dataclass(frozen=True)
+class Busy:
+    """What the progress line shows.
+
+    stage: "load", "network", "trimap", "alpha", "foreground", "save", "download", … as the work reports it.
+    fraction: how much of the stage is done in [0, 1]; None if unknown (show a running line without an end).
+    """
+
+    stage: str
+    fraction: float | None = None
+    cancellable: bool = True
+
+
+class ActiveJob:
     """One job under way. `visible`: the person waits for it."""
 
     def __init__(self, activity: Activity, lane: Lane, stage: str, visible: bool) -> None:
@@ -43,6 +58,11 @@ class Work:
         if self.job is not None:
             self.job.cancel()
 
+    @property
+    def shown(self) -> bool:
+        """It is shown as busy: so is the long preparation at the first start, whoever asked for it."""
+        return self.visible or self.stage == Stage.PREPARE
+
     def promote(self) -> None:
         """The person waits for it now."""
         if self.job is not None and not self.visible:
@@ -56,7 +76,7 @@ class Activity:
     def __init__(self, jobs: Jobs, emit: Callable[[Event], None]) -> None:
         self._jobs = jobs
         self._emit = emit
-        self._works: list[Work] = []
+        self._works: list[ActiveJob] = []
 
     def submit(
         self,
@@ -72,7 +92,7 @@ class Activity:
         visible: bool = True,
         preemptible: bool = False,
         quiet: bool = False,
-    ) -> Work:
+    ) -> ActiveJob:
         """Jobs.submit, with its place in `busy`.
 
         doing: "saving photo.png", for the sentence about a failure that nobody foresaw.
@@ -80,12 +100,12 @@ class Activity:
         quiet: a foreseen failure is told only if the person waits for the work by then.
         on_cancelled(by_person): by_person if it was `cancel` here that stopped it.
         """
-        entry = Work(self, lane, stage, visible)
+        entry = ActiveJob(self, lane, stage, visible)
         self._works.append(entry)
 
         def progressed(stage: str, fraction: float) -> None:
             entry.stage, entry.fraction = stage, fraction
-            if entry.visible:
+            if entry.shown:
                 self._emit(BusyChanged())
 
         def done(result: T) -> None:
@@ -118,13 +138,13 @@ class Activity:
             self._emit(BusyChanged())
         return entry
 
-    def _end(self, entry: Work) -> None:
+    def _end(self, entry: ActiveJob) -> None:
         self._works.remove(entry)
-        if entry.visible:
+        if entry.shown:
             self._emit(BusyChanged())
 
     def promote(self, lane: Lane, job: Job[Any]) -> None:
-        """See Work.promote."""
+        """See ActiveJob.promote."""
         self._jobs.promote(lane, job)
         self._emit(BusyChanged())
 
@@ -133,9 +153,9 @@ class Activity:
         self._jobs.preempt(Lane.COMPUTE)
 
     @property
-    def _shown(self) -> Work | None:
+    def _shown(self) -> ActiveJob | None:
         """The oldest work that runs; before any runs, the oldest that waits. What has been cancelled is only ending."""
-        waited = [work for work in self._works if work.visible and not work.cancelled]
+        waited = [work for work in self._works if work.shown and not work.cancelled]
         running = [work for work in waited if work.started]
         return next(iter(running or waited), None)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bgdesk.core.geometry import Rect
+from bgdesk.core.recipe import ExportRecipe
 
 
 class Severity(Enum):
@@ -32,20 +33,20 @@ class PhotosChanged:
 
 
 @dataclass(frozen=True)
-class DocumentReplaced:
-    """Another document is current (or none): repaint everything."""
+class PhotoShown:
+    """Another photo is current (or none): repaint everything."""
 
 
 @dataclass(frozen=True)
-class TrimapChanged:
-    """Trimap pixels inside `rect` of the current document changed."""
+class LabelsChanged:
+    """Labels inside `rect` of the current photo changed."""
 
     rect: Rect
 
 
 @dataclass(frozen=True)
 class AlphaChanged:
-    """Alpha pixels inside `rect` of the current document changed. `first`: this is the network's answer arriving."""
+    """The solved alpha inside `rect` of the current photo changed. `first`: this is the network's answer arriving."""
 
     rect: Rect
     first: bool = False
@@ -53,9 +54,14 @@ class AlphaChanged:
 
 @dataclass(frozen=True)
 class ForegroundChanged:
-    """Decontaminated colours inside `rect` of the current document changed."""
+    """Decontaminated colours inside `rect` of the current photo changed."""
 
     rect: Rect
+
+
+@dataclass(frozen=True)
+class RecipeChanged:
+    """The current photo's recipe changed (see Session.recipe)."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,15 @@ class Message:
 
 
 @dataclass(frozen=True)
+class NameTaken:
+    """Nothing was written: a file of that name is there, and nobody has agreed to replace it. photo: key of the one exported."""
+
+    path: Path
+    recipe: ExportRecipe
+    photo: int
+
+
+@dataclass(frozen=True)
 class Exported:
     """A cutout was written and checked."""
 
@@ -93,14 +108,16 @@ class Exported:
 
 Event: TypeAlias = (
     PhotosChanged
-    | DocumentReplaced
-    | TrimapChanged
+    | PhotoShown
+    | LabelsChanged
     | AlphaChanged
     | ForegroundChanged
+    | RecipeChanged
     | HistoryChanged
     | BusyChanged
     | EngineChanged
     | Message
     | Exported
+    | NameTaken
 )
 Listener: TypeAlias = Callable[[Event], None]

@@ -62,6 +62,7 @@ class Job(Generic[T]):
         self.preemptible = preemptible
         self.started = False
         self.finished = False
+        self.error: Exception | None = None  # what the work raised, Cancelled excepted
         self._work = work
         self._on_done = on_done
         self._on_error = on_error
@@ -109,6 +110,7 @@ class Job(Generic[T]):
             self.token.cancel()
             post(self._deliver_cancelled)
         except Exception as error:  # whatever it is, the owner decides; the lane lives on
+            self.error = error
             post(partial(self._deliver_error, error))
         else:
             post(partial(self._deliver, result))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
+from bgdesk.app import one_photo
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import ExportRecipe, MatteRecipe
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress, silent
 
 if TYPE_CHECKING:
@@ -21,50 +20,8 @@ if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
 
 
-class EngineStatusLike(Protocol):
-    """engine.pipeline.EngineStatus: words for a status bar."""
-
-    @property
-    def device(self) -> str: ...
-    @property
-    def precision(self) -> str: ...
-    @property
-    def model(self) -> str | None: ...
-    @property
-    def notes(self) -> tuple[str, ...]: ...
-    @property
-    def instead_of(self) -> str: ...
-
-
-class EngineLike(Protocol):
-    """engine.pipeline.Pipeline. Everything but `status` is called on the compute lane only, one call at a time.
-
-    Arrays in its answers belong to the caller from then on: the document writes strokes' patches into them.
-    """
-
-    REACH: ClassVar[int]
-
-    @property
-    def status(self) -> EngineStatusLike: ...
-    def warm(self, progress: Progress = silent) -> EngineStatusLike: ...
-    def auto(self, pixels: Pixels, recipe: MatteRecipe = ..., progress: Progress = silent) -> Cutout: ...
-    def rematte(
-        self,
-        pixels: Pixels,
-        trimap: Trimap,
-        alpha: Alpha,
-        roi: Rect,
-        progress: Progress = silent,
-        reach: str = "smart",
-        fixed: Mask | None = None,
-        again: bool | None = None,
-    ) -> tuple[Rect, Alpha]: ...
-    def foreground(self, pixels: Pixels, alpha: Alpha, progress: Progress = silent, recipe: MatteRecipe = ...) -> Pixels: ...
-    def close(self) -> None: ...
-
-
 class ModelsLike(Protocol):
-    """app.models.ModelStore, as far as the session uses it."""
+    """app.networks.store.ModelStore, as far as the session uses it."""
 
     def default_id(self) -> str | None: ...
     def install(self, id: str, progress: Progress = silent) -> object: ...
@@ -75,8 +32,6 @@ class ModelsLike(Protocol):
 class FilesLike(Protocol):
     """Reading and writing photos; called on the IO lane only."""
 
-    @property
-    def suffixes(self) -> Sequence[str]: ...
     def load(self, path: Path) -> LoadedImage: ...
     def preview(self, path: Path, longest: int) -> NDArray[np.uint8]: ...
     def save(
@@ -87,22 +42,15 @@ class FilesLike(Protocol):
         metadata: LoadedImage | None,
         protect: Collection[Path],
         progress: Progress,
+        replace: bool,
     ) -> Path: ...
 
 
 class DiskFiles:
-    """FilesLike over bgdesk.files. Imported on first use: decoders are not needed before the first photo."""
-
-    @property
-    def suffixes(self) -> Sequence[str]:
-        from bgdesk.files.load import SUFFIXES
-
-        return SUFFIXES
+    """FilesLike over bgdesk.files. Decoders are imported when the first photo needs them."""
 
     def load(self, path: Path) -> LoadedImage:
-        from bgdesk.files.load import load
-
-        return load(path)
+        return one_photo.load(path).photo
 
     def preview(self, path: Path, longest: int) -> NDArray[np.uint8]:
         from bgdesk.files.load import preview
@@ -117,7 +65,6 @@ class DiskFiles:
         metadata: LoadedImage | None,
         protect: Collection[Path],
         progress: Progress,
+        replace: bool,
     ) -> Path:
-        from bgdesk.files.save import save
-
-        return save(cutout, path, recipe, metadata=metadata, protect=protect, progress=progress)
+        return one_photo.write(cutout, path, recipe, metadata, protect, progress, replace)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bgdesk.app.system.filelock import locked
+from bgdesk.app.system.locks import locked
 from bgdesk.batch.journal.journal import Journal, JournalError, Ledger
-from bgdesk.batch.model.values import State
+from bgdesk.batch.model.values import QueueKind, State
 from bgdesk.core.errors import BgdeskError
 
 log = logging.getLogger(__name__)
@@ -23,45 +23,40 @@ class QueueError(BgdeskError):
     """A queue cannot be opened or used; the text says why and what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class QueueInfo:
-    """One queue of a list. counts: state -> items. held: some process runs it. damaged: why it cannot be opened, "" if it can.
-
-    made: seconds since 1970.
-    """
+    """One queue of a list."""
 
     id: str
     folder: Path
     title: str
     output: Path
-    kind: str
-    counts: Mapping[State, int]
-    held: bool
-    made: float
-    damaged: str = ""
+    kind: QueueKind
+    counts: Mapping[State, int]  #: number of items in each state
+    locked: bool  #: some process runs it
+    made: float  #: seconds since 1970
+    damaged: str = ""  #: why it cannot be opened; "" if it can
 
 
-class _Busy(Exception):
+class _AlreadyLocked(Exception):
     pass
 
 
-class Lock:
-    """Held from `Lock(folder)` until `free`; the system frees it when the process dies. Raises QueueError where another has it.
-
-    patience: seconds to wait for it; who lists queues holds it for a moment.
-    """
+class QueueLock:
+    """A queue is locked from `QueueLock(folder)` until `free`; the system frees the lock when the process dies."""
 
     def __init__(self, folder: Path, patience: float = 0.5) -> None:
+        """patience: seconds to wait for another; who lists queues locks each for a moment. Raises QueueError where another has it."""
         deadline = time.monotonic() + patience
 
         def busy() -> None:
             if time.monotonic() >= deadline:
-                raise _Busy
+                raise _AlreadyLocked
 
         self._stack = contextlib.ExitStack()
         try:
             self._stack.enter_context(locked(folder / _LOCK, busy))
-        except _Busy:
+        except _AlreadyLocked:
             raise QueueError("This queue is being run by another bgdesk. Go on with it there, or close it there first.") from None
         except OSError as error:
             raise QueueError(
@@ -112,7 +107,7 @@ def queues(home: Path) -> list[QueueInfo]:
 
 
 def _info(folder: Path) -> QueueInfo:
-    held = _is_held(folder)
+    locked = _is_locked(folder)
     try:
         journal = Journal(journal_file(folder))
         try:
@@ -123,15 +118,34 @@ def _info(folder: Path) -> QueueInfo:
         made = 0.0
         with contextlib.suppress(OSError):
             made = journal_file(folder).stat().st_mtime
-        return QueueInfo(folder.name, folder, folder.name, folder, "batch", {}, held, made, str(error))
-    return QueueInfo(folder.name, folder, about.title, about.output, about.kind, counts, held, about.made)
+        return QueueInfo(
+            id=folder.name,
+            folder=folder,
+            title=folder.name,
+            output=folder,
+            kind=QueueKind.BATCH,
+            counts={},
+            locked=locked,
+            made=made,
+            damaged=str(error),
+        )
+    return QueueInfo(
+        id=folder.name,
+        folder=folder,
+        title=about.title,
+        output=about.output,
+        kind=about.kind,
+        counts=counts,
+        locked=locked,
+        made=about.made,
+    )
 
 
-def _is_held(folder: Path) -> bool:
+def _is_locked(folder: Path) -> bool:
     if not os.path.exists(folder / _LOCK):
         return False
     try:
-        Lock(folder, patience=0.0).free()
+        QueueLock(folder, patience=0.0).free()
     except QueueError:
         return True
     return False

@@ -1,4 +1,4 @@
-"""The journal of a queue, and the ledger of all outputs: the only place that speaks SQL.
+"""The journal of a queue, and the ledger of all outputs. SQL is nowhere else.
 
 SQLite in WAL mode, every transaction synced: what was reported done is still done after a power cut.
 """
@@ -16,8 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from bgdesk.batch.journal.rows import item_of, moved_to, order, packed, plain, text_of
-from bgdesk.batch.model.values import BatchRecipe, Decision, Existing, Item, Planned, State
+from bgdesk.app.system import codec
+from bgdesk.batch.journal.rows import COLUMNS, item_of, moved_to, order, packed, plain, row_of, text_of
+from bgdesk.batch.model.values import BatchRecipe, Decision, Existing, Item, LedgerEntry, Planned, QueueKind, State
 from bgdesk.core.errors import BgdeskError, UsageError
 
 #: Version of the tables; a newer one is refused, an older one is brought up to date by `_MIGRATIONS`.
@@ -60,8 +61,8 @@ CREATE TABLE outputs (
 #: tables' version before -> what brings it one up.
 _MIGRATIONS: Mapping[int, str] = {}
 
-_COLUMNS = "id, position, source, size, mtime, outputs, state, crashes, interrupted, seconds, error, outcome, decision, attempts"
-
+_COLUMNS = ", ".join(COLUMNS)
+_UPDATE = f"UPDATE items SET {', '.join(f'{name} = :{name}' for name in COLUMNS if name not in ('id', 'position'))} WHERE id = :id"
 
 log = logging.getLogger(__name__)
 
@@ -70,28 +71,16 @@ class JournalError(BgdeskError):
     """The journal of a queue cannot be read or written; the text says which and what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class About:
-    """What a queue is, beside its items. existing, kind, output: as they were given when it was made. made: seconds since 1970."""
+    """What a queue is, beside its items."""
 
     title: str
-    kind: str
-    output: Path
+    kind: QueueKind
+    output: Path  #: the folder
     existing: Existing
     recipe: BatchRecipe
-    made: float
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the ledger knows of an output: from what, with what, and how the file looked then. Sizes in bytes, mtimes in ns."""
-
-    recipe_key: str
-    source: Path
-    source_size: int
-    source_mtime: int
-    output_size: int
-    output_mtime: int
+    made: float  #: seconds since 1970
 
 
 class _Damaged(JournalError):
@@ -99,7 +88,7 @@ class _Damaged(JournalError):
 
 
 class _Database:
-    """One file, one connection, one lock: any thread may call. Errors come as JournalError in words."""
+    """One file, one connection, one lock: any thread may call. Every failure is a JournalError."""
 
     _connection: sqlite3.Connection | None = None
 
@@ -170,36 +159,42 @@ class _Database:
 _DAMAGED = "the file is damaged. Its outputs are where they were; make a new queue, which skips what is done."
 
 
+def _code(error: sqlite3.Error) -> int:
+    """SQLite's primary result code; 0 for what Python itself has found wrong."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def _is_damage(error: sqlite3.Error) -> bool:
-    return "malformed" in str(error) or "not a database" in str(error)
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _reason(error: sqlite3.Error) -> str:
-    words = str(error)
-    if "full" in words:
-        return "the disk is full. Make room, then resume."
-    if _is_damage(error):
-        return _DAMAGED
-    if "readonly" in words or "unable to open" in words:
-        return "you are not allowed to write there. Check the permissions of its folder."
-    return f"{words}. Check the disk."
+    match _code(error):
+        case sqlite3.SQLITE_FULL:
+            return "the disk is full. Make room, then resume."
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return _DAMAGED
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return "you are not allowed to write there. Check the permissions of its folder."
+        case _:
+            return f"{error}. Check the disk."
 
 
 class Journal(_Database):
-    """The items of one queue. `create` makes the file, `Journal(file)` opens it. Raises JournalError everywhere.
+    """The items of one queue. `create` makes the file, `Journal(file)` opens it. Every method may raise JournalError.
 
-    Nobody else writes while it is open (the queue's lock sees to that). So items are kept in memory from the first `load` on:
-    whoever looks at them waits neither for the disk nor for a change that is being written, and can look after `close` too.
+    No other process writes while it is open, because the queue is locked. So items are kept in memory once they are loaded:
+    reading them waits neither for the disk nor for a change that is being written, and works after `close` too.
     """
 
     def __init__(self, file: Path) -> None:
         if not file.is_file():
-            raise JournalError(f"There is no journal {file}. The queue was deleted, or it lies elsewhere.")
-        self._kept: dict[int, Item] | None = None  # replaced by another one, where it grows or shrinks: it may be being looked at
+            raise JournalError(f"There is no journal {file}. The queue was deleted or moved.")
+        self._kept: dict[int, Item] | None = None  # replaced by another one, where it grows or shrinks: another thread may look at it
         super().__init__(file, _QUEUE, f"The journal {file}")
 
     def load(self) -> None:
-        """Read everything, once, and see that it is whole."""
+        """Read everything into memory, and check that the file is whole."""
         with self._lock:
             if [row[0] for row in self._rows("PRAGMA integrity_check(1)")] != ["ok"]:
                 raise JournalError(f"{self._what} could not be used: {_DAMAGED}")
@@ -209,7 +204,7 @@ class Journal(_Database):
         rows = self._rows(f"SELECT {_COLUMNS} FROM items {which}", values)
         try:
             return [item_of(row) for row in rows]
-        except (KeyError, TypeError, ValueError) as error:
+        except (TypeError, ValueError, UsageError) as error:
             raise JournalError(f"{self._what} could not be used: {_DAMAGED}") from error
 
     @classmethod
@@ -219,10 +214,10 @@ class Journal(_Database):
         journal = cls(file)
         values = {
             "title": about.title,
-            "kind": about.kind,
+            "kind": about.kind.value,
             "output": os.fsencode(about.output).hex(),
             "existing": about.existing.value,
-            "recipe": about.recipe.to_json(),
+            "recipe": codec.encode(about.recipe).decode("ascii"),
             "made": repr(about.made),
         }
         with journal._change() as connection:
@@ -234,12 +229,12 @@ class Journal(_Database):
         values = {name: text_of(value) for name, value in self._rows("SELECT name, value FROM about")}
         try:
             return About(
-                values["title"],
-                values["kind"],
-                Path(os.fsdecode(bytes.fromhex(values["output"]))),
-                Existing(values["existing"]),
-                BatchRecipe.from_json(values["recipe"]),
-                float(values["made"]),
+                title=values["title"],
+                kind=QueueKind(values["kind"]),
+                output=Path(os.fsdecode(bytes.fromhex(values["output"]))),
+                existing=Existing(values["existing"]),
+                recipe=codec.decode(values["recipe"], BatchRecipe),
+                made=float(values["made"]),
             )
         except (KeyError, ValueError, UsageError) as error:
             raise JournalError(f"{self._what} is not complete. Make a new queue, which skips what is done.") from error
@@ -313,12 +308,12 @@ class Journal(_Database):
         self.update_all([item])
 
     def update_all(self, items: Iterable[Item], litter: Mapping[Path, str] = MappingProxyType({}), swept: Iterable[Path] = ()) -> None:
-        """The same for several, and for `litter`, in one transaction. swept: litter that is none any more."""
+        """The same for several, and for `litter`, in one transaction. swept: litter that was removed."""
         items = list(items)
         with self._lock:
             with self._change() as connection:
                 for item in items:
-                    self._write(connection, item)
+                    connection.execute(_UPDATE, row_of(item))
                 self._note(connection, litter, swept)
             self._keep(items)
 
@@ -336,7 +331,7 @@ class Journal(_Database):
         return {Path(os.fsdecode(path)): sha256 for path, sha256 in self._rows("SELECT path, sha256 FROM litter")}
 
     def move(self, ids: Sequence[int], before: int | None) -> None:
-        """These items, in their present order, directly before the item `before`; None or one that is not there: at the end."""
+        """Move these, in their present order, directly before the item `before`; None or one that does not exist: to the end."""
         moved = set(ids) - {before}
         with self._lock:
             with self._change() as connection:
@@ -367,27 +362,6 @@ class Journal(_Database):
             ),
         )
 
-    def _write(self, connection: sqlite3.Connection, item: Item) -> None:
-        connection.execute(
-            "UPDATE items SET source = ?, size = ?, mtime = ?, outputs = ?, state = ?, crashes = ?, interrupted = ?, seconds = ?, "
-            "error = ?, outcome = ?, decision = ?, attempts = ? WHERE id = ?",
-            (
-                os.fsencode(item.source),
-                item.size,
-                item.mtime,
-                packed(item.outputs),
-                item.state.value,
-                item.crashes,
-                item.interrupted,
-                item.seconds,
-                plain(item.error),
-                None if item.outcome is None else item.outcome.to_json(),
-                None if item.decision is None else item.decision.value,
-                item.attempts,
-                item.id,
-            ),
-        )
-
 
 class Ledger(_Database):
     """What bgdesk knows of all outputs, whichever queue made them; several processes may use it at once."""
@@ -411,7 +385,7 @@ class Ledger(_Database):
         """The one of all queues. home: the person's data folder. Raises JournalError."""
         return cls(home / "queues" / "ledger.sqlite")
 
-    def lookup(self, output: Path) -> Entry | None:
+    def lookup(self, output: Path) -> LedgerEntry | None:
         """What is known of the output last written to this absolute path."""
         rows = self._rows(
             "SELECT recipe_key, source, source_size, source_mtime, output_size, output_mtime FROM outputs WHERE path = ?",
@@ -419,10 +393,17 @@ class Ledger(_Database):
         )
         if not rows:
             return None
-        key, source, *numbers = rows[0]
-        return Entry(key, Path(os.fsdecode(source)), *numbers)
+        key, source, source_size, source_mtime, output_size, output_mtime = rows[0]
+        return LedgerEntry(
+            recipe_key=key,
+            source=Path(os.fsdecode(source)),
+            source_size=source_size,
+            source_mtime=source_mtime,
+            output_size=output_size,
+            output_mtime=output_mtime,
+        )
 
-    def record(self, entries: Mapping[Path, Entry]) -> None:
+    def record(self, entries: Mapping[Path, LedgerEntry]) -> None:
         """These outputs are written, and look as they do now."""
         with self._change() as connection:
             connection.executemany(

@@ -5,11 +5,18 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bgdesk.app.system import codec
 from bgdesk.batch.model.values import Decision, Item, Outcome, State
+
+#: Of the table of items, those that an `Item` has.
+COLUMNS = (
+    "id", "position", "source", "size", "mtime", "outputs", "state", "crashes", "interrupted", "seconds", "error", "outcome", "decision",
+    "attempts",
+)  # fmt: skip
 
 
 def packed(paths: Sequence[Path]) -> bytes:
-    """File names hold no NUL, whatever else they hold."""
+    """Paths in one value; unlike any other character, NUL is in no path."""
     return b"\0".join(map(os.fsencode, paths))
 
 
@@ -18,23 +25,40 @@ def unpacked(blob: bytes) -> tuple[Path, ...]:
 
 
 def item_of(row: Sequence[Any]) -> Item:
-    id, position, source, size, mtime, outputs, state, crashes, interrupted, seconds, error, outcome, decision, attempts = row
+    """An item from the columns of `COLUMNS`. Raises ValueError, UsageError for a row that bgdesk cannot have written."""
+    values = dict(zip(COLUMNS, row, strict=True))
+    outcome, decision = values["outcome"], values["decision"]
     return Item(
-        id,
-        position,
-        Path(os.fsdecode(source)),
-        size,
-        mtime,
-        unpacked(outputs),
-        State(state),
-        crashes,
-        interrupted,
-        seconds,
-        text_of(error),
-        None if outcome is None else Outcome.from_json(outcome),
-        None if decision is None else Decision(decision),
-        attempts,
+        **values
+        | {
+            "source": Path(os.fsdecode(values["source"])),
+            "outputs": unpacked(values["outputs"]),
+            "state": State(values["state"]),
+            "error": text_of(values["error"]),
+            "outcome": None if outcome is None else codec.decode(outcome, Outcome),
+            "decision": None if decision is None else Decision(decision),
+        }
     )
+
+
+def row_of(item: Item) -> dict[str, Any]:
+    """Columns of an item -> their values."""
+    return {
+        "id": item.id,
+        "position": item.position,
+        "source": os.fsencode(item.source),
+        "size": item.size,
+        "mtime": item.mtime,
+        "outputs": packed(item.outputs),
+        "state": item.state.value,
+        "crashes": item.crashes,
+        "interrupted": item.interrupted,
+        "seconds": item.seconds,
+        "error": plain(item.error),
+        "outcome": None if item.outcome is None else codec.encode(item.outcome).decode("ascii"),
+        "decision": None if item.decision is None else item.decision.value,
+        "attempts": item.attempts,
+    }
 
 
 def order(item: Item) -> tuple[float, int]:
@@ -56,7 +80,7 @@ def moved_to(places: Mapping[int, float], moved: Collection[int], before: int | 
 
 
 def plain(text: str) -> str | bytes:
-    """Text that names a file may hold what is no UTF-8; SQLite takes that as bytes only."""
+    """Text that names a file may have characters that are not valid UTF-8; SQLite takes those as bytes only."""
     try:
         text.encode()
     except UnicodeEncodeError:

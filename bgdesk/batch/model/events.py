@@ -9,58 +9,64 @@ from enum import Enum
 from functools import partial
 from typing import TypeAlias
 
+from bgdesk.core.stages import Stage
+
 log = logging.getLogger(__name__)
 
 
 class Phase(Enum):
-    """IDLE: nothing runs. RUNNING. PAUSED: what is being made is finished, nothing more is begun. STOPPING: likewise, then IDLE."""
+    """What a queue is doing."""
 
-    IDLE = "idle"
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPING = "stopping"
+    IDLE = "idle"  #: nothing
+    RUNNING = "running"  #: photos are being done
+    PAUSED = "paused"  #: what is being cut out or written is finished, and nothing more is begun
+    STOPPING = "stopping"  #: the same, then IDLE
 
 
 @dataclass(frozen=True)
 class ItemsChanged:
-    """ids: whose; empty for all (added, removed, moved)."""
+    """Items are not what they were."""
 
-    ids: tuple[int, ...]
+    ids: tuple[int, ...]  #: which; empty for all (added, removed, moved)
 
 
 @dataclass(frozen=True)
 class Progressed:
+    """A worker has got further with an item."""
+
     id: int
-    stage: str
-    fraction: float
+    stage: Stage
+    fraction: float  #: of the stage, in [0, 1]
 
 
 @dataclass(frozen=True)
 class PhaseChanged:
+    """The queue has begun another phase."""
+
     phase: Phase
 
 
 @dataclass(frozen=True)
-class Said:
-    """A sentence that a person must be told. error: something is wrong."""
+class Notice:
+    """A sentence that a person must be told."""
 
     text: str
-    error: bool
+    error: bool  #: something is wrong
 
 
-QueueEvent: TypeAlias = ItemsChanged | Progressed | PhaseChanged | Said
+QueueEvent: TypeAlias = ItemsChanged | Progressed | PhaseChanged | Notice
 Listener: TypeAlias = Callable[[QueueEvent], None]
 #: post(f) runs f later on the owner's thread; may be called from any thread.
 Post: TypeAlias = Callable[[Callable[[], None]], None]
 
 
 def direct(call: Callable[[], None]) -> None:
-    """A Post for those who do not mind on which thread they hear of it."""
+    """A Post for owners that may be told on any thread."""
     call()
 
 
 class Speaker:
-    """Tells every listener, through `post`. Safe from any thread; what a listener raises is logged, and hurts nobody else."""
+    """Tells every listener, through `post`, from any thread. What a listener raises is logged, and the others are told all the same."""
 
     def __init__(self, post: Post) -> None:
         self._post = post
@@ -68,7 +74,7 @@ class Speaker:
         self._listeners: list[Listener] = []
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """What comes back ends it."""
+        """Tell every event to `listener` until what is returned is called."""
         with self._lock:
             self._listeners.append(listener)
 

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from bgdesk.batch.model.values import Job, Outcome
+from bgdesk.batch.model.values import Outcome, PhotoJob
+from bgdesk.core.errors import Cause
+from bgdesk.core.stages import Stage
 
 
 class PoolEvents(Protocol):
     """What a pool tells the queue, from any thread. Every job that was submitted ends in exactly one of the last four."""
 
-    def progressed(self, id: int, stage: str, fraction: float) -> None:
-        """stage: "load", "network", "trimap", "alpha", "foreground", "confidence", "save". fraction in [0, 1]."""
+    def progressed(self, id: int, stage: Stage, fraction: float) -> None:
+        """fraction: of the stage that is done, in [0, 1]."""
 
     def lost(self, error: str) -> None:
         """No photo can be done at all (no network is installed, workers die before they are ready): the queue pauses and says so."""
@@ -18,13 +20,16 @@ class PoolEvents(Protocol):
     def written(self, id: int, outcome: Outcome) -> None:
         """All outputs are complete under their staged names."""
 
-    def failed(self, id: int, error: str) -> None:
-        """A failure that was foreseen: the sentence names the file and says what to do. No staged file is left."""
+    def failed(self, id: int, error: str, cause: Cause | None) -> None:
+        """A failure that was foreseen: the sentence names the file and says what to do. No staged file is left.
+
+        cause: why an output could not be saved; None where the photo itself is to blame.
+        """
 
     def crashed(self, id: int, error: str) -> None:
-        """A worker died by itself (signal, out of memory) while this job was in one of its stages: it may be to blame.
+        """A worker died by itself (signal, out of memory) while it was at work on this job, which may be to blame.
 
-        error: what was being done with it, to follow "NAME brought the worker down twice: "."""
+        error: what the worker was doing, to follow "NAME brought the worker down twice: "."""
 
     def returned(self, id: int) -> None:
         """Given back undone, and not to blame: the pool was closed, or its worker died before the job was begun."""
@@ -35,16 +40,16 @@ class Pool(Protocol):
 
     @property
     def capacity(self) -> int:
-        """How many jobs it wants in hand at once, so that decoding, computing and encoding overlap. At least 1; may grow."""
+        """How many jobs the pool takes at once, so that decoding, computing and encoding overlap. At least 1; may grow."""
 
-    def submit(self, job: Job, alone: bool = False) -> None:
-        """Take a job. alone: nothing else may be in its worker meanwhile (it is a suspect of a crash)."""
+    def submit(self, job: PhotoJob, alone: bool = False) -> None:
+        """Take a job. alone: its worker does nothing else meanwhile (the photo may have caused a crash)."""
 
-    def hold(self, held: bool) -> None:
-        """Interactive work comes first: begin no stage while held, and go on afterwards."""
+    def pause(self, paused: bool) -> None:
+        """Interactive work comes first: while paused, the workers begin no stage, and stop at their next report."""
 
     def cancel(self, ids: Sequence[int], begun: bool = True) -> None:
-        """Give these back as soon as can be, if they are in hand. begun: those too that are being cut out or written."""
+        """Give these jobs back as soon as possible. begun: even those that are being cut out or written."""
 
     def close(self, wait: float = 10.0) -> None:
-        """End the workers: what they hold is given back. After `wait` seconds they are killed."""
+        """End the workers: what they have is given back. After `wait` seconds they are killed."""

@@ -1,42 +1,39 @@
 """What the queue speaks of: recipes, items and their states, jobs for a worker and what came of them. Frozen values only."""
 
 import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
+from bgdesk.app.system import codec
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Colour, Format, MatteRecipe, Quality, colour_of
+from bgdesk.core.formats import Format
+from bgdesk.core.parameters import GATE, MARGIN, SIZE
+from bgdesk.core.recipe import Colour, EdgeRecipe, MatteRecipe, Quality
+from bgdesk.core.stages import Stage
 
 
 class State(Enum):
-    """Where an item stands.
+    """Where an item stands."""
 
-    QUEUED: waits. RUNNING: a worker has it. WRITTEN: its outputs are complete under their staged names, and only have to
-    take their places. DONE: they have. REVIEW: they wait for a person's look. REJECTED: a person wanted none of it.
-    SKIPPED: nothing had to be done. FAILED: it could not be done; `Item.error` says why and what to do.
-    """
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    WRITTEN = "written"
-    REVIEW = "review"
-    DONE = "done"
-    REJECTED = "rejected"
-    SKIPPED = "skipped"
-    FAILED = "failed"
+    QUEUED = "queued"  #: it waits for a worker
+    RUNNING = "running"  #: a worker has it
+    WRITTEN = "written"  #: its outputs are complete under their staged names, and only have to take their places
+    REVIEW = "review"  #: its outputs are in the review folder until a person decides
+    DONE = "done"  #: its outputs are in their places
+    REJECTED = "rejected"  #: a person did not want its outputs
+    SKIPPED = "skipped"  #: nothing had to be done
+    FAILED = "failed"  #: it could not be done; `Item.error` says why and what to do
 
     @property
     def open(self) -> bool:
-        """The queue still has work with it."""
+        """Whether the queue still has work with it."""
         return self in (State.QUEUED, State.RUNNING, State.WRITTEN)
 
 
 class Decision(Enum):
-    """What a person said of an item in review."""
+    """What a person decided about an item in review."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -44,247 +41,171 @@ class Decision(Enum):
 
 
 class Existing(Enum):
-    """What to do when an output is there already.
+    """What to do when an output exists already."""
 
-    SKIP: leave it if it is newer than its photo and was made with the same recipe, else replace what bgdesk wrote itself and
-    number what it did not. REPLACE: put the new one in its place. NUMBER: write beside it as NAME-2.
-    """
-
+    #: leave it if it was made from this photo with this recipe; else replace what bgdesk wrote, and number beside what it did not
     SKIP = "skip"
-    REPLACE = "replace"
-    NUMBER = "number"
+    REPLACE = "replace"  #: put the new one in its place
+    NUMBER = "number"  #: write beside it as NAME-2
 
 
-@dataclass(frozen=True)
+class SkipReason(Enum):
+    """Why nothing has to be done for a photo. The value follows the photo's name in lists."""
+
+    UP_TO_DATE = "is up to date"
+    IN_REVIEW = "is in review"
+
+
+class QueueKind(Enum):
+    """Where the photos of a queue come from."""
+
+    BATCH = "batch"  #: a list: the queue ends when all are done, and lets its workers go
+    WATCH = "watch"  #: a watched folder: the queue waits for more
+
+
+@dataclass(frozen=True, kw_only=True)
 class Variant:
-    """One file of the several that a template makes of a photo.
+    """One file of the several that a template makes of a photo. Raises UsageError for choices that cannot be combined."""
 
-    name: fills {variant} in the name pattern; "" for an only one. format: of the file. alpha_only: the opacity as grey PNG.
-    background: a colour to lay the subject on, None to keep it transparent. size: side in pixels of a square canvas that the
-    subject is fitted into, None to keep the photo's size and place. margin: of that canvas, in [0, 0.45], kept free around
-    the subject. Raises UsageError for what cannot be had together.
-    """
-
-    name: str = ""
-    format: Format = Format.PNG
-    alpha_only: bool = False
-    background: Colour | None = None
-    size: int | None = None
-    margin: float = 0.05
+    name: str = ""  #: fills {variant} in the name pattern; "" for an only one
+    format: Format = Format.PNG  #: of the file
+    alpha_only: bool = False  #: write the opacity as a grey picture
+    background: Colour | None = None  #: a colour to lay the subject on; None keeps it transparent
+    size: int | None = None  #: side in pixels of a square canvas that the subject is fitted into; None keeps the photo's
+    margin: float = 0.05  #: of that canvas, in [0, 0.45], kept free around the subject
 
     def __post_init__(self) -> None:
-        if self.alpha_only and (self.format is not Format.PNG or self.background is not None):
-            raise UsageError(f"The variant {self.name!r} asks for the opacity alone: that is a PNG without a background.")
-        if self.format is Format.PSD and (self.size is not None or self.background is not None):
-            raise UsageError(f"The variant {self.name!r} asks for a PSD: it holds the whole photo, without size or background.")
-        if self.size is not None and not 16 <= self.size <= 16384:
-            raise UsageError(f"The size of a variant is 16 to 16384 pixels, not {self.size}.")
-        if not 0.0 <= self.margin <= 0.45:
-            raise UsageError(f"The margin of a variant is 0 to 0.45, not {self.margin:g}.")
+        facts = self.format.facts
+        if self.alpha_only and (not facts.opacity_alone or self.background is not None):
+            able = Format.titles_with_opacity_alone()
+            raise UsageError(f"The variant {self.name!r} asks for the opacity alone: that is a {able} without a background.")
+        if facts.layers and (self.size is not None or self.background is not None):
+            raise UsageError(f"The variant {self.name!r} asks for a {facts.title}: it holds the whole photo, without size or background.")
+        if self.size is not None:
+            SIZE.check(self.size)
+        MARGIN.check(self.margin)
 
 
 @dataclass(frozen=True)
 class Fallback:
-    """Another try for a photo under the gate, before a person sees it. model: None keeps the recipe's."""
+    """A second attempt at a photo whose confidence is below the gate, before a person sees it."""
 
     quality: Quality = Quality.BEST
-    model: str | None = None
+    model: str | None = None  #: id of a network; None keeps the recipe's
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BatchRecipe:
-    """Everything that turns a photo into its outputs, but for where they go.
-
-    model, matting: ids of networks (None: the default one, our own solver). device, precision: as engine.device knows them.
-    gate: results whose confidence is below it wait for a person; None lets all pass. fallback: tried first, then.
-    """
+    """Everything that turns a photo into its outputs, except where they go."""
 
     matte: MatteRecipe = MatteRecipe()
+    edge: EdgeRecipe = EdgeRecipe()  #: how every photo's edge is finished
     variants: tuple[Variant, ...] = (Variant(),)
-    model: str | None = None
-    matting: str | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    gate: float | None = None
-    fallback: Fallback | None = None
+    model: str | None = None  #: id of the network that finds the subject; None: the default one
+    matting: str | None = None  #: id of a matting network; None: our own solver
+    device: str = "auto"  #: as engine.networks.device knows them
+    precision: str = "auto"  #: as engine.networks.device knows them
+    gate: float | None = None  #: results with less confidence need review, in [0, 1]; None lets all pass
+    fallback: Fallback | None = None  #: tried on results below the gate first
 
     def __post_init__(self) -> None:
         names = [variant.name.casefold() for variant in self.variants]
         if not names or len(set(names)) < len(names):
             raise UsageError("A recipe needs at least one variant, and each of them a name of its own.")
-        if self.gate is not None and not 0.0 <= self.gate <= 1.0:
-            raise UsageError(f"The gate is a number from 0 to 1, not {self.gate:g}.")
-
-    def to_json(self) -> str:
-        """Canonical: equal recipes give equal text."""
-        return json.dumps(asdict(self), sort_keys=True, default=lambda value: value.value)
-
-    @classmethod
-    def from_json(cls, text: str) -> "BatchRecipe":
-        """The recipe that `to_json` wrote. Raises UsageError for anything else; names it does not know are refused."""
-        try:
-            return cls.from_mapping(json.loads(text))
-        except ValueError as error:
-            raise UsageError(f"This is no recipe: {error}.") from error
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> "BatchRecipe":
-        """A recipe from nested plain values, such as a TOML or JSON file holds; what is not named keeps its default."""
-        try:
-            given = dict(values)
-            if "matte" in given:
-                matte = dict(given["matte"])
-                if isinstance(matte.get("spill"), list):
-                    matte["spill"] = tuple(matte["spill"])
-                given["matte"] = MatteRecipe(**matte)
-            if "variants" in given:
-                given["variants"] = tuple(variant_of(each) for each in given["variants"])
-            if given.get("fallback") is not None:
-                fallback = dict(given["fallback"])
-                if "quality" in fallback:
-                    fallback["quality"] = Quality(fallback["quality"])
-                given["fallback"] = Fallback(**fallback)
-            return cls(**given)
-        except (AttributeError, TypeError, ValueError) as error:
-            raise UsageError(f"This is no recipe: {error}.") from error
+        if self.gate is not None:
+            GATE.check(self.gate)
 
     @property
     def key(self) -> str:
-        """The same for recipes that make the same outputs; the gate only decides who looks at them."""
-        return hashlib.sha256(replace(self, gate=None).to_json().encode()).hexdigest()
+        """The same for recipes that make the same outputs: the gate only decides which of them need review."""
+        values = codec.plain(replace(self, gate=None))
+        if self.edge.neutral:  # as before there were edges, so that outputs of that time are up to date
+            del values["edge"]
+        return hashlib.sha256(codec.encode(values)).hexdigest()
 
 
-def variant_of(values: Mapping[str, Any]) -> Variant:
-    """A variant from plain values. Raises UsageError, TypeError or ValueError."""
-    given = dict(values)
-    if "format" in given:
-        given["format"] = Format(given["format"])
-    background = given.get("background")
-    if isinstance(background, str):
-        given["background"] = colour_of(background)
-    elif background is not None:
-        given["background"] = tuple(background)
-    return Variant(**given)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Planned:
-    """One photo before it is in a queue. size: bytes. mtime: nanoseconds. outputs: one a variant, in the recipe's order."""
+    """One photo before it is in a queue."""
 
     source: Path
-    size: int
-    mtime: int
-    outputs: tuple[Path, ...]
-    state: State = State.QUEUED
-    reason: str = ""
+    size: int  #: bytes
+    mtime: int  #: nanoseconds since 1970
+    outputs: tuple[Path, ...]  #: one for each variant, in the recipe's order
+    skipped: SkipReason | None = None  #: None: it is to be done
+
+    @property
+    def state(self) -> State:
+        """The state in which it enters a queue."""
+        return State.QUEUED if self.skipped is None else State.SKIPPED
+
+    @property
+    def reason(self) -> str:
+        """Why it is skipped, in words; "" if it is not."""
+        return "" if self.skipped is None else self.skipped.value
 
 
 @dataclass(frozen=True)
 class Written:
-    """One complete output under its staged name, in its target's folder. sha256: of its bytes."""
+    """One complete output."""
 
-    staged: Path
-    target: Path
-    sha256: str
+    staged: Path  #: where it is: a hidden name in its target's folder, or its place in the review folder
+    target: Path  #: where it belongs
+    sha256: str  #: of its bytes, lower-case hex
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a worker made of a photo. Everything that the journal keeps of it but the state.
-
-    width, height: of the upright photo. timings: stage -> seconds. confidence: in [0, 1], None where it was not looked at.
-    reasons: sentences, why it may be wrong. notes: sentences of the engine. model_sha256, source_sha256: of the files used.
-    thumbnail: a small picture of the result in the queue's folder, or None.
-    """
+    """What a worker made of a photo: everything that the journal keeps of it except the state."""
 
     written: tuple[Written, ...]
-    width: int
-    height: int
-    timings: Mapping[str, float] = field(default_factory=dict)
-    confidence: float | None = None
-    reasons: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    device: str = ""
-    precision: str = ""
-    model: str = ""
-    model_sha256: str = ""
-    source_sha256: str = ""
-    thumbnail: Path | None = None
-
-    def to_json(self) -> str:
-        values = asdict(self)
-        return json.dumps(values, default=str)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Outcome":
-        values = json.loads(text)
-        written = tuple(Written(Path(w["staged"]), Path(w["target"]), w["sha256"]) for w in values.pop("written"))
-        thumbnail = values.pop("thumbnail")
-        reasons, notes = tuple(values.pop("reasons")), tuple(values.pop("notes"))
-        return cls(written=written, reasons=reasons, notes=notes, thumbnail=Path(thumbnail) if thumbnail else None, **values)
+    width: int  #: pixels of the upright photo
+    height: int  #: pixels of the upright photo
+    timings: Mapping[Stage, float] = field(default_factory=dict)  #: seconds that each stage took
+    confidence: float | None = None  #: in [0, 1]; None where it was not estimated
+    reasons: tuple[str, ...] = ()  #: sentences: why the cut-out may be wrong
+    notes: tuple[str, ...] = ()  #: sentences of the engine
+    device: str = ""  #: that computed it
+    precision: str = ""  #: in which it was computed
+    model: str = ""  #: id of the network
+    model_sha256: str = ""  #: of the network's file, lower-case hex
+    source_sha256: str = ""  #: of the photo's file, lower-case hex
+    thumbnail: Path | None = None  #: a small picture of the result in the queue's folder
 
 
-@dataclass(frozen=True)
-class Job:
-    """What a worker is told to do: read source, write `staged[i]` for `targets[i]` as recipe.variants[i] says.
+@dataclass(frozen=True, kw_only=True)
+class PhotoJob:
+    """What a worker is told to do: read `source`, and write `staged[i]` for `targets[i]` as `recipe.variants[i]` says.
 
-    The staged names lie in their targets' folders, so that putting them in place is one rename. folder: the queue's own.
+    The staged names lie in their targets' folders, so that putting an output in its place is one rename.
     """
 
-    id: int
+    id: int  #: of the item
     source: Path
     targets: tuple[Path, ...]
     staged: tuple[Path, ...]
     recipe: BatchRecipe
-    folder: Path
-
-    def to_json(self) -> str:
-        values = {
-            "id": self.id,
-            "source": str(self.source),
-            "targets": [str(path) for path in self.targets],
-            "staged": [str(path) for path in self.staged],
-            "recipe": self.recipe.to_json(),
-            "folder": str(self.folder),
-        }
-        return json.dumps(values)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Job":
-        values = json.loads(text)
-        return cls(
-            values["id"],
-            Path(values["source"]),
-            tuple(map(Path, values["targets"])),
-            tuple(map(Path, values["staged"])),
-            BatchRecipe.from_json(values["recipe"]),
-            Path(values["folder"]),
-        )
+    folder: Path  #: of the queue
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Item:
-    """One photo of a queue, as the journal has it.
+    """One photo of a queue, as the journal has it."""
 
-    id: never used again. position: the order in which items are claimed. crashes: how often it took a worker down with it.
-    interrupted: how often it was running when the whole program died. seconds: that its stages took. outcome: None until there
-    is a result. error: of a failed or skipped item. attempts: how often it was claimed.
-    """
-
-    id: int
-    position: float
+    id: int  #: never used again
+    position: float  #: items are claimed in this order
     source: Path
-    size: int
-    mtime: int
-    outputs: tuple[Path, ...]
+    size: int  #: bytes
+    mtime: int  #: nanoseconds since 1970
+    outputs: tuple[Path, ...]  #: where they belong, one for each variant
     state: State
-    crashes: int = 0
-    interrupted: int = 0
-    seconds: float | None = None
-    error: str = ""
-    outcome: Outcome | None = None
+    crashes: int = 0  #: how often a worker died while it was at work on this photo
+    interrupted: int = 0  #: how often it was running when the whole program died
+    seconds: float | None = None  #: that its stages took
+    error: str = ""  #: of a failed, skipped or rejected item: why, and what to do
+    outcome: Outcome | None = None  #: None until there is a result
     decision: Decision | None = None
-    attempts: int = 0
+    attempts: int = 0  #: how often it was claimed
 
     @property
     def name(self) -> str:
@@ -296,33 +217,42 @@ class Item:
 
     @property
     def reason(self) -> str:
-        """Why it failed, was skipped, or should be looked at; what a person said of it has the last word."""
-        said = _SAID.get(self.decision) if self.decision is not None else None
-        return self.error or said or ("" if self.outcome is None else " ".join(self.outcome.reasons))
+        """Why it failed, was skipped, or needs review; a person's decision has the last word."""
+        decided = _DECIDED.get(self.decision) if self.decision is not None else None
+        return self.error or decided or ("" if self.outcome is None else " ".join(self.outcome.reasons))
 
     @property
     def present(self) -> tuple[Path, ...]:
-        """Where its outputs are now: while it waits for a look, not yet where they belong. () where there are none."""
+        """Where its outputs are now: in the review folder, while the item is in review. () if the item has no outputs."""
         if self.state is State.REVIEW and self.outcome is not None:
             return tuple(written.staged for written in self.outcome.written)
         done = self.outcome is not None and self.state is State.DONE
         return self.outputs if done or (self.outcome is None and self.state is State.SKIPPED) else ()
 
 
-_SAID: Mapping[Decision, str] = {Decision.ACCEPTED: "Accepted as it was.", Decision.FIXED: "Fixed by hand."}
+_DECIDED: Mapping[Decision, str] = {Decision.ACCEPTED: "Accepted as it was.", Decision.FIXED: "Fixed by hand."}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerEntry:
+    """What is known of an output: what it was made from and with, and how the file looked then."""
+
+    recipe_key: str  #: `BatchRecipe.key`
+    source: Path
+    source_size: int  #: bytes
+    source_mtime: int  #: nanoseconds since 1970
+    output_size: int  #: bytes
+    output_mtime: int  #: nanoseconds since 1970
 
 
 @dataclass(frozen=True)
 class Summary:
-    """counts: state -> number of items, all states. rate: photos a second lately, None before there is one.
+    """How far a queue is."""
 
-    left: seconds until nothing is queued, None while that cannot be told. decisions: decision -> number.
-    """
-
-    counts: Mapping[State, int]
-    rate: float | None = None
-    left: float | None = None
-    decisions: Mapping[Decision, int] = field(default_factory=dict)
+    counts: Mapping[State, int]  #: number of items in each state
+    rate: float | None = None  #: photos a second lately; None before it is known
+    left: float | None = None  #: seconds until nothing is queued; None while that cannot be told
+    decisions: Mapping[Decision, int] = field(default_factory=dict)  #: number of each
 
     @property
     def total(self) -> int:

@@ -1,7 +1,57 @@
-"""Words for numbers that a person reads in plans, on the terminal and in reports."""
+"""Words for what a person reads of a queue: in its window, in plans, on the terminal and in reports."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+
+from bgdesk.batch.model.values import Decision, State
+from bgdesk.core.stages import Stage
+
+_STATES: Mapping[State, str] = {
+    State.QUEUED: "Waiting",
+    State.RUNNING: "Running",
+    State.WRITTEN: "Saving",
+    State.REVIEW: "Needs review",
+    State.DONE: "Done",
+    State.REJECTED: "Rejected",
+    State.SKIPPED: "Skipped",
+    State.FAILED: "Failed",
+}
+_DECISIONS: Mapping[Decision, str] = {
+    Decision.ACCEPTED: "Accepted",
+    Decision.REJECTED: "Rejected",
+    Decision.FIXED: "Fixed by hand",
+}
+_STAGES: Mapping[Stage, str] = {
+    Stage.LOAD: "Reading",
+    Stage.PREPARE: "Preparing",
+    Stage.NETWORK: "Subject",
+    Stage.TRIMAP: "Edges",
+    Stage.ALPHA: "Edges",
+    Stage.FOREGROUND: "Colours",
+    Stage.CONFIDENCE: "Checking",
+    Stage.SAVE: "Writing",
+}
+
+
+def state(value: State) -> str:
+    """Where a photo stands."""
+    return _STATES[value]
+
+
+def decision(value: Decision) -> str:
+    """What a person decided about a photo."""
+    return _DECISIONS[value]
+
+
+def stage(value: Stage) -> str:
+    """What a worker is at with a photo, in a word."""
+    return _STAGES.get(value, "Working")
+
+
+def need_review(number: int) -> str:
+    """`1 needs review`, `1,204 need review`."""
+    return f"{number:,} {'needs' if number == 1 else 'need'} review"
 
 
 def count(number: int, thing: str, things: str | None = None) -> str:

@@ -1,7 +1,7 @@
-"""Putting complete outputs in their places: each rename may have happened or not, and doing it again does nothing twice.
+"""Putting complete outputs in their places: each rename may have happened or not, and doing all of it again does nothing twice.
 
-A process may be killed between any two lines of this. What it leaves is found by the staged names, which nobody else uses,
-and by the outputs' hashes.
+A process may be killed between any two lines here. What it leaves is found by the staged names, which nobody else uses, and by
+the outputs' hashes.
 """
 
 import errno
@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from bgdesk.batch.model.values import Existing, Written
+from bgdesk.core.errors import Cause
+from bgdesk.files.names import numbered
 
-#: The folder, beside the outputs, of those that wait for a person's look.
+#: The folder, beside the outputs, of those that need review.
 REVIEW = "review"
-#: How SaveErrors begin, and what files.save says of a full disk.
-_SAVING = ("could not be saved", "could not be read back", "disk is full")
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
 #: A disk with less room than this, in bytes, is full: the next photo would not fit, whatever its size.
 _ROOM = 16e6
@@ -48,8 +48,10 @@ def is_staged(path: Path) -> bool:
 
 
 def sweep(staged: Sequence[Path]) -> None:
-    """Remove these staged files, whole and half-written ones, and nothing under any other name. Never raises: what cannot be
-    removed is in nobody's way."""
+    """Remove these staged files, whole and half-written ones, and nothing under any other name.
+
+    Never raises: a staged file that cannot be removed does no harm.
+    """
     tails: dict[Path, set[str]] = {}
     for path in filter(is_staged, staged):
         with suppress(OSError):
@@ -63,7 +65,7 @@ def sweep(staged: Sequence[Path]) -> None:
 
 
 def place(written: Written, target: Path, may_replace: MayReplace) -> Path:
-    """Move a staged output to `target`, or to the first of target-2, -3 … that is free; the path it has now.
+    """Move a staged output to `target`, or to the first of target-2, -3 … that is free. Returns the path that it has now.
 
     may_replace: asked for what is there already. Raises OSError; the output is then under its staged name, or in its place.
     """
@@ -89,7 +91,7 @@ def place(written: Written, target: Path, may_replace: MayReplace) -> Path:
 
 
 def _claim(staged: Path, path: Path) -> bool:
-    """Give the staged file this name if nobody has it; False if somebody was quicker."""
+    """Give the staged file this name if it is free; False if it was taken meanwhile."""
     try:
         os.link(staged, path)
     except FileExistsError:
@@ -115,7 +117,7 @@ def _claim(staged: Path, path: Path) -> bool:
 
 
 def _mark(staged: Path) -> bytes:
-    """What a reserved name holds until the output comes, so that whoever finds it after a kill knows whose it is."""
+    """The content of a reserved file until the output comes: after a kill, it tells for which output it was reserved."""
     return b"reserved for " + os.fsencode(staged.name)
 
 
@@ -127,28 +129,28 @@ def _is_reserved(path: Path, staged: Path) -> bool:
         return False
 
 
-def hold(written: Sequence[Written]) -> list[Written]:
-    """Put outputs that a person should look at into the review folder; staged says where each waits."""
-    return [replace(one, staged=place(one, held(one.target), lambda path: False)) for one in written]
+def put_in_review(written: Sequence[Written]) -> list[Written]:
+    """Move outputs that need review into the review folder; their `staged` says where each is. Raises OSError."""
+    return [replace(one, staged=place(one, in_review(one.target), lambda path: False)) for one in written]
 
 
-def held(target: Path) -> Path:
-    """Where an output waits for a person's look."""
+def in_review(target: Path) -> Path:
+    """Where an output is while it is in review."""
     return target.parent / REVIEW / target.name
 
 
 def discard(written: Sequence[Written]) -> None:
-    """Remove held outputs that are still what the worker wrote; one that somebody has changed stays. Raises OSError."""
+    """Remove outputs in review that are still what the worker wrote; one that somebody has changed stays. Raises OSError."""
     for one in written:
         if one.staged != one.target and _holds(one.staged, one.sha256):
             one.staged.unlink(missing_ok=True)
         if one.staged.parent.name == REVIEW:
-            with suppress(OSError):  # others wait in it
+            with suppress(OSError):  # there are others in it
                 one.staged.parent.rmdir()
 
 
 def replacing(existing: Existing, source: Path, ours: Callable[[Path, Path], bool]) -> MayReplace:
-    """What the choice for existing outputs means for a photo. ours(path, source): bgdesk made that file of this photo itself."""
+    """Which existing files the outputs of a photo may replace. ours(path, source): bgdesk made that file from this photo itself."""
 
     def may(path: Path) -> bool:
         if same(source, path) or existing is Existing.NUMBER:
@@ -164,12 +166,12 @@ def sha256_of(path: Path) -> str:
 
 
 def _numbered(target: Path, most: int | None) -> Iterator[Path]:
-    yield target
-    for number in itertools.count(2) if most is None else range(2, most):
-        path = target.with_name(f"{target.stem}-{number}{target.suffix}")
-        if most is not None and not os.path.lexists(path):
-            return
-        yield path
+    """`target`, target-2, target-3 …: without an end, or at most so many and as far as something is there."""
+    paths = numbered(target.parent, target.stem, target.suffix)
+    if most is None:
+        return paths
+    first, *rest = itertools.islice(paths, most - 1)
+    return itertools.chain([first], itertools.takewhile(os.path.lexists, rest))
 
 
 def _holds(path: Path, sha256: str) -> bool:
@@ -180,7 +182,7 @@ def _holds(path: Path, sha256: str) -> bool:
 
 
 def same(one: Path, other: Path) -> bool:
-    """Whether these are one file, under whatever names."""
+    """Whether these are names of one file."""
     try:
         return os.path.samefile(one, other)
     except OSError:
@@ -199,17 +201,15 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-def trouble(folder: Path, error: str) -> str:
-    """What is wrong with the place that outputs go to, as a sentence; "" if it is well, and the photo itself is to blame.
+def trouble(folder: Path, cause: Cause) -> str:
+    """What is wrong with the folder that an output could not be saved in, as a sentence; "" if the output itself is to blame.
 
-    A worker tells of a failure in words only. Those of a full disk are believed: by now its half of a file is gone, and there
-    may be room again. Any other failure to save is looked into by writing something there.
+    That the disk was full is believed: by now the worker has removed its half of a file, and there may be room again. Any other
+    cause is checked by writing something there: the folder may be well again, and other photos can be saved in it.
     """
-    if not any(words in error for words in _SAVING):
-        return ""
     full = f"The disk that {folder} is on is full. Make room there, then resume."
     with suppress(OSError):
-        if "disk is full" in error or shutil.disk_usage(folder).free < _ROOM:
+        if cause is Cause.DISK_FULL or shutil.disk_usage(folder).free < _ROOM:
             return full
     try:
         with tempfile.TemporaryFile(dir=folder) as file:

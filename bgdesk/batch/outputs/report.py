@@ -1,4 +1,4 @@
-"""What became of a queue, to be kept and shown: a CSV file, and one HTML file that needs nothing beside it."""
+"""What became of a queue, to keep and to show: a CSV file, and one HTML file that needs no other."""
 
 import base64
 import csv
@@ -17,6 +17,7 @@ from PIL import Image
 from bgdesk.app.system import paths
 from bgdesk.batch.model import words
 from bgdesk.batch.model.values import Decision, Item, State, Summary
+from bgdesk.core.stages import Stage
 from bgdesk.files.atomic import staged
 
 #: Up to so many items all have their picture in the page; of more, those in review and failed, and a sample of the others.
@@ -26,17 +27,10 @@ _SIDE = 96  # pixels, of a picture in the page
 _BINS = 20  # of the histogram
 _MOST = 12  # reasons listed, the most frequent first
 
-_STATES: Mapping[State, str] = {
-    State.DONE: "Done",
-    State.REVIEW: "In review",
-    State.FAILED: "Failed",
-    State.REJECTED: "Rejected",
-    State.SKIPPED: "Skipped",
-    State.QUEUED: "Waiting",
-    State.RUNNING: "Running",
-    State.WRITTEN: "Being finished",
-}
-_DECISIONS: Mapping[Decision, str] = {Decision.ACCEPTED: "accepted", Decision.FIXED: "fixed by hand", Decision.REJECTED: "rejected"}
+#: In this order on the page.
+_STATES = (
+    State.DONE, State.REVIEW, State.FAILED, State.REJECTED, State.SKIPPED, State.QUEUED, State.RUNNING, State.WRITTEN,
+)  # fmt: skip
 _COLUMNS = (
     "id", "name", "source", "state", "decision", "confidence", "reason", "seconds", "width", "height", "outputs", "bytes", "changed",
     "crashes", "interrupted", "model", "device", "precision", "model_sha256", "source_sha256",
@@ -88,8 +82,8 @@ def write_html(
 ) -> None:
     """A page with figures, and a table that can be sorted and filtered; pictures, style and script are in it.
 
-    thumbs: the folder with <item id>.jpg or .png, for items whose outcome names no thumbnail. gate: the recipe's, drawn into
-    the histogram. now: when it was written, for the page to say. Written complete or not at all. Raises SaveError.
+    thumbs: the folder with <item id>.jpg or .png, for items whose outcome has no thumbnail. gate: the recipe's, drawn into
+    the histogram. now: the time that the page shows. Written complete or not at all. Raises SaveError.
     """
     page = paths.resource("templates/report.html").read_text("utf-8")
     before, after = page.split("$rows")
@@ -99,9 +93,9 @@ def write_html(
         "title": escape(title),
         "hash": "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         "head": _head(items, summary, len(pictured), now or datetime.now()),
-        "counts": "".join(f'<div class="count"><b>{n:,}</b>{_STATES[s]}</div>' for s in _STATES if (n := summary.counts.get(s, 0))),
+        "counts": "".join(f'<div class="count"><b>{n:,}</b>{words.state(s)}</div>' for s in _STATES if (n := summary.counts.get(s, 0))),
         "figures": "".join(_figures(items, summary, gate)),
-        "states": "".join(f'<option value="{s.value}">{_STATES[s]}</option>' for s in _STATES if summary.counts.get(s, 0)),
+        "states": "".join(f'<option value="{s.value}">{words.state(s)}</option>' for s in _STATES if summary.counts.get(s, 0)),
     }
     with staged(path) as temporary, temporary.open("w", encoding="utf-8", errors="replace") as stream:
         stream.write(Template(before).substitute(values))
@@ -111,7 +105,7 @@ def write_html(
 
 
 def failures(items: Iterable[Item]) -> list[tuple[str, int]]:
-    """Why items failed and how often, the most frequent first; what is their own in a reason (their names) is left out."""
+    """Why items failed and how often, the most frequent first; the names of photos and outputs in a reason are left out."""
     return _counted(_general(item.error, item) for item in items if item.state is State.FAILED)
 
 
@@ -125,7 +119,7 @@ def seconds_by_stage(items: Iterable[Item]) -> dict[str, tuple[float, float]]:
 
 
 def acceptance(decisions: Mapping[Decision, int]) -> float | None:
-    """The share of results in review that a person took as they were; None before anybody looked."""
+    """The share of results in review that a person accepted as they were; None before any was decided."""
     total = sum(decisions.values())
     return decisions.get(Decision.ACCEPTED, 0) / total if total else None
 
@@ -136,7 +130,7 @@ def _percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, -int(-share * len(ordered) // 1) - 1)]
 
 
-def _stages(items: Sequence[Item]) -> tuple[str, ...]:
+def _stages(items: Sequence[Item]) -> tuple[Stage, ...]:
     return tuple(dict.fromkeys(stage for item in items if item.outcome for stage in item.outcome.timings))
 
 
@@ -202,14 +196,14 @@ def _figures(items: Sequence[Item], summary: Summary, gate: float | None) -> Ite
         yield _section("Failures", _reasons(failed))
     share = acceptance(summary.decisions)
     if share is not None:
-        decided = [(_DECISIONS[d].capitalize(), f"{summary.decisions[d]:,}") for d in Decision if summary.decisions.get(d)]
+        decided = [(words.decision(d), f"{summary.decisions[d]:,}") for d in Decision if summary.decisions.get(d)]
         rejected = _counted(_general(item.reason, item) for item in items if item.decision is Decision.REJECTED)
         more = f"<h2>Why rejected</h2>{_reasons(rejected)}" if rejected else ""
         yield _section("Review", _table([("Accepted as they were", f"{100 * share:.0f} %"), *decided]) + more)
     waiting = [item.outcome for item in items if item.outcome and item.state is not State.DONE]
     doubts = _counted(re.sub(r"\d[\d.,]* %", "… %", reason) for outcome in waiting for reason in outcome.reasons)
     if doubts:
-        yield _section("Why a look was asked for", _reasons(doubts))
+        yield _section("Why photos need review", _reasons(doubts))
 
 
 def _engines(items: Sequence[Item]) -> Iterator[tuple[str, list[str]]]:
@@ -272,10 +266,10 @@ def _row(item: Item, picture: str) -> str:
     pixels = f"{done.width} × {done.height}" if done else ""
     confidence = "" if item.confidence is None else f"{item.confidence:.2f}"
     seconds = "" if item.seconds is None else f"{item.seconds:.2f}"
-    decision = f"<br>{_DECISIONS[item.decision]}" if item.decision and item.state is not State.REJECTED else ""
+    decision = f"<br>{words.decision(item.decision).lower()}" if item.decision and item.state is not State.REJECTED else ""
     return (
         f'<tr data-state="{item.state.value}"><td>{picture}</td><td data-value="{escape(item.name)}">{_link(item.source)}{names}</td>'
-        f'<td class="state {item.state.value}">{_STATES[item.state]}{decision}</td><td class="n">{confidence}</td>'
+        f'<td class="state {item.state.value}">{words.state(item.state)}{decision}</td><td class="n">{confidence}</td>'
         f'<td class="n">{seconds}</td><td class="n" data-value="{done.width * done.height if done else ""}">{pixels}</td>'
         f"<td>{escape(item.reason)}</td></tr>\n"
     )
@@ -289,7 +283,7 @@ def _link(path: Path) -> str:
 
 
 def _picture(item: Item, thumbs: Path | None) -> str:
-    """The item's thumbnail as an <img>, "" if there is none that can be read: no picture is worth losing the report for."""
+    """The item's thumbnail as an <img>; "" if it cannot be read: no picture is worth losing the report for."""
     candidates = [item.outcome.thumbnail] if item.outcome and item.outcome.thumbnail else []
     candidates += [thumbs / f"{item.id}{suffix}" for suffix in (".jpg", ".png")] if thumbs else []
     for file in candidates:

@@ -1,4 +1,4 @@
-"""What a planned queue would take: how many photos, how much disk, how long. Only the heads of files are read."""
+"""What a planned queue would take: how many photos, how much disk, how long. Only the headers of files are read."""
 
 import os
 import shutil
@@ -12,33 +12,32 @@ from bgdesk.batch.model.values import BatchRecipe, Item, Variant
 from bgdesk.batch.planning.plan import Plan
 from bgdesk.core.errors import LoadError
 from bgdesk.core.geometry import Size
-from bgdesk.core.recipe import Format, Quality
+from bgdesk.core.recipe import Quality
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.files.load import measure
 
-#: Photos whose heads are read at most; of more, evenly spread ones stand for all.
+#: Photos whose headers are read at most; of more, evenly spread ones stand for all.
 SAMPLE = 400
 
-# Bytes a pixel in 8 bits, a little above what shop and camera photos gave (PNG 0.6 to 2.1, PSD 2.3 to 9, opacity 0.02 to 0.3).
-_PNG, _PSD, _ALPHA = 1.2, 6.0, 0.1
-# What the queue itself writes down of a photo: journal, thumbnail, report.
+# What the queue itself writes about a photo: journal, thumbnail, report.
 _BESIDE = 20_000
-# Left alone: a disk that is filled to the last byte troubles every program.
+# Kept free: a disk that is filled to the last byte makes every program fail.
 _SPARE = 200e6
 
 # Stages whose time does not depend on the photo's size: the network looks at it in a size of its own.
-_FIXED = ("network", "confidence")
+_FIXED = (Stage.NETWORK, Stage.CONFIDENCE)
 # Stages that go on while another photo is computed.
-_ASIDE = ("load", "save")
+_ASIDE = (Stage.LOAD, Stage.SAVE)
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of computing: `photo` for each, and `megapixel` more for each million of its pixels. measured: by earlier queues."""
+    """How long photos are computed."""
 
-    photo: float
-    megapixel: float
-    measured: bool = True
+    photo: float  #: seconds for each
+    megapixel: float  #: seconds more for each million of its pixels
+    measured: bool = True  #: by earlier queues; else it is assumed
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> "Pace | None":
@@ -63,27 +62,22 @@ class Pace:
         return cls(4.0 if recipe.matte.quality is Quality.BEST else 2.0, 0.4, measured=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What `plan` would take.
-
-    megapixels: of the photos to be done, together. sampled: only some were looked at. needed: bytes of disk. free: bytes that
-    are free where the outputs go, None where the system does not say. seconds: of work. unreadable: of the photos looked at,
-    those whose heads are no photo's.
-    """
+    """What a plan would take."""
 
     plan: Plan
-    megapixels: float
-    sampled: bool
-    needed: int
-    free: int | None
-    seconds: float
-    pace: Pace
-    unreadable: tuple[tuple[Path, str], ...] = ()
+    megapixels: float  #: of the photos to be done, together
+    sampled: bool  #: only some of them were measured
+    needed: int  #: bytes of disk
+    free: int | None  #: bytes that are free where the outputs go; None where the system does not tell
+    seconds: float  #: of work
+    pace: Pace  #: that `seconds` was reckoned with
+    unreadable: tuple[tuple[Path, str], ...] = ()  #: of the measured photos, those that cannot be read, with a sentence
 
     @property
     def short(self) -> bool:
-        """The disk would probably not hold it all."""
+        """Whether the disk would probably be too small."""
         return self.free is not None and self.needed + _SPARE > self.free
 
     def lines(self) -> tuple[str, ...]:
@@ -101,7 +95,7 @@ class Estimate:
         if plan.collisions:
             first_one = plan.collisions[0]
             lines.append(
-                f"{words.count(len(plan.collisions), 'output')} would share a name with another photo's and get a number, the first: "
+                f"{words.count(len(plan.collisions), 'output')} would have the name of another photo's output and get a number, the first: "
                 f"{first_one.source} as {first_one.given.name}, because of {first_one.other}."
             )
         if plan.numbered:
@@ -114,7 +108,7 @@ class Estimate:
         if plan.own:
             lines.append(f"{words.count(len(plan.own), 'cutout')} of earlier queues in the source folder would be left out.")
         if self.unreadable:
-            some = "those looked at" if self.sampled else "them"
+            some = "those measured" if self.sampled else "them"
             lines.append(f"{len(self.unreadable):,} of {some} cannot be read, and would fail: {self.unreadable[0][1]}")
         lines += [sentence for _, sentence in plan.problems]
         return tuple(lines)
@@ -142,7 +136,7 @@ class Estimate:
 
     def _basis(self) -> str:
         if self.pace.measured:
-            return ", as earlier queues went"
+            return ", at the pace of earlier queues"
         return f", if a photo takes {self.pace.photo:g} s and {self.pace.megapixel:g} s more a megapixel"
 
 
@@ -160,22 +154,31 @@ def estimate(
     """
     todo = plan.todo
     step = max(1, -(-len(todo) // SAMPLE))
-    looked = todo[::step]
+    sample = todo[::step]
     sizes: list[Size] = []
     unreadable: list[tuple[Path, str]] = []
-    for number, item in enumerate(looked):
-        progress("measure", number / len(looked))
+    for number, item in enumerate(sample):
+        progress(Stage.MEASURE, number / len(sample))
         try:
             sizes.append(measure(item.source))
         except LoadError as error:
             unreadable.append((item.source, str(error)))
-    scale = len(todo) / len(looked) if looked else 1.0
+    scale = len(todo) / len(sample) if sample else 1.0
     pixels = scale * sum(size.area for size in sizes)
     needed = scale * sum(_output_bytes(size, plan.recipe.variants) + _BESIDE for size in sizes)
     pace = pace or Pace.assumed(plan.recipe)
     seconds = (scale * len(sizes) * pace.photo + pixels / 1e6 * pace.megapixel) / max(1, workers)
     room = (free or free_bytes)(plan.output)
-    return Estimate(plan, pixels / 1e6, step > 1, round(needed), room, seconds, pace, tuple(unreadable))
+    return Estimate(
+        plan=plan,
+        megapixels=pixels / 1e6,
+        sampled=step > 1,
+        needed=round(needed),
+        free=room,
+        seconds=seconds,
+        pace=pace,
+        unreadable=tuple(unreadable),
+    )
 
 
 def free_bytes(folder: Path) -> int | None:
@@ -193,5 +196,6 @@ def _output_bytes(photo: Size, variants: Sequence[Variant]) -> float:
     total = 0.0
     for variant in variants:
         pixels = photo.area if variant.size is None else variant.size**2
-        total += pixels * (_PSD if variant.format is Format.PSD else _ALPHA if variant.alpha_only else _PNG)
+        facts = variant.format.facts
+        total += pixels * (facts.disk_opacity if variant.alpha_only else facts.disk)
     return total

@@ -1,4 +1,4 @@
-"""How outputs are called: patterns such as "{subfolder}/{name}-{variant}"."""
+"""Names of outputs: patterns such as "{subfolder}/{name}-{variant}"."""
 
 import os
 import re
@@ -8,8 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from bgdesk.batch.model.values import BatchRecipe, Variant
-from bgdesk.batch.planning.scan import Photo, absolute, photo_at
+from bgdesk.batch.planning.scan import PhotoFile, absolute, photo_at
 from bgdesk.core.errors import UsageError
+from bgdesk.files.names import stem
 
 #: What may stand in braces, and what each means; in the order in which a dialog offers them.
 TOKENS: Mapping[str, str] = {
@@ -37,7 +38,7 @@ class Pattern:
 
     text: str
 
-    def fill(self, photo: Photo, variant: Variant, number: int = 1) -> str:
+    def fill(self, photo: PhotoFile, variant: Variant, number: int = 1) -> str:
         """The output's path below the output folder, "/" between its parts, without the format's suffix.
 
         number: the photo's place in the queue, from 1. Raises UsageError where this photo's own name makes one that is empty
@@ -45,7 +46,7 @@ class Pattern:
         """
         path = absolute(photo.path)
         values = {
-            "name": path.stem,
+            "name": stem(path),
             "variant": variant.name,
             "folder": path.parent.name,
             "subfolder": _below(photo.root, path.parent),
@@ -66,7 +67,7 @@ class Pattern:
 
 
 def default(recipe: BatchRecipe, subfolders: bool = False) -> str:
-    """The pattern where nobody names one. subfolders: keep those of the source, where they are taken in."""
+    """The pattern if none is given. subfolders: the photos in the source's subfolders are taken too, and theirs are kept."""
     name = "{name}" if len(recipe.variants) == 1 else "{name}-{variant}"
     return "{subfolder}/" + name if subfolders else name
 
@@ -102,25 +103,25 @@ def parse(text: str, recipe: BatchRecipe) -> Pattern:
     return Pattern(text)
 
 
-def example(pattern: str, photo: Photo | Path, recipe: BatchRecipe, output: Path | None = None) -> str:
+def example(pattern: str, photo: PhotoFile | Path, recipe: BatchRecipe, output: Path | None = None) -> str:
     """What the pattern makes of a photo's first variant, as "shop/shoe-web.png", for showing while somebody types.
 
     photo: need not exist. output: the output folder, if it is chosen. Raises UsageError as `parse` and `Pattern.fill` do.
     """
-    if not isinstance(photo, Photo):
-        photo = photo_at(photo) or Photo(photo, 0, _SOME_DAY)
+    if not isinstance(photo, PhotoFile):
+        photo = photo_at(photo) or PhotoFile(photo, 0, _SOME_DAY)
     variant = recipe.variants[0]
     name = parse(pattern, recipe).fill(photo, variant)
     return (beside(photo, output, name) if output is not None else name) + variant.format.suffix
 
 
-def beside(photo: Photo, output: Path, name: str, real: Callable[[Path], str] = os.path.realpath) -> str:
+def beside(photo: PhotoFile, output: Path, name: str, real: Callable[[Path], str] = os.path.realpath) -> str:
     """`name` below `output`, unless it is the photo's own place: "photo.png" there may be somebody's original, so "photo_cutout".
 
     real: the real path of a folder, for callers that keep those they know.
     """
     target, own = absolute(output / name), absolute(photo.path)
-    same = target.name.casefold() == own.stem.casefold() and real(target.parent) == real(own.parent)
+    same = target.name.casefold() == stem(own).casefold() and real(target.parent) == real(own.parent)
     return name + "_cutout" if same else name
 
 

@@ -1,4 +1,4 @@
-"""Where every photo's outputs go, and which are there already. Nothing is written: a plan can be looked at and dropped."""
+"""Where every photo's outputs go, and which exist already. Nothing is written: a plan can be read and dropped."""
 
 import os
 import unicodedata
@@ -8,83 +8,59 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from bgdesk.batch.model.values import BatchRecipe, Existing, Planned, State
-from bgdesk.batch.outputs.placing import held
+from bgdesk.batch.model.values import BatchRecipe, Existing, LedgerEntry, Planned, SkipReason
+from bgdesk.batch.outputs.placing import in_review
 from bgdesk.batch.planning import naming
-from bgdesk.batch.planning.scan import Found, Photo, Problem, absolute
+from bgdesk.batch.planning.scan import PhotoFile, Problem, ScanResult, absolute
 from bgdesk.core.errors import UsageError
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
 
-UP_TO_DATE, WAITING = "is up to date", "waits for a look"
-
 _EVERY = 200  # photos between two looks at the cancel token
-
-
-class Record(Protocol):
-    """What is known of an output: what it was made from and with, and how the file looked then. Sizes in bytes, mtimes in ns."""
-
-    @property
-    def recipe_key(self) -> str: ...
-    @property
-    def source(self) -> Path: ...
-    @property
-    def source_size(self) -> int: ...
-    @property
-    def source_mtime(self) -> int: ...
-    @property
-    def output_size(self) -> int: ...
-    @property
-    def output_mtime(self) -> int: ...
 
 
 class LedgerLike(Protocol):
     """journal.Ledger, as far as planning needs it."""
 
-    def lookup(self, output: Path) -> Record | None:
-        """The record of the output last written to this absolute path."""
+    def lookup(self, output: Path) -> LedgerEntry | None:
+        """What is known of the output last written to this absolute path."""
 
 
 @dataclass(frozen=True)
 class Collision:
-    """Two photos that want one output. given: what `source` gets instead, because `other` comes first."""
+    """Two photos whose outputs would have the same name."""
 
     source: Path
-    other: Path
-    wanted: Path
-    given: Path
+    other: Path  #: comes first, and gets the name
+    wanted: Path  #: by both
+    given: Path  #: to `source` instead
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a queue would do. Every photo that was found is in `planned`, `problems` or `own`.
+    """What a queue would do. Every photo that was found is in `planned`, `problems` or `own`."""
 
-    planned: in order; QUEUED, or SKIPPED with a reason. collisions: between photos of this plan, already resolved by numbers.
-    problems: photos and folders that cannot be done, each with a sentence. own: files left out because an earlier queue made
-    them (the output folder is a source too). replaced: outputs that would take the place of existing ones. numbered: outputs
-    that get a number because something else has their name.
-    """
-
-    planned: tuple[Planned, ...]
-    output: Path
+    planned: tuple[Planned, ...]  #: in order
+    output: Path  #: the folder
     recipe: BatchRecipe
     existing: Existing
-    collisions: tuple[Collision, ...] = ()
-    problems: tuple[Problem, ...] = ()
-    own: tuple[Path, ...] = ()
-    replaced: int = 0
-    numbered: int = 0
+    collisions: tuple[Collision, ...] = ()  #: between photos of this plan, already resolved by numbers
+    problems: tuple[Problem, ...] = ()  #: photos and folders that cannot be done, each with a sentence
+    own: tuple[Path, ...] = ()  #: files left out because an earlier queue made them (the output folder is a source too)
+    replaced: int = 0  #: outputs that would take the place of existing ones
+    numbered: int = 0  #: outputs that get a number because something else has their name
 
     @property
     def todo(self) -> tuple[Planned, ...]:
-        return tuple(item for item in self.planned if item.state is State.QUEUED)
+        return tuple(item for item in self.planned if item.skipped is None)
 
     @property
     def skipped(self) -> tuple[Planned, ...]:
-        return tuple(item for item in self.planned if item.state is State.SKIPPED)
+        return tuple(item for item in self.planned if item.skipped is not None)
 
 
 def plan(
-    found: Found,
+    found: ScanResult,
     recipe: BatchRecipe,
     output: Path,
     pattern: str | None = None,
@@ -95,12 +71,35 @@ def plan(
     promised: Mapping[Path, Path] | None = None,
     begin: int = 1,
 ) -> Plan:
-    """Give each photo one target a variant; see `values.Existing` for what happens where something is there already.
+    """Give each photo a target for every variant.
 
-    pattern: see `naming`; None for the default one. ledger: without it, nothing is known of outputs that exist, and they are
-    never replaced unless that is asked for. A photo is never a target, nor is any target given twice, letter case aside.
-    promised: targets -> their photos, in a queue that this plan adds to; no other photo gets them. begin: the first {number}.
-    progress hears "plan" and may raise Cancelled. Raises UsageError for a pattern or an output folder that makes no sense.
+    A photo is never a target, and no two outputs have one target, letter case aside.
+
+    Parameters
+    ----------
+    found
+        The photos.
+    recipe
+        Its variants name the outputs of each photo.
+    output
+        The folder for the outputs. It may not exist.
+    pattern
+        See `naming`; None for the default one.
+    existing
+        What happens where something is there already.
+    ledger
+        Without it, nothing is known of outputs that exist, and they are never replaced unless `existing` says so.
+    progress
+        Hears Stage.PLAN, and may raise Cancelled.
+    promised
+        Targets -> their photos, in a queue that this plan adds to; no other photo gets them.
+    begin
+        The first {number}.
+
+    Raises
+    ------
+    UsageError
+        For a pattern that cannot be used, and for an output folder that is a file.
     """
     output = absolute(output)
     if os.path.lexists(output) and not os.path.isdir(output):
@@ -115,7 +114,7 @@ class _Planner:
     """One plan in the making."""
 
     def __init__(
-        self, found: Found, recipe: BatchRecipe, output: Path, pattern: naming.Pattern, existing: Existing, ledger: LedgerLike | None
+        self, found: ScanResult, recipe: BatchRecipe, output: Path, pattern: naming.Pattern, existing: Existing, ledger: LedgerLike | None
     ) -> None:
         self._found, self._recipe, self._output, self._pattern = found, recipe, output, pattern
         self._existing, self._ledger, self._key = existing, ledger, recipe.key
@@ -139,32 +138,32 @@ class _Planner:
         self._sources |= {self._folders.key(Path(os.path.realpath(photo.path))) for photo in photos if os.path.islink(photo.path)}
         for number, photo in enumerate(photos):
             if number % _EVERY == 0:
-                progress("plan", number / len(photos))
+                progress(Stage.PLAN, number / len(photos))
             try:
                 planned.append(self._photo(photo, len(planned) + begin))
             except UsageError as error:
                 problems.append((photo.path, str(error)))
-        progress("plan", 1.0)
+        progress(Stage.PLAN, 1.0)
         return Plan(
-            tuple(planned),
-            self._output,
-            self._recipe,
-            self._existing,
-            tuple(self._collisions),
-            tuple(problems),
-            tuple(own),
-            self._replaced,
-            self._numbered,
+            planned=tuple(planned),
+            output=self._output,
+            recipe=self._recipe,
+            existing=self._existing,
+            collisions=tuple(self._collisions),
+            problems=tuple(problems),
+            own=tuple(own),
+            replaced=self._replaced,
+            numbered=self._numbered,
         )
 
-    def _made(self, photo: Photo) -> bool:
-        """Whether it is a cutout that was met because the output folder is looked through for photos as well."""
+    def _made(self, photo: PhotoFile) -> bool:
+        """Whether it is a cutout that was found because the output folder is a source as well."""
         if self._ledger is None or photo.root is None or not self._folders.within(photo.path.parent, self._output):
             return False
-        record = self._ledger.lookup(photo.path)
-        return record is not None and (record.output_size, record.output_mtime) == (photo.size, photo.mtime)
+        entry = self._ledger.lookup(photo.path)
+        return entry is not None and (entry.output_size, entry.output_mtime) == (photo.size, photo.mtime)
 
-    def _photo(self, photo: Photo, number: int) -> Planned:
+    def _photo(self, photo: PhotoFile, number: int) -> Planned:
         wanted = []
         for variant in self._recipe.variants:
             name = self._pattern.fill(photo, variant, number)
@@ -179,12 +178,11 @@ class _Planner:
         if not current:
             self._replaced += sum(choice.there for choice in choices)
             self._numbered += sum(choice.beside for choice in choices)
-        waiting = any(choice.waiting for choice in choices)
-        state, reason = (State.SKIPPED, WAITING if waiting else UP_TO_DATE) if current else (State.QUEUED, "")
-        return Planned(photo.path, photo.size, photo.mtime, outputs, state, reason)
+        reason = SkipReason.IN_REVIEW if any(choice.in_review for choice in choices) else SkipReason.UP_TO_DATE
+        return Planned(source=photo.path, size=photo.size, mtime=photo.mtime, outputs=outputs, skipped=reason if current else None)
 
-    def _choose(self, photo: Photo, name: str, suffix: str) -> "_Choice":
-        """The first of NAME, NAME-2, NAME-3 … that this photo may have; it is taken from now on."""
+    def _choose(self, photo: PhotoFile, name: str, suffix: str) -> "_Candidate":
+        """The first of NAME, NAME-2, NAME-3 … that this photo's output may have; the name is taken from now on."""
         base = self._folders.key(self._output / (name + suffix))
         number, other, beside = self._full[base], self._taken.get(base), False
         while True:
@@ -203,51 +201,50 @@ class _Planner:
             self._collisions.append(Collision(photo.path, other, self._output / (name + suffix), target))
         return replace(choice, beside=beside)
 
-    def _judge(self, photo: Photo, target: Path, key: str) -> "_Choice | None":
-        """May this photo go there? None: something is there that it must not replace."""
+    def _judge(self, photo: PhotoFile, target: Path, key: str) -> "_Candidate | None":
+        """The target as a candidate; None if something is there that this photo's output must not replace."""
         if key in self._sources or not _same_file(self._promised.get(key, photo.path), photo.path):
             return None
-        waiting = held(target)
-        may_wait = self._existing is Existing.SKIP and self._recipe.gate is not None  # without a gate nothing waits
-        if may_wait and self._folders.holds(waiting) and self._is_current(photo, waiting, waiting):
-            return _Choice(target, current=True, waiting=True)
+        review = in_review(target)
+        may_be = self._existing is Existing.SKIP and self._recipe.gate is not None  # without a gate nothing is in review
+        if may_be and self._folders.holds(review) and self._is_current(photo, review, review):
+            return _Candidate(target, current=True, in_review=True)
         if not self._folders.holds(target):
-            return _Choice(target)
+            return _Candidate(target)
         if os.path.isdir(target) or self._existing is Existing.NUMBER:
             return None
         if self._existing is Existing.REPLACE:
-            return _Choice(target, there=True)
-        record = self._ledger.lookup(target) if self._ledger is not None else None
-        if record is None or not _unchanged(target, record) or not _same_file(record.source, photo.path):
-            # Somebody's own file, a cutout that was worked on since, the cutout of another photo; or one that waited for a look,
-            # and that somebody has taken out of its folder.
-            return _Choice(target, there=True, current=True) if self._is_current(photo, target, waiting) else None
-        return _Choice(target, there=True, current=self._fits(photo, record))
+            return _Candidate(target, there=True)
+        entry = self._ledger.lookup(target) if self._ledger is not None else None
+        if entry is None or not _unchanged(target, entry) or not _same_file(entry.source, photo.path):
+            # Somebody's own file, a cutout that was worked on since, the cutout of another photo; or one that was in review,
+            # and that somebody has taken out of the review folder.
+            return _Candidate(target, there=True, current=True) if self._is_current(photo, target, review) else None
+        return _Candidate(target, there=True, current=self._fits(photo, entry))
 
-    def _is_current(self, photo: Photo, file: Path, known_as: Path) -> bool:
+    def _is_current(self, photo: PhotoFile, file: Path, known_as: Path) -> bool:
         """Whether the file is what the ledger knows by that name, and what would be made of this photo."""
-        record = self._ledger.lookup(known_as) if self._ledger is not None else None
-        return record is not None and _unchanged(file, record) and _same_file(record.source, photo.path) and self._fits(photo, record)
+        entry = self._ledger.lookup(known_as) if self._ledger is not None else None
+        return entry is not None and _unchanged(file, entry) and _same_file(entry.source, photo.path) and self._fits(photo, entry)
 
-    def _fits(self, photo: Photo, record: Record) -> bool:
-        """Made from this very version of the photo: that says more than that one file is newer than the other."""
-        return (record.source_size, record.source_mtime, record.recipe_key) == (photo.size, photo.mtime, self._key)
+    def _fits(self, photo: PhotoFile, entry: LedgerEntry) -> bool:
+        """Whether it was made from this version of the photo with this recipe: that tells more than which file is newer."""
+        return (entry.source_size, entry.source_mtime, entry.recipe_key) == (photo.size, photo.mtime, self._key)
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """there: something of that name exists. current: what is there, or waits for a look, is what would be made. beside: something
-    else has the name wanted. waiting: it is not there yet, but waits."""
+class _Candidate:
+    """A name that an output may have."""
 
     target: Path
-    there: bool = False
-    current: bool = False
-    beside: bool = False
-    waiting: bool = False
+    there: bool = False  #: something of that name exists
+    current: bool = False  #: what is there, or in review, is what would be made
+    beside: bool = False  #: the name has a number, because something else has the one without
+    in_review: bool = False  #: an output of that name is in the review folder
 
 
 class _Folders:
-    """Looks at each folder once, however many outputs go there."""
+    """Reads each folder once, however many outputs go there."""
 
     def __init__(self) -> None:
         self._real: dict[Path, str] = {}
@@ -276,7 +273,7 @@ class _Folders:
         return _folded(path.name) in self._names[path.parent]
 
     def blocked(self, folder: Path, top: Path) -> Path | None:
-        """The file that stands where `folder`, at or below `top`, would have to be made; None if there is none."""
+        """The file that is in the way of making `folder`, at or below `top`; None if nothing is."""
         if folder not in self._blocked:
             chain = [folder, *folder.parents][: len(folder.parts) - len(top.parts)]
             self._blocked[folder] = next((each for each in chain if os.path.lexists(each) and not os.path.isdir(each)), None)
@@ -287,12 +284,12 @@ def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
-def _unchanged(target: Path, record: Record) -> bool:
+def _unchanged(target: Path, entry: LedgerEntry) -> bool:
     try:
         status = os.stat(target)
     except OSError:
         return False
-    return (status.st_size, status.st_mtime_ns) == (record.output_size, record.output_mtime)
+    return (status.st_size, status.st_mtime_ns) == (entry.output_size, entry.output_mtime)
 
 
 def _same_file(one: Path, other: Path) -> bool:

@@ -1,8 +1,7 @@
-"""From what a person dropped or named to the photos that are meant: quickly, each once, and nothing of bgdesk's own."""
+"""From what a person dropped or named to the photos that are meant: each once, and none of bgdesk's own outputs."""
 
 import fnmatch
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,27 +9,25 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+from bgdesk.batch.outputs import placing
 from bgdesk.core.errors import UsageError
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.files.load import SUFFIXES
+from bgdesk.files.find import CHECK, Listed, listed, natural, natural_key, no_photo, not_opened, printable
 
-#: Folders in an output folder where the queue keeps what waits for a look, and the watch folder what failed.
-REVIEW, FAILED = "review", "failed"
+#: The folder, in the output folder, for copies of photos from a watched folder that failed.
+FAILED = "failed"
 
 _EVERY = 500  # entries between two looks at the cancel token
-_DIGITS = re.compile(r"(\d+)")
 
 
-class Photo(NamedTuple):
-    """A file to cut out. path: absolute, as named (links are not followed). size: bytes. mtime: nanoseconds.
+class PhotoFile(NamedTuple):
+    """A file to cut out."""
 
-    root: the source folder it was found in or below; None for a file that was named itself.
-    """
-
-    path: Path
-    size: int
-    mtime: int
-    root: Path | None = None
+    path: Path  #: absolute, as named (links are not followed)
+    size: int  #: bytes
+    mtime: int  #: nanoseconds since 1970
+    root: Path | None = None  #: the source folder that it was found in or below; None for a file that was named itself
 
 
 #: A file or folder, and a sentence that says what is wrong with it and what to do.
@@ -38,32 +35,25 @@ Problem: TypeAlias = tuple[Path, str]
 
 
 class Order(Enum):
-    """NAME: folder by folder, in natural order ("photo2" before "photo10"). DATE: oldest first. SIZE: smallest first.
+    """In which order photos are cut out."""
 
-    GIVEN: as the sources were named, each folder's own photos by name.
-    """
-
-    NAME = "name"
-    DATE = "date"
-    SIZE = "size"
-    GIVEN = "given"
+    NAME = "name"  #: folder by folder, in natural order ("photo2" before "photo10")
+    DATE = "date"  #: oldest first
+    SIZE = "size"  #: smallest first
+    GIVEN = "given"  #: as the sources were named, each folder's own photos by name
 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which of the files are wanted; for named files as for those in folders.
+    """Which files are taken, whether they were named or are in a folder."""
 
-    include, exclude: patterns for the file's name such as "*.jpg" or "shoe-??.*", case aside; no include takes all.
-    newer: only files changed after this moment (local time unless it says otherwise). smallest: least size in bytes.
-    """
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    newer: datetime | None = None
-    smallest: int = 0
+    include: tuple[str, ...] = ()  #: patterns for the file's name such as "*.jpg" or "shoe-??.*", case aside; () takes all
+    exclude: tuple[str, ...] = ()  #: the same, for files that are not taken
+    newer: datetime | None = None  #: only files changed after this moment (local time unless it says otherwise)
+    smallest: int = 0  #: least size in bytes
 
     def takes(self, name: str, size: int, mtime: int) -> bool:
-        """Whether a file of that name, size in bytes and mtime in nanoseconds is wanted."""
+        """Whether a file of that name, size in bytes and mtime in nanoseconds is taken."""
         if size < self.smallest or (self.newer is not None and mtime <= self.newer.timestamp() * 1e9):
             return False
         name = name.casefold()
@@ -73,12 +63,12 @@ class Filters:
 
 
 @dataclass(frozen=True)
-class Found:
-    """photos: in order, none twice. problems: what was named and cannot be taken. folders: the sources that are folders."""
+class ScanResult:
+    """What was found."""
 
-    photos: tuple[Photo, ...]
-    problems: tuple[Problem, ...] = ()
-    folders: tuple[Path, ...] = ()
+    photos: tuple[PhotoFile, ...]  #: in order, none twice
+    problems: tuple[Problem, ...] = ()  #: what was named and cannot be taken
+    folders: tuple[Path, ...] = ()  #: the sources that are folders
 
 
 def moment(text: str) -> datetime:
@@ -86,13 +76,7 @@ def moment(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text.strip())
     except ValueError:
-        raise UsageError(f"{text!r} is no date. Write it like 2026-03-01, or 2026-03-01 14:30.") from None
-
-
-def natural(name: str) -> tuple[str | int, ...]:
-    """A key that sorts names as people count: "photo2" before "photo10", case aside."""
-    parts = _DIGITS.split(name.casefold())
-    return tuple(int(part) if index % 2 else part for index, part in enumerate(parts))
+        raise UsageError(f"{text!r} is not a date. Write it like 2026-03-01, or 2026-03-01 14:30.") from None
 
 
 def find(
@@ -103,25 +87,41 @@ def find(
     output: Path | None = None,
     order: Order = Order.NAME,
     progress: Progress = silent,
-) -> Found:
+) -> ScanResult:
     """The photos that `sources` stand for.
 
-    A file is taken as named, whatever its suffix. A folder stands for the photos in it, with `recursive` also below it:
-    known suffixes (files.load.SUFFIXES), hidden files and folders left out, links followed but no folder entered twice.
-    output: where the cutouts go; inside a source it is left out, and where it is a source itself, so are the folders that
-    the queue makes in it. Nothing that goes wrong with one source keeps the others from being found: see `Found.problems`.
-    progress hears stage "scan" without a fraction (always 0.0) and may raise Cancelled.
+    Parameters
+    ----------
+    sources
+        A file is taken as named, whatever its suffix. A folder stands for the photos in it: files with known suffixes
+        (files.find.SUFFIXES), without hidden ones. Links are followed, but no folder is entered twice.
+    recursive
+        A folder also stands for the photos in its subfolders.
+    filters
+        Which files are taken; None: all.
+    output
+        Where the cutouts go. Inside a source this folder is left out; where it is a source itself, so are the folders that the
+        queue makes in it.
+    order
+        Of the photos.
+    progress
+        Hears Stage.SCAN without a fraction (always 0.0), and may raise Cancelled.
+
+    Returns
+    -------
+    ScanResult
+        What goes wrong with one source does not keep the others from being found: it is among the `problems`.
     """
     return _Scan(recursive, filters or Filters(), output, progress).run(sources, order)
 
 
-def photo_at(path: Path) -> Photo | None:
-    """The file at `path` as it is now, None if there is none."""
+def photo_at(path: Path) -> PhotoFile | None:
+    """The file at `path` as it is now; None if it does not exist."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
         return None
-    return Photo(absolute(path), status.st_size, status.st_mtime_ns)
+    return PhotoFile(absolute(path), status.st_size, status.st_mtime_ns)
 
 
 def absolute(path: Path) -> Path:
@@ -139,12 +139,12 @@ class _Scan:
         self._entered: set[str] = set()  # real paths of folders
         self._problems: list[Problem] = []
 
-    def run(self, sources: Sequence[Path], order: Order) -> Found:
+    def run(self, sources: Sequence[Path], order: Order) -> ScanResult:
         folders: list[Path] = []
-        photos: list[Photo] = []
+        photos: list[PhotoFile] = []
         for number, source in enumerate(sources):
             if number % _EVERY == 0:
-                self._progress("scan", 0.0)
+                self._progress(Stage.SCAN, 0.0)
             path = absolute(source)
             # os.path rather than pathlib: a name that is too long or a ring of links is answered, not raised.
             if os.path.isdir(path):
@@ -152,9 +152,9 @@ class _Scan:
                 photos += _by_name(self._folder(path))
             else:
                 photos += self._named(path)
-        return Found(_ordered(photos, order), tuple(self._problems), tuple(folders))
+        return ScanResult(_ordered(photos, order), tuple(self._problems), tuple(folders))
 
-    def _named(self, path: Path) -> list[Photo]:
+    def _named(self, path: Path) -> list[PhotoFile]:
         photo = photo_at(path)
         if photo is None:
             return self._problem(path, "there is no such file. Look whether it was moved or renamed.")
@@ -163,9 +163,9 @@ class _Scan:
         wanted = self._filters.takes(path.name, photo.size, photo.mtime)
         return self._once(photo, os.path.realpath(path)) if wanted else []
 
-    def _folder(self, source: Path) -> list[Photo]:
+    def _folder(self, source: Path) -> list[PhotoFile]:
         """The photos of one named folder, in no order."""
-        photos: list[Photo] = []
+        photos: list[PhotoFile] = []
         top = os.path.realpath(source)
         known, troubles = top in self._entered, len(self._problems)
         pending, suitable, deeper = [(str(source), top)], 0, False
@@ -175,45 +175,37 @@ class _Scan:
                 continue
             self._entered.add(real)
             try:
-                with os.scandir(folder) as entries:
-                    for number, entry in enumerate(entries):
-                        if number % _EVERY == 0:
-                            self._progress("scan", 0.0)
-                        if entry.name.startswith("."):
-                            continue
-                        link = entry.is_symlink()
-                        place = os.path.realpath(entry.path) if link else os.path.join(real, entry.name)
-                        # Where a link leads nowhere or in a ring, entry.is_dir and entry.is_file may raise.
-                        if os.path.isdir(entry.path) if link else entry.is_dir():
-                            if not self._own(entry.name, place, top):
-                                deeper = True
-                                pending += [(entry.path, place)] * self._recursive
-                        elif entry.name.lower().endswith(SUFFIXES) and (os.path.isfile(entry.path) if link else entry.is_file()):
-                            suitable += 1
-                            photos += self._entry(entry, place, source)
+                for each in listed(folder, real, lambda: self._progress(Stage.SCAN, 0.0)):
+                    if not each.is_folder:
+                        suitable += 1
+                        photos += self._entry(each, source)
+                    elif not self._own(each.entry.name, each.real, top):
+                        deeper = True
+                        pending += [(each.entry.path, each.real)] * self._recursive
             except OSError as error:
-                self._problems.append((Path(folder), f"{_shown(folder)} could not be opened: {error.strerror}. {_CHECK}"))
+                self._problems.append((Path(folder), not_opened(Path(folder), error)))
         if not suitable and not known and len(self._problems) == troubles:
-            advice = "Take its subfolders in as well" if deeper and not self._recursive else f"Name one with {', '.join(SUFFIXES)} files"
-            self._problems.append((source, f"{_shown(source)} holds no photo that bgdesk can read. {advice}, or choose another folder."))
+            subfolders = deeper and not self._recursive
+            self._problems.append((source, no_photo(source, "Take its subfolders in as well") if subfolders else no_photo(source)))
         return photos
 
     def _own(self, name: str, real: str, top: str) -> bool:
-        """Whether a folder met on the way holds what the queue makes rather than what it is given."""
-        return real == self._output or (top == self._output and name in (REVIEW, FAILED))
+        """Whether a folder that was met on the way is for outputs of the queue."""
+        return real == self._output or (top == self._output and name in (placing.REVIEW, FAILED))
 
-    def _entry(self, entry: "os.DirEntry[str]", real: str, source: Path) -> list[Photo]:
+    def _entry(self, each: Listed, source: Path) -> list[PhotoFile]:
+        entry = each.entry
         try:
             status = entry.stat()
         except FileNotFoundError:  # gone since the folder was read
             return []
         except OSError as error:
-            return self._problem(Path(entry.path), f"{error.strerror}. {_CHECK}")
+            return self._problem(Path(entry.path), f"{error.strerror}. {CHECK}")
         if not self._filters.takes(entry.name, status.st_size, status.st_mtime_ns):
             return []
-        return self._once(Photo(Path(entry.path), status.st_size, status.st_mtime_ns, source), real)
+        return self._once(PhotoFile(Path(entry.path), status.st_size, status.st_mtime_ns, source), each.real)
 
-    def _once(self, photo: Photo, real: str) -> list[Photo]:
+    def _once(self, photo: PhotoFile, real: str) -> list[PhotoFile]:
         if real in self._met:
             return []
         self._met.add(real)
@@ -223,31 +215,22 @@ class _Scan:
             return self._problem(photo.path, "its name or its folder's is not valid text. Rename it.")
         return [photo]
 
-    def _problem(self, path: Path, why: str) -> list[Photo]:
-        self._problems.append((path, f"{_shown(path.name or path)} could not be read: {why}"))
+    def _problem(self, path: Path, why: str) -> list[PhotoFile]:
+        self._problems.append((path, f"{printable(path.name or path)} could not be read: {why}"))
         return []
 
 
-_CHECK = "Check its permissions and the disk."
-
-
-def _shown(path: str | Path) -> str:
-    """Fit to be printed, whatever bytes the name is made of."""
-    return os.fsencode(path).decode(errors="replace")
-
-
-def _by_name(photos: Sequence[Photo]) -> list[Photo]:
+def _by_name(photos: Sequence[PhotoFile]) -> list[PhotoFile]:
     """Folder by folder, each folder's photos before those of its subfolders."""
     folders = {folder: tuple(map(natural, folder.parts)) for folder in {photo.path.parent for photo in photos}}
 
-    def key(photo: Photo) -> tuple[object, ...]:
-        # The stem by itself: "shoe.jpg" comes before "shoe-2.jpg".
-        return folders[photo.path.parent], natural(photo.path.stem), photo.path.suffix, photo.path.name
+    def key(photo: PhotoFile) -> tuple[object, ...]:
+        return folders[photo.path.parent], natural_key(photo.path.name)
 
     return sorted(photos, key=key)
 
 
-def _ordered(photos: Sequence[Photo], order: Order) -> tuple[Photo, ...]:
+def _ordered(photos: Sequence[PhotoFile], order: Order) -> tuple[PhotoFile, ...]:
     if order is Order.GIVEN:
         return tuple(photos)
     named = _by_name(photos)

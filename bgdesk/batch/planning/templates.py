@@ -10,14 +10,13 @@ import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from bgdesk.app.system import paths
+from bgdesk.app.system import codec, paths
 from bgdesk.batch.model.values import BatchRecipe, Fallback, Variant
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format, MatteRecipe, Quality
+from bgdesk.core.recipe import EdgeRecipe, MatteRecipe, colour_of
 from bgdesk.engine.confidence import PASS
 
 log = logging.getLogger(__name__)
@@ -28,16 +27,27 @@ DEFAULT = "png"
 _LARGEST = 1_000_000  # bytes; anything larger is some other file
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Template:
-    """A named set of variants. id: what a person types. title, description: words for a list. own: the person's, not shipped."""
+    """A named set of variants."""
 
-    id: str
-    title: str
-    description: str
+    id: str  #: what a person types
+    title: str  #: for a list
+    description: str  #: for a list: one sentence
     variants: tuple[Variant, ...]
+    edge: EdgeRecipe | None = None  #: how edges are finished; None where the file does not say
     file: Path
-    own: bool = False
+    own: bool = False  #: the person's, not shipped
+
+
+@dataclass(frozen=True, kw_only=True)
+class _TemplateFile:
+    """What a template file may hold."""
+
+    variants: tuple[Variant, ...]
+    edge: EdgeRecipe | None = None
+    title: str = ""
+    description: str = ""
 
 
 def own_folder() -> Path:
@@ -93,22 +103,27 @@ def variants_of(ids: Sequence[str]) -> tuple[Variant, ...]:
     return tuple(result)
 
 
+def edge_of(ids: Sequence[str]) -> EdgeRecipe | None:
+    """How edges are finished with these templates together; None where none of them says. Raises UsageError as `template`, and
+    where they disagree."""
+    said = {each.id: each.edge for each in map(template, dict.fromkeys(ids)) if each.edge is not None}
+    if len(set(said.values())) > 1:
+        raise UsageError(f"The templates {' and '.join(said)} finish edges differently. Use one of them, or say it with options.")
+    return next(iter(said.values()), None)
+
+
 def read(file: Path, own: bool = False) -> Template:
     """Read one template file. Raises UsageError that names it and says what is wrong."""
-    values = dict(_read_values(file, "template"))
+    values = _read_values(file, "template")
     try:
-        title, description = values.pop("title", file.stem), values.pop("description", "")
-        if not isinstance(title, str) or not isinstance(description, str):
-            raise UsageError("title and description are text.")
         if not values.get("variants"):
             raise UsageError("it needs at least one [[variants]].")
-        unknown = sorted(values.keys() - {"variants"})
-        if unknown:
-            raise UsageError(f"{', '.join(unknown)} is not known. A template has title, description and variants.")
-        recipe = _recipe(values)
+        found = codec.convert(_with_colours(values), _TemplateFile)
+        BatchRecipe(variants=found.variants)  # each has a name of its own
     except UsageError as error:
-        raise UsageError(f"The template {file} has a mistake: {_inner(error)}") from error
-    return Template(file.stem, title, description, recipe.variants, file, own)
+        raise UsageError(f"The template {file} has a mistake: {error}") from error
+    title = found.title or file.stem
+    return Template(id=file.stem, title=title, description=found.description, variants=found.variants, edge=found.edge, file=file, own=own)
 
 
 def load_recipe(file: Path) -> BatchRecipe:
@@ -120,7 +135,7 @@ def load_recipe(file: Path) -> BatchRecipe:
     try:
         recipe = _recipe(values)
     except UsageError as error:
-        raise UsageError(f"The recipe {file} has a mistake: {_inner(error)}") from error
+        raise UsageError(f"The recipe {file} has a mistake: {error}") from error
     return replace(recipe, gate=recipe.gate or None)
 
 
@@ -154,62 +169,37 @@ def _read_values(file: Path, what: str) -> Mapping[str, Any]:
     return values
 
 
-def _inner(error: UsageError) -> str:
-    return str(error).removeprefix("This is no recipe: ")
-
-
-_TEXT, _NUMBER, _WHOLE = ((str,), "text in quotes"), ((int, float), "a number"), ((int,), "a whole number")
-_SWITCH = ((bool,), "true or false")
-_COLOUR, _CHOICE = ((str, list), 'a colour like "#ffffff"'), ((str,), "one of")
-#: What each value may be, and that in words; a bool is no number here, and a text is no bool: refine = "no" would mean yes.
-_KINDS: Mapping[type, Mapping[str, tuple[tuple[type, ...], str]]] = {
-    BatchRecipe: {
-        "matte": ((dict,), "a table, [matte]"), "variants": ((list,), "tables, [[variants]]"), "model": _TEXT, "matting": _TEXT,
-        "device": _TEXT, "precision": _TEXT, "gate": _NUMBER, "fallback": ((dict,), "a table, [fallback]"),
-    },
-    MatteRecipe: {"refine": _SWITCH, "decontaminate": _SWITCH, "strength": _NUMBER, "spill": _COLOUR, "quality": _CHOICE},
-    Variant: {
-        "name": _TEXT, "format": _CHOICE, "alpha_only": _SWITCH, "background": _COLOUR, "size": _WHOLE, "margin": _NUMBER,
-    },
-    Fallback: {"quality": _CHOICE, "model": _TEXT},
-}  # fmt: skip
-_TABLES: Mapping[str, type] = {"[matte]": MatteRecipe, "[[variants]]": Variant, "[fallback]": Fallback}
-_CHOICES: Mapping[str, type[Enum]] = {"quality": Quality, "format": Format}
+#: Tables of a recipe file, and what may stand in them.
+_TABLES: Mapping[str, type] = {"[matte]": MatteRecipe, "[edge]": EdgeRecipe, "[[variants]]": Variant, "[fallback]": Fallback}
 
 
 def _recipe(values: Mapping[str, Any]) -> BatchRecipe:
-    _check("a recipe", values, BatchRecipe)
-    for name, kind in (("matte", MatteRecipe), ("variants", Variant), ("fallback", Fallback)):
-        inner = values.get(name)
-        for each in inner if isinstance(inner, list) else [inner]:
-            if each is not None:
-                _check(f"[[{name}]]" if isinstance(inner, list) else f"[{name}]", each, kind)
-    return BatchRecipe.from_mapping(values)
+    """Raises UsageError whose text names what is wrong, and says what is allowed there."""
+    for name in sorted(values.keys() - {each.name for each in fields(BatchRecipe)}):
+        table = next((table for table, kind in _TABLES.items() if name in {each.name for each in fields(kind)}), "")
+        if table:
+            raise UsageError(f"{name} is not known in a recipe: it belongs into {table}.")
+    return codec.convert(_with_colours(values), BatchRecipe)
 
 
-def _check(what: str, values: Any, kind: type) -> None:
-    """Raise UsageError for a name that is not known there, and for a value of a wrong kind; None is well where it is the default."""
-    if not isinstance(values, Mapping):
-        raise UsageError(f"{what} cannot be {_plain(values)}: it is a table of names and values.")
-    kinds, defaults = _KINDS[kind], {field.name: field.default for field in fields(kind)}
-    unknown = sorted(values.keys() - kinds.keys())
-    if unknown:
-        there = next((table for table, known in _TABLES.items() if unknown[0] in _KINDS[known] and known is not kind), "")
-        hint = f" {unknown[0]} belongs into {there}." if there else ""
-        raise UsageError(
-            f"{', '.join(unknown)} {'is' if len(unknown) == 1 else 'are'} not known in {what}.{hint} Known are: {', '.join(kinds)}."
-        )
-    for name, value in values.items():
-        types, words = kinds[name]
-        if value is None and defaults[name] is None:
-            continue
-        known = [each.value for each in _CHOICES.get(name, ())]
-        numbers = types is _COLOUR[0] and isinstance(value, list)
-        if numbers and not (len(value) == 3 and all(type(part) is int and 0 <= part <= 255 for part in value)):
-            raise UsageError(f"{name} cannot be {_plain(value)}: it is {words}.")
-        if type(value) not in types or (known and value not in known):
-            raise UsageError(f"{name} cannot be {_plain(value)}: it is {words}{' ' if known else ''}{', '.join(known)}.")
+def _with_colours(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with backgrounds as numbers: a file may name them as text. Anything but the table of a variant is left as it is."""
+    variants = values.get("variants")
+    if not isinstance(variants, list):
+        return dict(values)
+    found = [
+        {**each, "background": _background(each["background"], f"variants[{number}].background")}
+        if isinstance(each, dict) and "background" in each
+        else each
+        for number, each in enumerate(variants)
+    ]
+    return {**values, "variants": found}
 
 
-def _plain(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+def _background(value: object, place: str) -> object:
+    if isinstance(value, str):
+        return colour_of(value)
+    numbers = isinstance(value, list) and len(value) == 3 and all(type(part) is int and 0 <= part <= 255 for part in value)
+    if not numbers and value is not None:
+        raise UsageError(f'{place} must be a colour like "#ffffff", not {json.dumps(value, default=str)}.')
+    return value

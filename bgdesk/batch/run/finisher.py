@@ -1,4 +1,4 @@
-"""What becomes of an item whose outputs are written: they take their places, or wait for a person's look."""
+"""What becomes of an item whose outputs are written: they take their places, or go in review until a person decides."""
 
 import itertools
 import os
@@ -9,20 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from bgdesk.batch.journal.folder import QueueError
-from bgdesk.batch.journal.journal import About, Entry, Journal, Ledger
-from bgdesk.batch.model.values import Decision, Existing, Item, Outcome, State, Written
+from bgdesk.batch.journal.journal import About, Journal, Ledger
+from bgdesk.batch.model.values import Decision, Existing, Item, LedgerEntry, Outcome, State, Written
 from bgdesk.batch.outputs import placing
-from bgdesk.core.errors import LoadError, SaveError
+from bgdesk.core.errors import Cause, LoadError, SaveError
 
 
 class Finisher:
-    """Moves the outputs of one queue, and writes each step down before it is done: after a death everything may be done again.
-
-    lock: to be held by whoever reads an item, and writes what it has become.
-    """
+    """Moves the outputs of one queue, and writes each step down before it is done: after a death everything may be done again."""
 
     def __init__(self, queue: str, about: About, journal: Journal, ledger: Ledger) -> None:
-        self.lock = threading.RLock()
+        self.lock = threading.RLock()  #: for whoever reads an item, and writes what it has become
         self._queue, self._about, self._journal, self._ledger = queue, about, journal, ledger
 
     def staged(self, item: Item) -> tuple[Path, ...]:
@@ -30,16 +27,19 @@ class Finisher:
         return tuple(placing.staged_name(output, self._queue, item.id, item.attempts) for output in item.outputs)
 
     def staged_by_hand(self, item: Item) -> tuple[Path, ...]:
-        """Where what a person has mended is written, for `fixed`."""
+        """Where the outputs that a person has fixed are written, for `fixed`."""
         return tuple(placing.staged_name(output, self._queue, item.id) for output in item.outputs)
 
     def sweep(self, item: Item) -> None:
-        """Remove what a worker has left of an item that is done anew."""
+        """Remove what a worker has left of an item that is to be done again."""
         placing.sweep(self.staged(item))
 
-    def trouble(self, item: Item, error: str) -> str:
-        """What is wrong with more than this photo, which failed for that reason, as a sentence; "" if it alone is to blame."""
-        found = placing.trouble(item.outputs[0].parent, error) if item.outputs else ""
+    def trouble(self, item: Item, cause: Cause | None) -> str:
+        """What is wrong with more than this photo, which failed, as a sentence; "" if the photo alone is to blame.
+
+        cause: why an output could not be saved; None where that is not why it failed.
+        """
+        found = placing.trouble(item.outputs[0].parent, cause) if cause is not None and item.outputs else ""
         if found or os.path.exists(item.source):  # as Path.exists, and of a disk that answers with an error: no
             return found
         left = itertools.chain([item], self._journal.in_state(State.QUEUED))
@@ -64,9 +64,9 @@ class Finisher:
             under = gate is not None and outcome.confidence is not None and outcome.confidence < gate
             try:
                 if under and item.decision is None:
-                    held = tuple(placing.hold(outcome.written))
-                    self._record(item, [one.staged for one in held])
-                    done = replace(item, state=State.REVIEW, outcome=replace(outcome, written=held))
+                    written = tuple(placing.put_in_review(outcome.written))
+                    self._record(item, [one.staged for one in written])
+                    done = replace(item, state=State.REVIEW, outcome=replace(outcome, written=written))
                 else:
                     done = replace(self._placed(item, outcome), state=State.DONE)
             except FileNotFoundError:
@@ -79,7 +79,7 @@ class Finisher:
             self._journal.update(done)
 
     def give_up(self, item: Item, error: OSError) -> None:
-        """A WRITTEN item of which an output cannot have its place is FAILED: another program may hold the file there."""
+        """Make a WRITTEN item FAILED whose outputs cannot get their places: another program may have a file there open."""
         with self.lock:
             placing.sweep([one.staged for one in item.outcome.written] if item.outcome else [])
             why = f"The cutout of {item.name} could not be put in its place: {error.strerror}."
@@ -87,7 +87,7 @@ class Finisher:
             self._journal.update(replace(item, state=State.FAILED, decision=None, error=f"{why} {advice}"))
 
     def _placed(self, item: Item, outcome: Outcome) -> Item:
-        """Move outputs to where they belong, and tell the ledger; the item with where they are now. Raises OSError, JournalError."""
+        """Move the outputs to their places, and tell the ledger. Returns the item with where they are now. Raises OSError, JournalError."""
         base = placing.replacing(self._about.existing, item.source, self._is_ours)
         found = [placing.place(one, one.target, lambda path: base(path) and not self._is_anothers(path, item)) for one in outcome.written]
         self._record(item, found)
@@ -99,7 +99,14 @@ class Finisher:
         entries = {}
         for path in outputs:
             status = path.stat()
-            entries[path] = Entry(self._about.recipe.key, item.source, item.size, item.mtime, status.st_size, status.st_mtime_ns)
+            entries[path] = LedgerEntry(
+                recipe_key=self._about.recipe.key,
+                source=item.source,
+                source_size=item.size,
+                source_mtime=item.mtime,
+                output_size=status.st_size,
+                output_mtime=status.st_mtime_ns,
+            )
         self._ledger.record(entries)
 
     def _is_ours(self, path: Path, source: Path) -> bool:
@@ -119,7 +126,7 @@ class Finisher:
     # --- after a death ---
 
     def recover(self) -> None:
-        """Put right what a process that died has left: nothing is done twice, nothing is lost, nothing half-written stays.
+        """Put right what a process that died has left: nothing is done twice, nothing is lost, no half-written file stays.
 
         What cannot be put in its place now stays WRITTEN. Raises JournalError.
         """
@@ -133,14 +140,17 @@ class Finisher:
             self.tidy(staged=True)
 
     def give_back(self, interrupted: int = 0) -> None:
-        """What a worker had waits again. interrupted: added to its items' counts."""
+        """Make RUNNING items QUEUED again. interrupted: added to their counts."""
         with self.lock:
             running = self._journal.in_state(State.RUNNING)
             placing.sweep([staged for item in running for staged in self.staged(item)])
             self._journal.update_all(replace(item, state=State.QUEUED, interrupted=item.interrupted + interrupted) for item in running)
 
     def tidy(self, staged: bool = False) -> None:
-        """Remove the litter; what cannot be removed now is tried again at the next start. staged: what workers have left, too."""
+        """Remove the files of the journal's litter; those that cannot be removed are tried again at the next start.
+
+        staged: also those that workers have left.
+        """
         with self.lock:
             swept = []
             for path, sha256 in self._journal.litter().items():
@@ -157,10 +167,10 @@ class Finisher:
             if swept:
                 self._journal.update_all((), swept=swept)
 
-    # --- what a person says ---
+    # --- what a person decides ---
 
     def accept(self, id: int) -> bool:
-        """Put what waits in review in its place. False if that was decided before. Raises QueueError, JournalError."""
+        """Put the outputs of an item in review in their places. False if that was decided before. Raises QueueError, JournalError."""
         with self.lock:
             item = self._in_review(id)
             if item is None or item.outcome is None:
@@ -169,40 +179,40 @@ class Finisher:
             return True
 
     def fixed(self, id: int, written: Sequence[Written]) -> bool:
-        """The same with outputs that a person has mended: they are complete under their staged names."""
+        """The same with outputs that a person has fixed: they are complete under their staged names."""
         with self.lock:
             item = self._in_review(id)
             if item is None or item.outcome is None:
                 return False
-            self._decide(item, written, Decision.FIXED, _held(item))
+            self._decide(item, written, Decision.FIXED, _reviewed(item))
             return True
 
     def reject(self, id: int, reason: str) -> bool:
-        """What waits is removed, unless it was changed meanwhile."""
+        """Remove the outputs of an item in review, except those that somebody has changed."""
         with self.lock:
             item = self._in_review(id)
             if item is None or item.outcome is None:
                 return False
             none = replace(item.outcome, written=())
             rejected = replace(item, state=State.REJECTED, decision=Decision.REJECTED, error=reason, outcome=none)
-            self._journal.update_all([rejected], _held(item))
+            self._journal.update_all([rejected], _reviewed(item))
             self.tidy()
             return True
 
-    def anew(self, ids: Sequence[int] | None) -> list[int]:
-        """These are QUEUED again, as if they never had been tried; None: all that failed. Those that it could be done for."""
+    def requeue(self, ids: Sequence[int] | None) -> list[int]:
+        """Make these QUEUED again, as if they had never been tried; None: all that failed. Returns the ids that it was done for."""
         with self.lock:
             items = self._journal.in_state(State.FAILED) if ids is None else [self._journal.item(id) for id in ids]
             again = [item for item in items if item is not None and not item.state.open]
             fresh = [replace(item, state=State.QUEUED, crashes=0, interrupted=0, error="", outcome=None, decision=None) for item in again]
             self._journal.update_all(
-                fresh, {path: sha for item in again if item.state is State.REVIEW for path, sha in _held(item).items()}
+                fresh, {path: sha for item in again if item.state is State.REVIEW for path, sha in _reviewed(item).items()}
             )
             self.tidy()
             return [item.id for item in fresh]
 
     def remove(self, ids: Sequence[int]) -> None:
-        """Out of the journal. Photos and outputs stay, even those in review; what has no name of its own yet goes."""
+        """Take items out of the journal. Photos and outputs stay, even those in review; outputs under staged names are removed."""
         with self.lock:
             found = [item for item in map(self._journal.item, ids) if item is not None]
             going = [path for item in found if item.state is State.RUNNING for path in self.staged(item)]
@@ -210,7 +220,7 @@ class Finisher:
             self._journal.remove(ids, {path: "" for path in going if placing.is_staged(path)})
 
     def _in_review(self, id: int) -> Item | None:
-        """The item if it waits for a decision; None if that was made already. Raises QueueError for any other."""
+        """The item if it is in review; None if that was decided already. Raises QueueError for any other."""
         item = self._journal.item(id)
         if item is None or item.decision is not None:
             return None
@@ -226,7 +236,7 @@ class Finisher:
         try:
             self.finish(decided)
         except OSError as error:
-            self._journal.update_all([item], swept=litter)  # as if nothing had been said
+            self._journal.update_all([item], swept=litter)  # as if nothing had been decided
             raise QueueError(
                 f"{item.name} could not be put in its place: {error.strerror}. Check the folder {item.outputs[0].parent}."
             ) from error
@@ -245,31 +255,30 @@ def source_now(item: Item) -> Item:
 
 
 def make_folders(item: Item) -> None:
-    """The folders of its outputs. Raises SaveError."""
+    """Make the folders of the item's outputs. Raises SaveError."""
     for folder in {output.parent for output in item.outputs}:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise SaveError(
-                f"The folder {folder} could not be made: {error.strerror}. Check the disk and the permissions, then resume."
-            ) from error
+            said = f"The folder {folder} could not be made: {error.strerror}. Check the disk and the permissions, then resume."
+            raise SaveError(said, Cause.of(error)) from error
 
 
 def _lost(item: Item) -> Item:
-    """Its outputs were removed while they waited. Done anew, unless a person has said something of them already."""
+    """The item after its outputs were removed while they were in review: it is done again, unless a person has decided already."""
     if item.decision is None:
         return replace(item, state=State.QUEUED, outcome=None)
-    gone = f"The cutout of {item.name} that waited in review is gone: somebody removed it. Retry to have it made anew."
+    gone = f"The cutout of {item.name} that was in review is gone: somebody removed it. Retry to make it again."
     return replace(item, state=State.FAILED, outcome=None, decision=None, error=gone)
 
 
-def _held(item: Item) -> dict[Path, str]:
-    """What waits in review -> what it held when it was put there."""
+def _reviewed(item: Item) -> dict[Path, str]:
+    """Outputs in review -> the sha256 that they had when they were put there."""
     return {} if item.outcome is None else {one.staged: one.sha256 for one in item.outcome.written}
 
 
 def _as_it_is(one: Written) -> Written:
-    """A person may have worked on it while it waited."""
+    """The output with its hash as it is now: a person may have worked on it while it was in review."""
     with suppress(OSError):
         return replace(one, sha256=placing.sha256_of(one.staged))
     return one

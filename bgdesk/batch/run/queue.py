@@ -1,6 +1,5 @@
 """The queue itself: claims photos for the workers, puts what they made in its places, and writes down every step first."""
 
-import errno
 import logging
 import shutil
 import threading
@@ -8,43 +7,41 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from bgdesk.batch.journal.folder import Lock, QueueError, QueueInfo, journal_file, ledger, new_folder, queues
+from bgdesk.batch.journal.folder import QueueError, QueueInfo, QueueLock, journal_file, ledger, new_folder, queues
 from bgdesk.batch.journal.journal import About, Journal, JournalError
-from bgdesk.batch.model.events import ItemsChanged, Listener, Phase, PhaseChanged, Post, Progressed, QueueEvent, Said, Speaker, direct
+from bgdesk.batch.model.events import ItemsChanged, Listener, Notice, Phase, PhaseChanged, Post, Progressed, QueueEvent, Speaker, direct
 from bgdesk.batch.model.pool import Pool, PoolEvents
-from bgdesk.batch.model.values import BatchRecipe, Existing, Item, Job, Outcome, Planned, State, Summary, Written
+from bgdesk.batch.model.values import BatchRecipe, Existing, Item, Outcome, PhotoJob, Planned, QueueKind, State, Summary, Written
 from bgdesk.batch.outputs import placing
-from bgdesk.batch.run.crew import Hands
 from bgdesk.batch.run.finisher import Finisher, make_folders, source_now
-from bgdesk.core.errors import BgdeskError, LoadError, SaveError
+from bgdesk.batch.run.in_progress import InProgress
+from bgdesk.batch.run.results import Results
+from bgdesk.core.errors import BgdeskError, Cause, LoadError, SaveError
+from bgdesk.core.stages import Stage
 
 __all__ = [
-    "ItemsChanged", "MakePool", "Phase", "PhaseChanged", "Progressed", "Queue", "QueueError", "QueueEvent", "QueueInfo", "Said", "queues",
+    "ItemsChanged", "MakePool", "Notice", "Phase", "PhaseChanged", "Progressed", "Queue", "QueueError", "QueueEvent", "QueueInfo", "queues",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
-
-#: A photo that took so many workers down is set aside.
-_CRASHES = 2
 
 #: Starts the workers of a recipe; they tell the queue what becomes of its jobs.
 MakePool: TypeAlias = Callable[[PoolEvents, BatchRecipe], Pool]
 
 
 class Queue:
-    """`create` makes one, `open` goes on with one; both hold its lock until `close`. Every method may be called from any thread.
+    """`create` makes one, `open` goes on with one; both lock it until `close`. Every method may be called from any thread.
 
     What was left by a process that died is put right when a queue is opened: see `Finisher.recover`. Methods raise JournalError
     when the journal cannot be written; what they were to do is not done then. What goes wrong for every photo (a full disk, no
-    network, a folder that is closed to us) pauses the queue and is said once; what was in hand waits for `resume`.
+    network, a folder that is closed to us) pauses the queue and is said once; what was in progress waits for `resume`.
     """
 
-    def __init__(self, folder: Path, journal: Journal, lock: Lock, pools: MakePool, post: Post) -> None:
+    def __init__(self, folder: Path, journal: Journal, lock: QueueLock, pools: MakePool, post: Post) -> None:
         """Use `create` or `open`."""
         about = journal.about()
         self.folder, self.id = folder, folder.name
@@ -59,12 +56,13 @@ class Queue:
         self._phase = Phase.IDLE
         self._pool: Pool | None = None
         self._inbox: deque[Callable[[], None]] = deque()
-        self._hands = Hands()
+        self._in_progress = InProgress()
+        self._results = Results(journal, self._finisher, self._tell, self._pause_for)
         self._said = ""  # why it is paused
-        self._blocked = self._held = self._closed = False
-        self._idle = False  # nothing was left to claim when that was last looked at
+        self._blocked = self._workers_paused = self._closed = False
+        self._idle = False  # nothing was left to claim when that was last checked
         self._telling = 0  # changes of phase that are being told
-        self._dry = False  # it came to its end by itself: it goes on by itself with what is added
+        self._dry = False  # it ended by itself: photos that are added start it again
         self._finisher.recover()
         self._thread = threading.Thread(target=self._run, name="queue", daemon=True)
         self._thread.start()
@@ -80,15 +78,15 @@ class Queue:
         title: str,
         output: Path,
         existing: Existing = Existing.SKIP,
-        kind: str = "batch",
+        kind: QueueKind = QueueKind.BATCH,
         post: Post = direct,
     ) -> "Queue":
-        """A new queue of these photos; it begins with `start`. home: the person's data folder. kind: "batch" ends when all is
-        done, and lets its workers go; "watch" waits for more. Raises QueueError, JournalError."""
+        """A new queue of these photos; it begins with `start`. home: the person's data folder. Raises QueueError, JournalError."""
         folder = new_folder(home)
-        lock = Lock(folder)
+        lock = QueueLock(folder)
         try:
-            journal = Journal.create(journal_file(folder), About(title, kind, output, existing, recipe, time.time()), planned)
+            about = About(title=title, kind=kind, output=output, existing=existing, recipe=recipe, made=time.time())
+            journal = Journal.create(journal_file(folder), about, planned)
             return cls(folder, journal, lock, pools, post)
         except BaseException:
             lock.free()
@@ -99,15 +97,15 @@ class Queue:
     def open(cls, folder: Path, pools: MakePool, *, post: Post = direct) -> "Queue":
         """A queue that was left. Raises QueueError where another process runs it, JournalError where it is damaged."""
         if not journal_file(folder).is_file():
-            raise QueueError(f"There is no queue in {folder}. It was deleted, or it lies elsewhere.")
-        lock = Lock(folder)
+            raise QueueError(f"There is no queue in {folder}. It was deleted or moved.")
+        lock = QueueLock(folder)
         try:
             return cls(folder, Journal(journal_file(folder)), lock, pools, post)
         except BaseException:
             lock.free()
             raise
 
-    # --- looking: waits for no disk ---
+    # --- reading: does not wait for a disk ---
 
     @property
     def phase(self) -> Phase:
@@ -123,28 +121,28 @@ class Queue:
     def summary(self) -> Summary:
         counts = self._journal.counts()
         with self._changed:
-            rate = self._hands.rate
+            rate = self._in_progress.rate
         waiting = counts[State.QUEUED] + counts[State.RUNNING]
         return Summary(counts, rate, waiting / rate if rate else None, self._journal.decisions())
 
-    def job(self, id: int) -> Job:
-        """What to hand to `work.write` with a cut-out that a person has mended, before `fixed`. Raises QueueError."""
+    def job(self, id: int) -> PhotoJob:
+        """What to hand to `photo_job.write` with a cut-out that a person has fixed, before `fixed`. Raises QueueError."""
         item = self.item(id)
         if item is None:
             raise QueueError("That photo is not in the queue any more.")
-        return Job(id, item.source, item.outputs, self._finisher.staged_by_hand(item), self.recipe, self.folder)
+        return self._job(item, self._finisher.staged_by_hand(item))
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Tell every event to `listener`, through `post`; call what comes back to stop. It must be quick."""
+        """Tell every event to `listener`, which must be quick, through `post`, until what is returned is called."""
         return self._speaker.subscribe(listener)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Until it is IDLE, or PAUSED with nothing in hand; False when the time is up."""
+        """Wait until the queue is IDLE, or PAUSED with nothing in progress; False when the time is up."""
         with self._changed:
             return self._changed.wait_for(lambda: self._closed or (not self._telling and (self._blocked or self._at_rest())), timeout)
 
     def _at_rest(self) -> bool:
-        return not self._inbox and (self._phase is Phase.IDLE or (self._phase is Phase.PAUSED and not self._hands))
+        return not self._inbox and (self._phase is Phase.IDLE or (self._phase is Phase.PAUSED and not self._in_progress))
 
     # --- what a person does ---
 
@@ -162,43 +160,43 @@ class Queue:
         """The same, and let the workers go."""
         self._enter(Phase.STOPPING, (Phase.RUNNING, Phase.PAUSED))
 
-    def hold(self, held: bool) -> None:
-        """Interactive work comes first: the workers begin nothing while held."""
+    def pause_workers(self, paused: bool) -> None:
+        """Interactive work comes first: the workers stop at their next report, and go on afterwards."""
         with self._changed:
-            self._held, pool = held, self._pool
+            self._workers_paused, pool = paused, self._pool
         if pool is not None:
-            pool.hold(held)
+            pool.pause(paused)
 
     def add(self, planned: Sequence[Planned]) -> None:
-        """More photos, at the end. A queue that had come to its end goes on with them."""
+        """Add photos at the end. A queue that had ended by itself goes on with them."""
         self._journal.add(planned)
         self._tell(ItemsChanged(()))
         self._wake()
 
     def retry(self, ids: Sequence[int] | None = None) -> None:
-        """Do these anew, whatever became of them; None: all that failed. A queue that had come to its end goes on with them."""
-        again = self._finisher.anew(ids)
+        """Do these again, whatever became of them; None: all that failed. A queue that had ended by itself goes on with them."""
+        again = self._finisher.requeue(ids)
         if again:
             self._tell(ItemsChanged(tuple(again)))
             self._wake()
 
     def remove(self, ids: Sequence[int]) -> None:
-        """Out of the queue. Photos and outputs stay; what a worker has in hand is given up."""
+        """Take these out of the queue. Photos and outputs stay; what a worker has of them is given up."""
         with self._lock:
             with self._changed:
-                running, pool = self._hands.drop(ids), self._pool
+                running, pool = self._in_progress.drop(ids), self._pool
             try:
                 self._finisher.remove(ids)
             except JournalError:
                 with self._changed:
-                    self._hands.keep(running)
+                    self._in_progress.keep(running)
                 raise
         if pool is not None and running:
             pool.cancel(running)
         self._tell(ItemsChanged(()))
 
     def move(self, ids: Sequence[int], before: int | None) -> None:
-        """These, in their present order, directly before that item; None: to the end."""
+        """Move these, in their present order, directly before that item; None: to the end."""
         with self._lock:
             self._journal.move(ids, before)
         self._tell(ItemsChanged(()))
@@ -209,17 +207,17 @@ class Queue:
             self._tell(ItemsChanged((id,)))
 
     def fixed(self, id: int, written: Sequence[Written]) -> None:
-        """The same with outputs that a person has mended: they are complete under the names that `job` gave."""
+        """The same with outputs that a person has fixed: they are complete under the names that `job` gave."""
         if self._finisher.fixed(id, written):
             self._tell(ItemsChanged((id,)))
 
     def reject(self, id: int, reason: str = "") -> None:
-        """A person wants none of it: what waited is removed, unless it was changed meanwhile. `retry` does the photo anew."""
+        """Remove the outputs of an item in review, except those that somebody has changed. `retry` does the photo again."""
         if self._finisher.reject(id, reason):
             self._tell(ItemsChanged((id,)))
 
     def close(self) -> None:
-        """End the workers (what they hold is given back), free the lock. Does nothing the second time."""
+        """End the workers (what they have is given back), and unlock the queue. Does nothing the second time."""
         with self._changed:
             if self._closed:
                 return
@@ -244,9 +242,9 @@ class Queue:
 
     # --- PoolEvents: from the pool's threads ---
 
-    def progressed(self, id: int, stage: str, fraction: float) -> None:
+    def progressed(self, id: int, stage: Stage, fraction: float) -> None:
         with self._changed:
-            if not self._hands.is_news(id, stage):
+            if not self._in_progress.is_news(id, stage):
                 return
             self._changed.notify_all()  # the pool may have grown
         self._tell(Progressed(id, stage, fraction))
@@ -255,16 +253,16 @@ class Queue:
         self._hear(partial(self._pause_for, error))
 
     def written(self, id: int, outcome: Outcome) -> None:
-        self._hear(partial(self._took, id, outcome))
+        self._hear(partial(self._was_written, id, outcome))
 
-    def failed(self, id: int, error: str) -> None:
-        self._hear(partial(self._failed, id, error))
+    def failed(self, id: int, error: str, cause: Cause | None) -> None:
+        self._hear(partial(self._came_back, id, lambda item: self._results.failed(item, error, cause)))
 
     def crashed(self, id: int, error: str) -> None:
-        self._hear(partial(self._crashed, id, error))
+        self._hear(partial(self._came_back, id, lambda item: self._results.crashed(item, error)))
 
     def returned(self, id: int) -> None:
-        self._hear(partial(self._returned, id))
+        self._hear(partial(self._came_back, id, self._results.returned))
 
     def _hear(self, event: Callable[[], None]) -> None:
         with self._changed:
@@ -292,8 +290,8 @@ class Queue:
         if self._inbox:
             return not self._blocked
         if self._phase is Phase.STOPPING:
-            return not self._hands
-        full = self._pool is not None and len(self._hands) >= self._pool.capacity
+            return not self._in_progress
+        full = self._pool is not None and len(self._in_progress) >= self._pool.capacity
         return self._phase is Phase.RUNNING and not self._idle and not full
 
     def _turn(self) -> None:
@@ -311,7 +309,7 @@ class Queue:
             self._rest(Phase.STOPPING)
         elif phase is Phase.RUNNING:
             for item in self._journal.in_state(State.WRITTEN):  # what could not be put in its place before a pause
-                if not self._finish(item):
+                if not self._results.finish(item):
                     return
             self._claim()
 
@@ -328,20 +326,20 @@ class Queue:
                     job = None if item is None else self._begun(item)
                 if job is not None:
                     pool.submit(*job)
-        elif self.kind == "batch":
+        elif self.kind is QueueKind.BATCH:
             self._rest(Phase.RUNNING)
 
     def _rest(self, phase: Phase) -> None:
         """Nothing is left to do in this phase: let the workers go."""
         dry = phase is Phase.RUNNING
-        if self._enter(Phase.IDLE, (phase,), lambda: not (self._inbox or self._hands) and (self._idle or not dry), dry=dry):
+        if self._enter(Phase.IDLE, (phase,), lambda: not (self._inbox or self._in_progress) and (self._idle or not dry), dry=dry):
             with self._changed:
                 pool, self._pool = self._pool, None
             if pool is not None:
                 pool.close()
 
     def _workers(self) -> Pool | None:
-        """The pool; None where it cannot be had, or is not wanted any more."""
+        """The pool; None where it cannot be started, or is not wanted any more."""
         if self._pool is not None:
             return self._pool
         try:
@@ -351,106 +349,65 @@ class Queue:
             return None
         with self._changed:
             self._pool = None if self._closed else pool
-            closed, held = self._closed, self._held
+            closed, paused = self._closed, self._workers_paused
         if closed:
             pool.close()
-        elif held:
-            pool.hold(True)
+        elif paused:
+            pool.pause(True)
         return None if closed else pool
 
-    def _begun(self, item: Item) -> tuple[Job, bool] | None:
+    def _begun(self, item: Item) -> tuple[PhotoJob, bool] | None:
         """What to submit of a claimed item; None if it cannot be begun."""
         try:
             now = source_now(item)
             make_folders(item)
-        except (LoadError, SaveError) as error:
-            self._end_of(item, str(error), str(error) if isinstance(error, SaveError) else self._finisher.trouble(item, str(error)))
+        except LoadError as error:
+            self._results.end(item, str(error), self._finisher.trouble(item, None))
+            return None
+        except SaveError as error:
+            self._results.end(item, str(error), str(error))
             return None
         if now != item:
             self._journal.update(now)
         with self._changed:
-            self._hands.take(item.id)
+            self._in_progress.add(item.id)
         self._tell(ItemsChanged((item.id,)))
-        return Job(item.id, item.source, item.outputs, self._finisher.staged(item), self.recipe, self.folder), item.crashes > 0
+        return self._job(item, self._finisher.staged(item)), item.crashes > 0
 
-    def _took(self, id: int, outcome: Outcome) -> None:
-        item = self._of_hands(id)
+    def _job(self, item: Item, staged: tuple[Path, ...]) -> PhotoJob:
+        return PhotoJob(id=item.id, source=item.source, targets=item.outputs, staged=staged, recipe=self.recipe, folder=self.folder)
+
+    def _was_written(self, id: int, outcome: Outcome) -> None:
+        item = self._wanted(id)
         if item is None:
             placing.sweep([one.staged for one in outcome.written])
-            self._let_go(id)
-            return
-        # What the photo took, not how long it waited in a worker's hands.
-        spent = sum(outcome.timings.values()) or self._hands.seconds(id)
-        item = replace(item, state=State.WRITTEN, outcome=outcome, seconds=spent)
-        self._journal.update(item)
-        self._finish(item)
-        self._let_go(id, finished=True)
+        else:
+            self._results.written(item, outcome, self._in_progress.seconds(id))
+        self._let_go(id, finished=item is not None)
 
-    def _finish(self, item: Item) -> bool:
-        """Outputs that are written take their places, or wait for a person's look. False where the queue must pause for it."""
-        try:
-            self._finisher.finish(item)
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            trouble = placing.trouble(item.outputs[0].parent, "the disk is full" if full else "could not be saved")
-            if trouble:
-                self._pause_for(trouble)
-                return False
-            self._finisher.give_up(item, error)
-        self._tell(ItemsChanged((item.id,)))
-        return True
-
-    def _failed(self, id: int, error: str) -> None:
-        item = self._of_hands(id)
+    def _came_back(self, id: int, what: Callable[[Item], None]) -> None:
+        """A worker is done with the item, without a result."""
+        item = self._wanted(id)
         if item is not None:
-            trouble = self._finisher.trouble(item, error)
-            self._finisher.sweep(item)
-            self._end_of(item, error, trouble)
+            what(item)
         self._let_go(id)
 
-    def _end_of(self, item: Item, error: str, trouble: str) -> None:
-        """It failed, unless there is trouble that would fail all others too: then it waits until that is over."""
-        self._set(replace(item, state=State.QUEUED) if trouble else replace(item, state=State.FAILED, error=error))
-        if trouble:
-            self._pause_for(trouble)
-
-    def _crashed(self, id: int, error: str) -> None:
-        item = self._of_hands(id)
-        if item is not None:
-            self._finisher.sweep(item)
-            crashes = item.crashes + 1
-            if crashes < _CRASHES:
-                self._set(replace(item, state=State.QUEUED, crashes=crashes))
-            else:
-                why = f"{item.name} brought the worker down twice: {error}. Close other programs and try again, or leave it out."
-                self._set(replace(item, state=State.FAILED, crashes=crashes, error=why))
-        self._let_go(id)
-
-    def _returned(self, id: int) -> None:
-        item = self._of_hands(id)
-        if item is not None:
-            self._finisher.sweep(item)
-            self._set(replace(item, state=State.QUEUED))
-        self._let_go(id)
-
-    def _of_hands(self, id: int) -> Item | None:
+    def _wanted(self, id: int) -> Item | None:
         """The item that a worker speaks of; None if it was removed."""
-        return self._journal.item(id) if id in self._hands else None
+        return self._journal.item(id) if id in self._in_progress else None
 
     def _let_go(self, id: int, finished: bool = False) -> None:
         with self._changed:
-            self._hands.let_go(id, finished)
+            self._in_progress.remove(id, finished)
             self._changed.notify_all()
 
     # --- in common ---
 
-    def _set(self, item: Item) -> None:
-        self._journal.update(item)
-        self._tell(ItemsChanged((item.id,)))
-
     def _pause_for(self, error: str, blocked: bool = False) -> None:
-        """Stop claiming, and say why: a reason that holds for every photo must not fail them all. blocked: even what comes in
-        cannot be written down, and is kept until `start`."""
+        """Stop claiming, and say why: what is wrong for every photo must not fail them all.
+
+        blocked: not even results can be written down; they are kept until `start`.
+        """
         self._enter(Phase.PAUSED, (Phase.RUNNING, Phase.STOPPING), blocked=blocked, said=error)
 
     def _enter(
@@ -463,25 +420,25 @@ class Queue:
         blocked: bool = False,
         said: str = "",
     ) -> bool:
-        """Another phase begins, if it is now one of `only`; whether it has. `wait` does not end before that was told."""
+        """Begin another phase, if the present one is in `only`; whether it has begun. `wait` does not end before that was told."""
         with self._changed:
             changes = not self._closed and self._phase is not phase and self._phase in only and when()
             if changes:
                 self._phase, self._idle, self._dry = phase, False, dry
             if changes and phase in (Phase.RUNNING, Phase.STOPPING):
                 self._blocked, self._said = False, ""
-                self._hands.begin()
+                self._in_progress.restart_rate()
             self._blocked |= blocked
             news, self._said = said not in ("", self._said), said or self._said
             self._telling += 1
-            ready, pool = self._hands.ids() if changes and phase in (Phase.PAUSED, Phase.STOPPING) else [], self._pool
+            ready, pool = self._in_progress.ids() if changes and phase in (Phase.PAUSED, Phase.STOPPING) else [], self._pool
             self._changed.notify_all()
-        if ready and pool is not None:  # what workers hold so that they never wait, nobody shall wait for now
+        if ready and pool is not None:  # workers have more than they work on, so that they never wait: that is given back
             pool.cancel(ready, begun=False)
         if changes:
             self._tell(PhaseChanged(phase))
         if news:
-            self._tell(Said(said, error=True))
+            self._tell(Notice(said, error=True))
         with self._changed:
             self._telling -= 1
             self._changed.notify_all()

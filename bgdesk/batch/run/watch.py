@@ -1,6 +1,6 @@
 """A watched folder: photos that appear in it go into a queue once they have stopped growing.
 
-It is looked at every few seconds. Notifications of the system would be quicker, but do not come from network disks.
+The folder is read every few seconds. Notifications of the system would be quicker, but do not come from network disks.
 """
 
 import contextlib
@@ -17,20 +17,21 @@ from typing import Any, Protocol
 from bgdesk.batch.model.values import BatchRecipe, Existing, Item, Planned, State
 from bgdesk.batch.planning import naming
 from bgdesk.batch.planning.plan import LedgerLike, plan
-from bgdesk.batch.planning.scan import FAILED, Filters, Found, Order, Photo, absolute, find
+from bgdesk.batch.planning.scan import FAILED, Filters, Order, PhotoFile, ScanResult, absolute, find
 from bgdesk.core.errors import BgdeskError, UsageError
 from bgdesk.core.tasks import Cancelled, Progress, silent
+from bgdesk.files.names import free_name, stem
 
 #: Seconds between two looks.
 EVERY = 2.0
 #: A file must have been the same for so many looks after the first, and so many seconds.
 LOOKS, QUIET = 2, 2.0
-#: An empty file may be the place that a browser keeps for what it is still fetching.
+#: Seconds that an empty file must stay the same: a browser makes one for what it is still fetching.
 EMPTY_QUIET = 60.0
 
 #: What programs append to the name of a file that they have not finished.
 _UNFINISHED = (".part", ".crdownload", ".tmp", ".download", ".partial", ".filepart")
-# Of the time between two looks, at most this share is spent looking, however many files the folder holds.
+# At most this share of the time is spent reading the folder, however many files are in it.
 _SHARE = 0.1
 
 
@@ -51,23 +52,20 @@ class QueueLike(Protocol):
 
 @dataclass
 class _Seen:
-    """How a file looked, since when, and how often it looked like that again."""
+    """A file that may still grow."""
 
-    size: int
-    mtime: int
-    since: float
-    again: int = 0
+    size: int  #: bytes, when it was last seen
+    mtime: int  #: nanoseconds since 1970, when it was last seen
+    since: float  #: the clock's time since when it has been like that
+    again: int = 0  #: how often it was seen like that again
 
 
 class Watcher:
     """Takes the photos of one folder, and puts a copy of each that fails into OUT/failed with the reason beside it.
 
-    The queue's journal knows what was taken: a file that is in it with the same size and mtime is not taken again, in this
-    run or a later one; one that has changed is. Photos in the folder are never moved or changed. Whatever happens to the
+    The queue's journal knows which photos were taken: a file that is in it with the same size and mtime is not taken again, in
+    this run or a later one; one that has changed is. Photos in the folder are never moved or changed. Whatever happens to the
     folder, `look` raises nothing: it says what is wrong (each thing once) and waits.
-
-    pattern: see `naming`; None for the default one. say: told sentences for a person, and whether each is a failure. clock:
-    seconds, never going back. Raises UsageError for a folder that is none, and for a pattern that makes no sense.
     """
 
     def __init__(
@@ -83,6 +81,33 @@ class Watcher:
         clock: Callable[[], float] = time.monotonic,
         progress: Progress = silent,
     ) -> None:
+        """
+        Parameters
+        ----------
+        folder
+            To watch. It may not exist yet.
+        queue
+            That the photos go into.
+        say
+            Told sentences for a person, and whether each is a failure.
+        pattern
+            See `naming`; None for the default one.
+        recursive
+            Watch the subfolders as well.
+        filters
+            Which files are taken; None: all.
+        ledger
+            See `plan`.
+        clock
+            Seconds that never go back.
+        progress
+            See `find`.
+
+        Raises
+        ------
+        UsageError
+            For a folder that is a file, and for a pattern that cannot be used.
+        """
         self.folder = absolute(folder)
         if os.path.lexists(self.folder) and not os.path.isdir(self.folder):
             raise UsageError(f"{self.folder} is a file. Choose a folder to watch.")
@@ -103,11 +128,11 @@ class Watcher:
             self._remember(item.source, item.size, item.mtime, item.outputs)
 
     def close(self) -> None:
-        """Hear no more of the queue."""
+        """Stop listening to the queue."""
         self._leave()
 
     def look(self) -> tuple[Path, ...]:
-        """Look once; the photos that were taken. Raises Cancelled if `progress` does."""
+        """Read the folder once; returns the photos that were taken. Raises Cancelled if `progress` does."""
         self._set_aside_failed()
         if self._is_gone():
             return ()
@@ -129,11 +154,11 @@ class Watcher:
         except BgdeskError as error:
             self._once(str(error))
         except OSError as error:  # between two steps of one look the folder may go
-            self._once(f"{self.folder} could not be looked through: {error.strerror or error}. Check the disk and the network.")
+            self._once(f"{self.folder} could not be read: {error.strerror or error}. Check the disk and the network.")
         return ()
 
     def run(self, stop: threading.Event, every: float = EVERY) -> None:
-        """Look again and again until `stop` is set; then hear no more of the queue."""
+        """Read the folder again and again until `stop` is set; then stop listening to the queue."""
         try:
             while True:
                 begun = time.monotonic()
@@ -144,7 +169,7 @@ class Watcher:
             self.close()
 
     def _is_gone(self) -> bool:
-        """Whether the folder is not there; said when it goes and when it is back."""
+        """Whether the folder cannot be opened; said when that begins and when it ends."""
         try:
             os.scandir(self.folder).close()
         except OSError as error:
@@ -157,7 +182,7 @@ class Watcher:
         self._gone = False
         return False
 
-    def _is_ready(self, photo: Photo) -> bool:
+    def _is_ready(self, photo: PhotoFile) -> bool:
         """Whether it is new or changed, has stopped growing, and can be opened."""
         path, now = photo.path, self._clock()
         if self._taken.get(path) == (photo.size, photo.mtime) or path in self._promised:
@@ -180,13 +205,13 @@ class Watcher:
             return False
         return True
 
-    def _take(self, photos: Sequence[Photo], present: set[Path]) -> tuple[Path, ...]:
+    def _take(self, photos: Sequence[PhotoFile], present: set[Path]) -> tuple[Path, ...]:
         for path in self._seen.keys() - present:
             del self._seen[path]
         if not photos:
             return ()
         made = plan(
-            Found(tuple(photos)),
+            ScanResult(tuple(photos)),
             self._queue.recipe,
             self._queue.output,
             self._pattern,
@@ -217,7 +242,7 @@ class Watcher:
             self._promised[output] = source
 
     def _heard(self, event: object) -> None:
-        """An event of the queue, on any thread: which items to look at, at the next look."""
+        """An event of the queue, on any thread: which items to check at the next look."""
         ids = getattr(event, "ids", None)
         if ids is None:
             return
@@ -257,7 +282,7 @@ class Watcher:
 
 
 def _is_still(item: Item) -> bool:
-    """Whether the photo is what failed, and not a better one under its name. One that is gone is no better one."""
+    """Whether the photo is the file that failed, and not another one that has its name now. True if it was removed."""
     try:
         status = item.source.stat()
     except OSError:
@@ -266,17 +291,14 @@ def _is_still(item: Item) -> bool:
 
 
 def _is_unfinished(path: Path) -> bool:
-    """Whether a program is still at it: browsers keep NAME while they write NAME.part."""
+    """Whether a program is still writing the file: browsers make NAME while they write NAME.part."""
     return any(os.path.lexists(f"{path}{suffix}") for suffix in _UNFINISHED)
 
 
 def _place(folder: Path, photo: Path) -> Path:
-    """Where the copy of a photo lies or may be put: its name, or the first of NAME-2, NAME-3 … that holds no other."""
-    number, place = 1, folder / photo.name
-    while os.path.lexists(place) and not _is_copy(place, photo):
-        number += 1
-        place = folder / f"{photo.stem}-{number}{photo.suffix}"
-    return place
+    """Where the copy of a photo is or may be put: its name, or the first of NAME-2, NAME-3 … that is no other photo's copy."""
+    name = stem(photo)
+    return free_name(folder, name, photo.name[len(name) :], lambda path: os.path.lexists(path) and not _is_copy(path, photo))
 
 
 def _shortened(name: str, most: int) -> str:
@@ -287,7 +309,7 @@ def _shortened(name: str, most: int) -> str:
 
 
 def _is_copy(copy: Path, photo: Path) -> bool:
-    """Size and mtime tell; of a photo that is gone, nothing else can be known than its name."""
+    """Whether a file is the copy of a photo: by size and mtime, and by the name alone if the photo was removed."""
     try:
         one, other = copy.stat(), photo.stat()
     except OSError:

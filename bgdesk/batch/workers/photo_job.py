@@ -10,24 +10,27 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import cv2
 
+from bgdesk.app import one_photo
 from bgdesk.app.networks.download import sha256_of
-from bgdesk.batch.model.values import BatchRecipe, Fallback, Job, Outcome, Variant, Written
+from bgdesk.app.networks.open_engine import EngineChoice, check_engine, open_engine
+from bgdesk.app.networks.store import default_store
+from bgdesk.batch.model.values import BatchRecipe, Fallback, Outcome, PhotoJob, Variant, Written
 from bgdesk.batch.outputs.placing import sweep
-from bgdesk.core.arrays import Pixels, to_uint8
+from bgdesk.core.arrays import to_uint8
 from bgdesk.core.composite import checkered, rendered, resized
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.errors import BgdeskError, SaveError
+from bgdesk.core.engine import EngineProtocol
+from bgdesk.core.errors import Cause, SaveError
 from bgdesk.core.geometry import Size
 from bgdesk.core.recipe import ExportRecipe, MatteRecipe
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.confidence import judge
-from bgdesk.files.load import LoadedImage
-from bgdesk.files.load import load as load_photo
-from bgdesk.files.save import save
+from bgdesk.files.metadata import LoadedImage
 
 log = logging.getLogger(__name__)
 
@@ -36,120 +39,111 @@ THUMBNAIL = 256
 _QUALITY = 85
 
 
-class ConfidenceLike(Protocol):
-    """engine.confidence.Confidence: value in [0, 1], and sentences why the cut-out may be wrong."""
-
-    @property
-    def value(self) -> float: ...
-    @property
-    def reasons(self) -> tuple[str, ...]: ...
-
-
-class Engine(Protocol):
-    """engine.pipeline.Pipeline, as far as a photo of a queue needs it."""
-
-    def auto(self, pixels: Pixels, recipe: MatteRecipe = ..., progress: Progress = silent) -> Cutout: ...
-    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> ConfidenceLike: ...
-
-
 @dataclass(frozen=True)
-class Opened:
-    """An engine that is ready, and the hash of its network's file."""
+class QueueEngine:
+    """An engine that is ready."""
 
-    engine: Engine
-    sha256: str = ""
+    engine: EngineProtocol
+    sha256: str = ""  #: of its network's file, lower-case hex
 
 
 #: engines(model) gives the engine for a network (None: the default one), always the same one for the same id.
-Engines: TypeAlias = Callable[[str | None], Opened]
+Engines: TypeAlias = Callable[[str | None], QueueEngine]
 
 
 @dataclass(frozen=True, eq=False)
-class Loaded:
-    """A photo that has been read. sha256: of its file. seconds: what reading took."""
+class LoadedJob:
+    """A job whose photo has been read."""
 
-    job: Job
+    job: PhotoJob
     photo: LoadedImage
-    sha256: str
-    seconds: float
+    sha256: str  #: of the photo's file, lower-case hex
+    seconds: float  #: that reading took
 
 
 @dataclass(frozen=True, eq=False)
-class Computed:
-    """A photo that has been cut out, and everything of its outcome but the files."""
+class ComputedJob:
+    """A job whose photo has been cut out."""
 
-    job: Job
+    job: PhotoJob
     photo: LoadedImage
-    cutout: Cutout
-    outcome: Outcome
+    cutout: Cutout  #: solved, not finished
+    outcome: Outcome  #: everything but the files
 
 
-def do(job: Job, engines: Engines, progress: Progress = silent) -> Outcome:
+def do(job: PhotoJob, engines: Engines, progress: Progress = silent) -> Outcome:
     """Everything for one photo. Raises BgdeskError, Cancelled, MemoryError; no output is left under any name then."""
     return finish(compute(load(job, progress), engines, progress), progress)
 
 
-def load(job: Job, progress: Progress = silent) -> Loaded:
+def load(job: PhotoJob, progress: Progress = silent) -> LoadedJob:
     """Read the photo. Raises LoadError, Cancelled."""
-    progress("load", 0.0)
     begun = time.perf_counter()
     try:
         sha256 = sha256_of(job.source)
     except OSError:
         sha256 = ""  # the loader says it in words
-    photo = load_photo(job.source)
-    progress("load", 1.0)
-    return Loaded(job, photo, sha256, time.perf_counter() - begun)
+    photo = one_photo.load(job.source, progress=progress).photo
+    return LoadedJob(job, photo, sha256, time.perf_counter() - begun)
 
 
-def compute(loaded: Loaded, engines: Engines, progress: Progress = silent) -> Computed:
+def compute(loaded: LoadedJob, engines: Engines, progress: Progress = silent) -> ComputedJob:
     """Cut the photo out, look how sure that is (twice where the recipe has a gate), and try again under it if the recipe says how.
 
     Raises what the engine raises: MattingError, ModelError, DeviceError, Cancelled.
     """
     job, photo, recipe = loaded.job, loaded.photo, loaded.job.recipe
-    matte, opaque_only = recipe.matte, all(variant.alpha_only for variant in recipe.variants)
-    if opaque_only:  # nobody sees the foreground then
-        matte = replace(matte, decontaminate=False, spill=None)
+    matte = recipe.matte.without_colours if all(variant.alpha_only for variant in recipe.variants) else recipe.matte
     tried = _try(engines(recipe.model), photo, matte, recipe, progress)
     notes = tried.cutout.notes
     again = _fallback(recipe)
     if again is not None and recipe.gate is not None and tried.confidence < recipe.gate:
         second = _try(engines(again.model or recipe.model), photo, replace(matte, quality=again.quality), recipe, progress)
         before, after = tried.confidence, second.confidence
-        what = f"{again.quality.value}" + (f" with {again.model}" if again.model else "")
+        what = f"{again.quality.value} quality" + (f" with {again.model}" if again.model else "")
         spent = _sum(tried.timings, second.timings)
         if after > before:
             tried = second
-            said = f"A second try, {what}, was surer and was kept: {after:.2f} in place of {before:.2f}."
+            said = f"A second attempt ({what}) was more confident and was used: {after:.2f} instead of {before:.2f}."
         else:
-            said = f"A second try, {what}, was no surer: {after:.2f}, and {before:.2f} before. The first was kept."
+            said = f"A second attempt ({what}) was not more confident: {after:.2f}, and {before:.2f} before. The first was used."
         tried, notes = replace(tried, timings=spent), (*tried.cutout.notes, said)
     cutout = tried.cutout
     # The network's matte has done its work: on a large photo it is a quarter of what waits to be written.
-    lean = replace(cutout, matte=None, notes=notes)
+    lean = replace(cutout, matte=None, notes=notes, timings={})
     size = photo.size
     outcome = Outcome(
-        (), size.width, size.height, {"load": loaded.seconds, **tried.timings}, tried.confidence, tried.reasons, notes,
-        cutout.device, cutout.precision, cutout.model or "", tried.sha256, loaded.sha256,
-    )  # fmt: skip
-    return Computed(job, photo, lean, outcome)
+        written=(),
+        width=size.width,
+        height=size.height,
+        timings={Stage.LOAD: loaded.seconds, **tried.timings},
+        confidence=tried.confidence,
+        reasons=tried.reasons,
+        notes=notes,
+        device=cutout.device,
+        precision=cutout.precision,
+        model=cutout.model or "",
+        model_sha256=tried.sha256,
+        source_sha256=loaded.sha256,
+    )
+    return ComputedJob(job, photo, lean, outcome)
 
 
-def finish(computed: Computed, progress: Progress = silent) -> Outcome:
-    """Write all outputs and the thumbnail. Raises SaveError, Cancelled, MemoryError; nothing staged is left then."""
+def finish(computed: ComputedJob, progress: Progress = silent) -> Outcome:
+    """Finish the edge, and write all outputs and the thumbnail. Raises SaveError, Cancelled, MemoryError; nothing staged is left then."""
+    cutout = one_photo.finish(computed.cutout, computed.job.recipe.edge, progress)
     begun = time.perf_counter()
-    written = write(computed.cutout, computed.photo, computed.job, progress)
-    picture = thumbnail(computed.cutout, computed.job)
-    timings = {**computed.outcome.timings, "save": time.perf_counter() - begun}
+    written = write(cutout, computed.photo, computed.job, progress)
+    picture = thumbnail(cutout, computed.job)
+    timings = {**computed.outcome.timings, **_by_stage(cutout.timings), Stage.SAVE: time.perf_counter() - begun}
     return replace(computed.outcome, written=written, thumbnail=picture, timings=timings)
 
 
-def write(cutout: Cutout, photo: LoadedImage, job: Job, progress: Progress = silent) -> tuple[Written, ...]:
+def write(cutout: Cutout, photo: LoadedImage, job: PhotoJob, progress: Progress = silent) -> tuple[Written, ...]:
     """Every variant of the job's recipe, complete, checked and hashed under its staged name; targets are left alone.
 
-    cutout: may have been edited since it was computed. Folders are made. Raises SaveError, Cancelled, MemoryError; nothing
-    staged is left then.
+    cutout: finished; it may have been edited since it was computed. Folders are made. Raises SaveError, Cancelled,
+    MemoryError; nothing staged is left then.
     """
     written: list[Written] = []
     try:
@@ -162,7 +156,7 @@ def write(cutout: Cutout, photo: LoadedImage, job: Job, progress: Progress = sil
     return tuple(written)
 
 
-def thumbnail(cutout: Cutout, job: Job) -> Path | None:
+def thumbnail(cutout: Cutout, job: PhotoJob) -> Path | None:
     """A small picture of the result on a light checkerboard, in the queue's folder; None if it could not be written."""
     height, width = cutout.alpha.shape
     size = Size(width, height).fit(THUMBNAIL)
@@ -193,45 +187,29 @@ def open_engines(recipe: BatchRecipe) -> Engines:
     What would stand in the way of every photo is told now: ModelError for a missing or damaged network, DeviceError for a
     device or precision that this machine lacks.
     """
-    from bgdesk.app.networks.store import default_store
-    from bgdesk.app.system.proven_devices import ProvenFile
-    from bgdesk.engine.networks.device import choose, probe
-    from bgdesk.engine.networks.weights import Weights
-    from bgdesk.engine.pipeline import Pipeline
+    store, kept, asked = default_store(), dict[str, QueueEngine](), dict[str | None, QueueEngine]()
+    choices = choices_of(recipe)
+    for choice in choices:
+        check_engine(choice, store)
 
-    store, proven, kept = default_store(), ProvenFile(), dict[str | None, Opened]()
-    matting = None if recipe.matting is None else store.matting(recipe.matting)
+    def engines(model: str | None) -> QueueEngine:
+        if model not in asked:
+            network = store.weights(model)
+            if network.id not in kept:
+                kept[network.id] = QueueEngine(open_engine(replace(choices[0], model=network.id), store), network.sha256)
+            asked[model] = kept[network.id]
+        return asked[model]
 
-    def opened(model: str | None) -> Opened:
-        weights = store.weights(model)
-        if weights.id in kept:
-            return kept[weights.id]
-        if isinstance(weights, Weights) and (recipe.device, recipe.precision) != ("auto", "auto"):
-            choose(probe(), recipe.device, recipe.precision)
-        pipeline = Pipeline(lambda: store.weights(weights.id), recipe.device, recipe.precision, lambda: matting, proven)
-        kept[weights.id] = Opened(pipeline, weights.sha256)
-        return kept[weights.id]
-
-    def engines(model: str | None) -> Opened:
-        if model not in kept:
-            kept[model] = opened(model)
-        return kept[model]
-
-    engines(recipe.model)
-    if recipe.fallback is not None:
-        engines(recipe.fallback.model or recipe.model)
+    for choice in choices:
+        engines(choice.model)
     return engines
 
 
-def sentence(source: Path, error: BaseException) -> str:
-    """What a person is told of a failure: BgdeskErrors speak for themselves, the rest is named after the photo."""
-    if isinstance(error, BgdeskError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return f"{source.name} does not fit into this computer's memory. Close other programs, or make it smaller."
-    said = next(iter(str(error).splitlines()), "") or type(error).__name__
-    advice = "If memory is short, close other programs or make it smaller; else leave this photo out."
-    return f"{source.name} could not be cut out, something unforeseen went wrong: {said.rstrip('.')}. {advice}"
+def choices_of(recipe: BatchRecipe) -> tuple[EngineChoice, ...]:
+    """The engines that a queue of this recipe may need: that of the first try, and of the fallback if it has another network."""
+    first = EngineChoice(model=recipe.model, matting=recipe.matting, device=recipe.device, precision=recipe.precision)
+    again = None if recipe.fallback is None else recipe.fallback.model
+    return (first,) if again is None else (first, replace(first, model=again))
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,23 +217,27 @@ class _Try:
     """One cut-out of a photo and how sure it is."""
 
     cutout: Cutout
-    timings: Mapping[str, float]
+    timings: Mapping[Stage, float]
     sha256: str
     confidence: float
     reasons: tuple[str, ...]
 
 
-def _try(opened: Opened, photo: LoadedImage, matte: MatteRecipe, recipe: BatchRecipe, progress: Progress) -> _Try:
-    cutout = opened.engine.auto(photo.pixels, matte, progress)
+def _try(opened: QueueEngine, photo: LoadedImage, matte: MatteRecipe, recipe: BatchRecipe, progress: Progress) -> _Try:
+    cutout = one_photo.cut(one_photo.Loaded(photo=photo), opened.engine, matte, progress)
     begun = time.perf_counter()
     if recipe.gate is None:
         # Nothing depends on it, so the network is not asked again: the signs alone took 1 % of a photo's time, with it 9 %.
         progress("confidence", 0.0)
-        found: ConfidenceLike = judge(photo.pixels, cutout)
+        found = judge(photo.pixels, cutout)
     else:
         found = opened.engine.confidence(photo.pixels, cutout, progress)
-    timings = {**cutout.timings, "confidence": time.perf_counter() - begun}
+    timings = {**_by_stage(cutout.timings), Stage.CONFIDENCE: time.perf_counter() - begun}
     return _Try(cutout, timings, opened.sha256, found.value, found.reasons)
+
+
+def _by_stage(timings: Mapping[str, float]) -> dict[Stage, float]:
+    return {Stage(stage): seconds for stage, seconds in timings.items()}
 
 
 def _fallback(recipe: BatchRecipe) -> Fallback | None:
@@ -266,7 +248,7 @@ def _fallback(recipe: BatchRecipe) -> Fallback | None:
     return other
 
 
-def _sum(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+def _sum(first: Mapping[Stage, float], second: Mapping[Stage, float]) -> dict[Stage, float]:
     return {stage: first.get(stage, 0.0) + second.get(stage, 0.0) for stage in {**first, **second}}
 
 
@@ -277,16 +259,17 @@ def _write(cutout: Cutout, photo: LoadedImage, variant: Variant, output: Written
         staged.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         where = f"the folder {staged.parent} could not be made ({error.strerror})"
-        raise SaveError(f"{target.name} could not be saved: {where}. Choose another folder.") from error
+        raise SaveError(f"{target.name} could not be saved: {where}. Choose another folder.", Cause.of(error)) from error
     picture = rendered(cutout, variant.background, variant.size, variant.margin)
     recipe = ExportRecipe(variant.format, variant.alpha_only)
     try:
-        save(picture, staged, recipe, metadata=photo, protect=[photo.path], progress=progress)
+        one_photo.write(picture, staged, recipe, photo, [photo.path], progress)
         return replace(output, sha256=sha256_of(staged))
     except SaveError as error:  # it names the staged file, which nobody has ever seen
-        raise SaveError(str(error).replace(staged.name, target.name)) from error
+        raise SaveError(str(error).replace(staged.name, target.name), error.cause) from error
     except OSError as error:
-        raise SaveError(f"{target.name} could not be read back: {error.strerror}. Check the disk, and try again.") from error
+        said = f"{target.name} could not be read back: {error.strerror}. Check the disk, and try again."
+        raise SaveError(said, Cause.of(error)) from error
 
 
 def _share(progress: Progress, done: int, count: int) -> Progress:

@@ -8,10 +8,10 @@ import numpy as np
 
 from bgdesk.bench.bench_report import Figure, at_most
 from bgdesk.bench.cases.corpus import random_of
-from bgdesk.bench.setup import Engine, Setup, enlarged, timed
+from bgdesk.bench.setup import Setup, enlarged, timed
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.brush import paint
-from bgdesk.core.geometry import Rect
+from bgdesk.core.engine import EngineProtocol
 from bgdesk.core.trimap import Label
 
 #: Milliseconds that 95 of 100 strokes may take, and how much the sizes may differ.
@@ -37,7 +37,7 @@ def run(setup: Setup) -> Iterator[Figure]:
     yield Figure("strokes.slowest size to fastest, p95", max(p95) / min(p95), "×", bar=at_most(_SPREAD), note=name)
 
 
-def stroke_times(engine: Engine, pixels: Pixels, strokes: int) -> list[float]:
+def stroke_times(engine: EngineProtocol, pixels: Pixels, strokes: int) -> list[float]:
     """Seconds of each of so many strokes, after one that is not counted."""
     random = random_of("strokes")
     cutout = engine.auto(pixels)
@@ -52,7 +52,7 @@ def stroke_times(engine: Engine, pixels: Pixels, strokes: int) -> list[float]:
         y, x = edge[random.integers(len(edge))]
         start, end = (float(x), float(y)), (float(x + random.normal(0, 120)), float(y + random.normal(0, 120)))
         painted = paint(trimap, start, end, _RADIUS, Label.UNKNOWN)
-        seconds, (window, patch) = timed(engine.rematte, pixels, trimap, alpha, tuple(painted))
-        alpha[Rect(*window).slices] = patch
+        seconds, patch = timed(engine.rematte, pixels, trimap, alpha, painted)
+        alpha[patch.rect.slices], trimap[patch.rect.slices] = patch.alpha, patch.labels
         times.append(seconds)
     return times[1:]

@@ -11,7 +11,7 @@ from bgdesk.bench.bench_report import Figure, at_most, not_measured, ratio_at_mo
 from bgdesk.bench.setup import Setup, missing, timed
 from bgdesk.core.arrays import Alpha
 from bgdesk.engine.networks import onnx_baseline
-from bgdesk.engine.networks.nets import NETS
+from bgdesk.engine.networks.nets.architectures import NETS
 from bgdesk.engine.networks.segment import segment
 
 #: Times faster than ONNX Runtime: where the CPU computes in bf16 itself, and elsewhere.

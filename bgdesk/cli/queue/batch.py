@@ -1,4 +1,4 @@
-"""bgdesk batch SOURCE… -o OUT: folders of photos, unattended; and how such a queue is looked at and gone on with."""
+"""bgdesk batch SOURCE… -o OUT: folders of photos, unattended; and the state of such queues, and going on with them."""
 
 import argparse
 import json
@@ -11,9 +11,9 @@ from bgdesk.app.system import paths
 from bgdesk.batch.journal.folder import QueueInfo, ledger, queues
 from bgdesk.batch.journal.journal import JournalError
 from bgdesk.batch.model import words
-from bgdesk.batch.model.values import BatchRecipe, State
+from bgdesk.batch.model.values import BatchRecipe, QueueKind, SkipReason, State
 from bgdesk.batch.planning.estimate import Pace, estimate
-from bgdesk.batch.planning.plan import WAITING, Plan, plan
+from bgdesk.batch.planning.plan import Plan, plan
 from bgdesk.batch.planning.scan import Order, Problem, find
 from bgdesk.batch.run.queue import MakePool, Queue, QueueError
 from bgdesk.cli.console import Console
@@ -21,19 +21,20 @@ from bgdesk.cli.queue import queue_options
 from bgdesk.cli.queue.queue_display import Records, display_for, line_of, record_of, shown
 from bgdesk.cli.queue.queue_run import EXIT_FAILED, EXIT_REVIEW, Left, Run, closing, finish, values_of
 from bgdesk.core.errors import BgdeskError, UsageError
+from bgdesk.core.parameters import EDGE
 
 #: --resume, --status and --retry without an ID.
 _LATEST = ""
 
 _EPILOG = """\
-exit status: 0 all done, 1 some failed, 2 wrong usage, 3 none failed and some wait to be looked at, 130 stopped with Ctrl+C.
+exit status: 0 all done, 1 some failed, 2 wrong usage, 3 none failed and some need review, 130 stopped with Ctrl+C.
 Ctrl+C finishes the photos in hand and says how to go on; a second one stops at once. Nothing is lost either way.
 """
 
 #: Of no use to a queue that exists: it has all this from when it was made.
 _MADE_WITH = (
     "output", "recipe", "template", "gate", "fallback", "quality", "model", "matting", "device", "precision", "recursive", "include",
-    "exclude", "pattern", "existing", "order", "dry_run",
+    "exclude", "pattern", "existing", "order", "dry_run", *EDGE,
 )  # fmt: skip
 
 MakePools = Callable[[argparse.Namespace], MakePool]
@@ -78,7 +79,7 @@ def _refuse(args: argparse.Namespace, what: str, also: Sequence[str] = ()) -> No
         raise UsageError(f"{what} takes at most the ID of a queue, and no photos: leave {args.sources[0]} out")
     for name in (*_MADE_WITH, *also):
         if getattr(args, name) not in (None, False):
-            raise UsageError(f"--{name.replace('_', '-')} and {what} cannot be had together: leave one of them out")
+            raise UsageError(f"--{name.replace('_', '-')} and {what} cannot be combined: leave one of them out")
 
 
 # --- a new one ---
@@ -178,9 +179,9 @@ def _pace(recipe: BatchRecipe) -> Pace | None:
 
 def _nothing(made: Plan, console: Console, records: Records | None) -> int:
     """There is no photo to be done."""
-    waiting = sum(item.reason == WAITING for item in made.skipped)
+    waiting = sum(item.skipped is SkipReason.IN_REVIEW for item in made.skipped)
     if made.skipped:
-        more = f", {waiting:,} of them {'waits' if waiting == 1 else 'wait'} for a look" if waiting else ""
+        more = f", {waiting:,} of them in review" if waiting else ""
         console.say(f"Nothing to do: {words.count(len(made.skipped), 'photo')} up to date in {shown(made.output)}{more}.")
     elif not made.problems:
         console.say("Nothing to do: no photo is left by --include, --exclude and what earlier queues have made.")
@@ -205,7 +206,7 @@ def _tell_unfinished(made: Plan, console: Console) -> None:
         if left.about.recipe.key != made.recipe.key or not same:
             continue
         these = f"{words.count(same, 'of these photos', 'of these photos')}"
-        if info.held:
+        if info.locked:
             console.say(f"Queue {info.id}, which another bgdesk runs, has {these} to do as well.")
         else:
             console.say(f"Queue {info.id} was left with {these} to do. This is a new one; to go on with that: {_again(info.id)}")
@@ -246,7 +247,7 @@ def _retry(args: argparse.Namespace, make_pool: MakePool) -> int:
 
 def _known() -> list[QueueInfo]:
     """The queues of this command and of the window, newest first; a watched folder's is none that could be gone on with here."""
-    return [info for info in queues(paths.data_folder()) if info.kind == "batch" and not info.damaged]
+    return [info for info in queues(paths.data_folder()) if info.kind is QueueKind.BATCH and not info.damaged]
 
 
 def _unfinished() -> list[QueueInfo]:
@@ -258,7 +259,7 @@ def _chosen(id: str, among: Callable[[], list[QueueInfo]], none: str) -> QueueIn
     console = Console()
     if id == _LATEST:
         found = among()
-        free = [info for info in found if not info.held]
+        free = [info for info in found if not info.locked]
         if not free:
             console.say(f"Queue {found[0].id} is being run by another bgdesk." if found else none)
             return None
@@ -266,7 +267,7 @@ def _chosen(id: str, among: Callable[[], list[QueueInfo]], none: str) -> QueueIn
             console.say(f"{words.count(len(free), 'queue')} could be meant: taking the latest, {free[0].id} (see: bgdesk batch --status).")
         return free[0]
     info = _named(id)
-    if info.kind != "batch":
+    if info.kind is QueueKind.WATCH:
         raise QueueError(f"Queue {info.id} is that of a watched folder. To go on with it, watch the folder again: {info.title}")
     return info
 
@@ -323,17 +324,17 @@ def _status(args: argparse.Namespace) -> int:
     if args.json:
         for item in left.items:
             print(json.dumps(record_of(item)))
-        print(json.dumps({"summary": values_of(left) | {"running": info.held}}))
+        print(json.dumps({"summary": values_of(left) | {"running": info.locked}}))
     else:
         print(closing(left))
-        for folder in left.waiting():
-            print(f"To be looked at: {shown(folder)}")
+        for folder in left.review_folders():
+            print(f"Needs review: {shown(folder)}")
         for item in left.items:
             if item.state is State.FAILED:
                 print(line_of(item))
-        if info.held:
+        if info.locked:
             print("It is being run now.")
-        elif left.summary.open and info.kind == "batch":
+        elif left.summary.open and info.kind is QueueKind.BATCH:
             print(f"To go on: {_again(info.id)}")
     if args.report:
         Console().say(f"Report: {shown(left.report(beside=True))}")
@@ -346,20 +347,20 @@ def _line_of(info: QueueInfo) -> str:
         return f"{info.id}  {made}  {info.damaged}"
     finished = sum(count for state, count in info.counts.items() if not state.open)
     total = sum(info.counts.values())
-    facts = ["running" if info.held else "done" if finished == total else "left", f"{finished:,} of {total:,}"]
-    for state, what in ((State.FAILED, "failed"), (State.REVIEW, "to be looked at")):
-        facts += [f"{info.counts[state]:,} {what}"] if info.counts.get(state) else []
+    facts = ["running" if info.locked else "done" if finished == total else "left", f"{finished:,} of {total:,}"]
+    facts += [f"{info.counts[State.FAILED]:,} failed"] if info.counts.get(State.FAILED) else []
+    facts += [words.need_review(info.counts[State.REVIEW])] if info.counts.get(State.REVIEW) else []
     return f"{info.id}  {made}  {', '.join(facts)}  {info.title} -> {shown(info.output)}"
 
 
 def _values_of(info: QueueInfo) -> dict[str, Any]:
     return {
         "queue": info.id,
-        "kind": info.kind,
+        "kind": info.kind.value,
         "title": info.title,
         "output": str(info.output),
         "made": round(info.made, 3),
         "counts": {state.value: count for state, count in info.counts.items() if count},
-        "running": info.held,
+        "running": info.locked,
         "damaged": info.damaged,
     }

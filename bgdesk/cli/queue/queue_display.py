@@ -139,7 +139,7 @@ class Screen:
         if counts.get(State.FAILED):
             text.append(f"  {counts[State.FAILED]:,} failed", "red")
         if counts.get(State.REVIEW):
-            text.append(f"  {counts[State.REVIEW]:,} to look at", "yellow")
+            text.append(f"  {words.need_review(counts[State.REVIEW])}", "yellow")
         if not self._bar:
             return text
         head = Table.grid(padding=(0, 2))
@@ -202,7 +202,7 @@ def line_of(item: Item, place: str = "") -> str:
     line = f"{source} -> {first}{others}" + (f" ({', '.join(about)})" if about else "")
     if item.state is State.REVIEW:
         confidence = "" if item.confidence is None else f", confidence {item.confidence:.2f}"
-        line += f": to be looked at{confidence}. {item.reason}".rstrip()
+        line += f": needs review{confidence}. {item.reason}".rstrip()
     return line
 
 

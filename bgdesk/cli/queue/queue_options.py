@@ -1,24 +1,26 @@
 """The options that batch and watch share: what is made of a photo, which photos are taken, and who does the work."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bgdesk.app.networks.store import default_store
+from bgdesk.app.networks import open_engine
+from bgdesk.app.networks.open_engine import DEVICES, PRECISIONS
 from bgdesk.batch.model.pool import Pool, PoolEvents
 from bgdesk.batch.model.values import BatchRecipe, Existing, Fallback
 from bgdesk.batch.planning import naming
 from bgdesk.batch.planning.scan import Filters
-from bgdesk.batch.planning.templates import DEFAULT, load_recipe, variants_of
+from bgdesk.batch.planning.templates import DEFAULT, edge_of, load_recipe, variants_of
 from bgdesk.batch.run.queue import MakePool
+from bgdesk.batch.workers.photo_job import choices_of
+from bgdesk.cli import recipe_options
 from bgdesk.core.errors import UsageError
+from bgdesk.core.parameters import GATE
 from bgdesk.core.recipe import Quality
 from bgdesk.engine.confidence import PASS
-from bgdesk.engine.networks.device import DEVICES, PRECISIONS, choose, probe
-from bgdesk.engine.networks.weights import Weights
 
-#: Fallbacks that are no network: the best quality, and none at all in place of a recipe's.
+#: Fallbacks that do not name a network: the best quality, and no fallback in place of a recipe's.
 _BEST, _NONE = "best", "none"
 
 
@@ -30,10 +32,10 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         "--template", action="append", metavar="ID", help=f"the files to make of each photo: {DEFAULT} unless said; several with a comma"
     )
     made.add_argument(
-        "--gate",
+        GATE.option,
         type=float,
-        metavar="0..1",
-        help=f"results whose confidence is below this wait in OUT/review for a look: {PASS:g} unless said, 0 lets all pass",
+        metavar=GATE.span,
+        help=f"results whose confidence is below this go to OUT/review for a person to check: {PASS:g} unless said, 0 lets all pass",
     )
     made.add_argument(
         "--fallback", metavar="best|ID", help="try photos under the gate again first, in best quality or with another network"
@@ -43,6 +45,7 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
     made.add_argument("--matting", metavar="ID", help="work out edges with this matting network, in place of bgdesk's own solver")
     made.add_argument("--device", choices=DEVICES, help="where to compute; auto takes the fastest there is")
     made.add_argument("--precision", choices=PRECISIONS, help="auto takes what the device does fast and well")
+    recipe_options.add_edge(parser)
 
 
 def add_photos(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +78,9 @@ def recipe_of(args: argparse.Namespace) -> BatchRecipe:
     recipe = given or BatchRecipe(gate=PASS)
     ids = [id.strip() for ids in args.template or () for id in ids.split(",") if id.strip()]
     if ids or given is None:
-        recipe = replace(recipe, variants=variants_of(ids or [DEFAULT]))
+        ids = ids or [DEFAULT]
+        recipe = replace(recipe, variants=variants_of(ids), edge=edge_of(ids) or recipe.edge)
+    recipe = replace(recipe, edge=recipe_options.edge_of(args, recipe.edge))
     if args.quality is not None:
         recipe = replace(recipe, matte=replace(recipe.matte, quality=Quality(args.quality)))
     if args.gate is not None:
@@ -83,7 +88,7 @@ def recipe_of(args: argparse.Namespace) -> BatchRecipe:
     chosen = {name: getattr(args, name) for name in ("model", "matting", "device", "precision") if getattr(args, name) is not None}
     recipe = replace(recipe, **chosen)
     if recipe.matting is not None and not recipe.matte.refine:
-        raise UsageError("--matting and a recipe without refine cannot be had together: refining is what a matting network does")
+        raise UsageError("--matting and a recipe without refine cannot be combined: refining is what a matting network does")
     return _with_fallback(recipe, args.fallback)
 
 
@@ -153,15 +158,6 @@ def check_engine(recipe: BatchRecipe, say: Callable[[str], None]) -> None:
 
     Raises ModelError for a missing or damaged network, DeviceError for a device or precision that this machine lacks.
     """
-    store, used = default_store(), list[str]()
-    models: Sequence[str | None] = [recipe.model] + ([recipe.fallback.model] if recipe.fallback and recipe.fallback.model else [])
-    for model in models:
-        weights = store.weights(model)
-        used.append(weights.id)
-        if isinstance(weights, Weights) and (recipe.device, recipe.precision) != ("auto", "auto"):
-            choose(probe(), recipe.device, recipe.precision)
-    if recipe.matting is not None:
-        used.append(store.matting(recipe.matting).id)
-    for entry in map(store.entry, dict.fromkeys(used)):
-        if not entry.commercial:
-            say(f"Network {entry.id}: licence {entry.terms}.")
+    found = [sentence for choice in choices_of(recipe) for sentence in open_engine.check_engine(choice)]
+    for sentence in dict.fromkeys(found):
+        say(sentence)

@@ -4,23 +4,27 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
+from bgdesk.app.system import paths
 from bgdesk.batch.journal.folder import journal_file
 from bgdesk.batch.journal.journal import About, Journal
 from bgdesk.batch.model import words
-from bgdesk.batch.model.values import Item, State, Summary
+from bgdesk.batch.model.values import Item, QueueKind, State, Summary
 from bgdesk.batch.outputs.report import write_csv, write_html
 from bgdesk.batch.planning.scan import Problem
-from bgdesk.batch.run.queue import ItemsChanged, Phase, Progressed, Queue, QueueEvent, Said
+from bgdesk.batch.run.queue import ItemsChanged, Notice, Phase, Progressed, Queue, QueueEvent
+from bgdesk.cli.console import PREPARING
 from bgdesk.cli.queue.queue_display import Display, Records, shown
 from bgdesk.core.errors import SaveError
+from bgdesk.engine import prepare
+from bgdesk.engine.runtime import kernel_folder
 
-#: Exit status where nothing failed and some results wait for a look; the others are those of every command.
+#: Exit status where nothing failed and some results need review; the others are those of every command.
 EXIT_FAILED, EXIT_REVIEW = 1, 3
 
 _STILL = 0.2  # seconds without an event until the picture is drawn anew
@@ -55,8 +59,8 @@ class Left:
     def count(self, state: State) -> int:
         return self.summary.counts.get(state, 0)
 
-    def waiting(self) -> tuple[Path, ...]:
-        """The folders in which results wait for a look."""
+    def review_folders(self) -> tuple[Path, ...]:
+        """The folders in which results are in review."""
         found = (path.parent for item in self.items if item.state is State.REVIEW for path in item.present)
         return tuple(dict.fromkeys(found))
 
@@ -120,6 +124,9 @@ class Run:
     def go(self, queue: Queue, beside: AbstractContextManager[None] | None = None) -> Left:
         """Run it until it rests, close it, and give what is left of it. beside: entered meanwhile. Raises JournalError."""
         self._queue = queue
+        kernel_folder.keep_in(paths.kernels_folder())
+        if prepare.is_first_use():  # by the workers, which nobody hears
+            self._display.say(PREPARING)
         leave = queue.subscribe(self._heard)
         try:
             before = {item.id for item in queue.items() if not item.state.open}
@@ -196,7 +203,7 @@ class Run:
                 item = self._queue.item(id) if self._queue is not None else None
                 if item is not None and item.state is State.RUNNING:
                     self._display.working(id, item.name, stage, fraction)
-            case Said(text, error):
+            case Notice(text, error):
                 self._say(text, error)
         if time.monotonic() - self._drawn >= _DRAWN:  # while many events come one after the other
             self._show()
@@ -248,10 +255,10 @@ def finish(
     goes on with it.
     """
     display.say(closing(left, seconds, done))
-    folders = left.waiting()
+    folders = left.review_folders()
     if folders:
         more = f" and {words.count(len(folders) - 1, 'other folder')}" if len(folders) > 1 else ""
-        display.say(f"To be looked at: {shown(folders[0])}{more}. Look through them in the window: bgdesk, then Ctrl+B.")
+        display.say(f"Needs review: {shown(folders[0])}{more}. Review them in the window: bgdesk, then Ctrl+B.")
     page = None
     try:
         page = left.report(report)
@@ -260,7 +267,7 @@ def finish(
         display.say(str(error), error=True)
     if left.summary.open and again:
         display.say(f"To go on: {again}")
-    elif left.count(State.FAILED) and left.about.kind == "batch":
+    elif left.count(State.FAILED) and left.about.kind is QueueKind.BATCH:
         display.say(f"To try again what failed: bgdesk batch --retry {left.id}")
     status = status_of(left, problems, stopped)
     if records is not None:
@@ -280,7 +287,7 @@ def finish(
 
 
 def status_of(left: Left, problems: Sequence[Problem] = (), stopped: int | None = None) -> int:
-    """0 all done, 1 some failed or could not be begun, 3 some wait for a look, 128 and the signal's number if that left some."""
+    """0 all done, 1 some failed or could not be begun, 3 some need review, 128 and the signal's number if that left some."""
     if left.summary.open and stopped is not None:
         return 128 + stopped
     if left.count(State.FAILED) or left.summary.open or problems:
@@ -290,14 +297,12 @@ def status_of(left: Left, problems: Sequence[Problem] = (), stopped: int | None 
 
 def closing(left: Left, seconds: float | None = None, done: int = 0) -> str:
     """One line: what became of all photos of a queue, and how long that took."""
-    counts = [
-        (State.SKIPPED, "up to date"),
-        (State.REVIEW, "to be looked at"),
-        (State.REJECTED, "rejected"),
-        (State.FAILED, "failed"),
-    ]
     parts = [f"{words.count(left.count(State.DONE), 'photo')} cut out into {shown(left.about.output)}"]
-    parts += [f"{left.count(state):,} {what}" for state, what in counts if left.count(state)]
+    if left.count(State.SKIPPED):
+        parts.append(f"{left.count(State.SKIPPED):,} up to date")
+    if left.count(State.REVIEW):
+        parts.append(words.need_review(left.count(State.REVIEW)))
+    parts += [f"{left.count(state):,} {state.value}" for state in (State.REJECTED, State.FAILED) if left.count(state)]
     if left.summary.open:
         parts.append(f"{left.summary.open:,} left")
     line = ", ".join(parts) + "."
@@ -312,8 +317,9 @@ def values_of(left: Left) -> dict[str, Any]:
         "queue": left.id,
         "title": left.about.title,
         "output": str(left.about.output),
+        "edge": asdict(left.about.recipe.edge),
         "counts": {state.value: count for state, count in left.summary.counts.items() if count},
         "total": left.summary.total,
         "open": left.summary.open,
-        "review": [str(folder) for folder in left.waiting()],
+        "review": [str(folder) for folder in left.review_folders()],
     }

@@ -9,7 +9,7 @@ from pathlib import Path
 from bgdesk.app.system import paths
 from bgdesk.batch.journal.folder import journal_file, ledger, queues
 from bgdesk.batch.journal.journal import Journal, JournalError
-from bgdesk.batch.model.values import BatchRecipe, Existing
+from bgdesk.batch.model.values import BatchRecipe, Existing, QueueKind
 from bgdesk.batch.planning.scan import absolute
 from bgdesk.batch.run.queue import MakePool, Queue
 from bgdesk.batch.run.watch import EVERY, Watcher
@@ -20,8 +20,6 @@ from bgdesk.cli.queue.queue_run import Run, finish
 from bgdesk.core.errors import UsageError
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
 
-#: What a queue of a watched folder is called among the others.
-KIND = "watch"
 #: Seconds after which a queue that stopped by itself (the disk is full) is tried again: nobody may be there to do it.
 PATIENCE = 60.0
 
@@ -66,7 +64,7 @@ def run(args: argparse.Namespace, pools: MakePools = queue_options.make_pools, e
         if earlier is not None:
             return Queue.open(earlier, make_pool, post=run.post)
         home, title = paths.data_folder(), str(folder)
-        return Queue.create(home, recipe, [], make_pool, title=title, output=output, existing=existing, kind=KIND, post=run.post)
+        return Queue.create(home, recipe, [], make_pool, title=title, output=output, existing=existing, kind=QueueKind.WATCH, post=run.post)
 
     try:
         with run.listening():
@@ -115,7 +113,7 @@ def _beside(watcher: Watcher, token: CancelToken, every: float) -> Iterator[None
 def _earlier(folder: Path, output: Path, recipe: BatchRecipe, existing: Existing) -> Path | None:
     """The queue of an earlier run that watched the same with the same wishes: it knows what was taken."""
     for info in queues(paths.data_folder()):
-        if (info.kind, info.title, info.output, info.damaged) != (KIND, str(folder), output, ""):
+        if (info.kind, info.title, info.output, info.damaged) != (QueueKind.WATCH, str(folder), output, ""):
             continue
         journal = Journal(journal_file(info.folder))
         try:

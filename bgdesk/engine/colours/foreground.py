@@ -1,15 +1,18 @@
 """Colour decontamination: the subject's own colours where it is partly transparent.
 
-After Germer, Uelwer, Conrad, Harmeling, "Fast multi-level foreground estimation", ICPR 2020. Foreground F and
-background B minimise, with I the source and α the opacity,
+Foreground F and background B minimise, with I the source and α the opacity,
 
     Σ_i (α_i F_i + (1 - α_i) B_i - I_i)² + Σ_ij (ε + ω |α_i - α_j|) ((F_i - F_j)² + (B_i - B_j)²)
 
-over 4-neighbours, from a tiny picture up to the full one. Two things differ. The first sum of a coarse level is the fine
-one's, with F and B constant in each cell (Galerkin's coarsening; see colour_levels), not that of a resized photo. And
+over 4-neighbours, from a tiny picture up to the full one. Two things differ from the paper. The first sum of a coarse level is the fine
+one's, with F and B constant in each cell (Galerkin's coarsening; see levels), not that of a resized photo. And
 the coarse levels are solved once for the whole photo, the fine ones in tiles apart from each other, in the band alone:
 where α is 1 the source is the foreground, where it is 0 the coarse level's smooth extension is good enough, and nobody
 sees it. So the memory needed beside the answer hardly grows with the photo.
+
+References
+----------
+Germer, Uelwer, Conrad, Harmeling, "Fast multi-level foreground estimation", ICPR 2020.
 """
 
 import os
@@ -28,17 +31,41 @@ from bgdesk.engine.runtime.parallel import each
 _COARSE = 1 << 20
 #: Levels up to this many cells are relaxed as a whole; above it the band alone.
 _EVERYWHERE = 1 << 18
-_SMALL, _SMALL_SWEEPS, _SWEEPS = 32, 10, 3
-_TILE, _HALO = 512, 32
+#: Levels whose longer side has at most this many cells …
+_SMALL = 32
+#: … get this many sweeps,
+_SMALL_SWEEPS = 10
+#: larger ones this many.
+_SWEEPS = 3
+#: Side of a tile, in pixels.
+_TILE = 512
+#: How far around a tile the fine levels are relaxed, in pixels.
+_MARGIN = 32
+#: Rows of the coarse level that one job gathers.
 _ROWS = 64
 
 
 def foreground(pixels: Pixels, alpha: Alpha, progress: Progress = silent, strength: float = 1.0) -> Pixels:
-    """The subject's colours, H×W×3 of the source's type.
+    """Estimate the subject's own colours.
 
-    pixels: H×W×3 uint8 or uint16. alpha: float32 H×W in [0, 1]. strength: 1 gives the estimate, 0 the source, values
-    between a mixture of the two. Equal to the source wherever alpha rounds to opaque in 8 bits; smoothly extended
-    outwards where it is 0, so that resizing the cutout draws in no dark or foreign rim. Raises Cancelled.
+    Parameters
+    ----------
+    pixels
+        H×W×3 uint8 or uint16.
+    alpha
+        float32 H×W in [0, 1].
+    strength
+        1 gives the estimate, 0 the source, values between a mixture of the two.
+
+    Returns
+    -------
+    ndarray
+        Shape and type of `pixels`. Equal to the source wherever alpha rounds to opaque in 8 bits; smoothly extended
+        outwards where alpha is 0, so that resizing the cutout draws in no dark or foreign rim.
+
+    Raises
+    ------
+    Cancelled
     """
     progress("foreground", 0.0)
     if strength == 0.0:
@@ -53,7 +80,7 @@ def foreground(pixels: Pixels, alpha: Alpha, progress: Progress = silent, streng
         answer = np.empty_like(pixels)
 
         def finish(tile: Rect) -> None:
-            window = tile.grow(max(_HALO, factor)).intersect(photo)
+            window = tile.grow(max(_MARGIN, factor)).intersect(photo)
             _finish(pixels, alpha, coarse, extension, factor, strength, tile, window, answer)
 
         each(pool, photo.tiles(_TILE), finish, progress, (0.4, 1.0))

@@ -11,18 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Pixels
-from bgdesk.engine.runtime.kernels import kernel
+from bgdesk.engine.runtime.kernels import b1, f4, f8, i8, kernel, read, u1, u2
 
-#: Weight of the smoothness between neighbours: everywhere, and for each unit of difference in alpha.
-EPSILON, OMEGA = 1e-3, 1.0
-#: Below one step of an 8-bit alpha nothing shows through: such a pixel counts as opaque (or as clear).
-OPAQUE, CLEAR = 1 - 0.5 / 255, 0.5 / 255
+#: Weight of the smoothness between neighbours everywhere.
+EPSILON = 1e-3
+#: The same for each unit of difference in alpha.
+OMEGA = 1.0
+#: From here on a pixel counts as opaque: it differs from that by less than half a step of an 8-bit alpha.
+OPAQUE = 1 - 0.5 / 255
+#: Up to here a pixel counts as clear.
+CLEAR = 0.5 / 255
 
 Level = NDArray[np.float32]
 Colours = NDArray[np.float32]
 
 
-@kernel
+@kernel(*((read(pixel[:, :, :]), read(f4[:, :]), f8, i8, i8, i8, f4[:, :, ::1]) for pixel in (u1, u2)))
 def gather(pixels: Pixels, alpha: Alpha, top: float, factor: int, first: int, last: int, level: Level) -> None:
     """Rows first to last (exclusive) of the level whose cells are factor×factor pixels."""
     height, width = alpha.shape
@@ -55,7 +59,7 @@ def gather(pixels: Pixels, alpha: Alpha, top: float, factor: int, first: int, la
             level[y, x, 7] = c2 * scale
 
 
-@kernel
+@kernel((f4[:, :, ::1],))
 def halve(level: Level) -> Level:
     """The next coarser level."""
     height, width, planes = level.shape
@@ -70,7 +74,7 @@ def halve(level: Level) -> Level:
     return half
 
 
-@kernel
+@kernel((read(f4[:, :, :]), i8, i8))
 def lift(small: Colours, height: int, width: int) -> Colours:
     """Twice the size, bilinear with sample points at cell centres, cut to height×width."""
     large = np.empty((height, width, small.shape[2]), np.float32)
@@ -87,7 +91,7 @@ def lift(small: Colours, height: int, width: int) -> Colours:
     return large
 
 
-@kernel
+@kernel((f4[:, :, ::1], f4[:, :, ::1]))
 def pin(level: Level, colours: Colours) -> None:
     """Where one side alone is seen, the source is that side."""
     for y in range(level.shape[0]):
@@ -100,7 +104,7 @@ def pin(level: Level, colours: Colours) -> None:
                     colours[y, x, 3 + c] = level[y, x, 5 + c]
 
 
-@kernel
+@kernel((f4[:, :, ::1], f4[:, :, ::1], i8, b1))
 def relax(level: Level, colours: Colours, sweeps: int, everywhere: bool) -> None:
     """Gauss-Seidel sweeps over the cells that are neither opaque nor clear (or over all), in place.
 
@@ -151,7 +155,7 @@ def relax(level: Level, colours: Colours, sweeps: int, everywhere: bool) -> None
                 colours[y, x, 5] = min(one, max(zero, (ff * b2 - fb * f2) * gain))
 
 
-@kernel
+@kernel(*((read(pixel[:, :, :]), read(f4[:, :]), read(f4[:, :, :]), f8, f8, pixel[:, :, :]) for pixel in (u1, u2)))
 def write(pixels: Pixels, alpha: Alpha, colours: Colours, top: float, strength: float, answer: Pixels) -> None:
     """F into `answer`, mixed with the source as `strength` says; the source itself where it is opaque."""
     scale, share = np.float32(top), np.float32(strength)

@@ -1,7 +1,7 @@
 """Spill: a coloured backdrop lights the subject's rim, where it is opaque too. Its cast is taken off again.
 
 Written for this program. In the plane of chroma (Cb, Cr of Rec. 709, so that luma stays as it is) a pixel p of the rim is
-told as p = a·r + s·k with a, s ≥ 0: r is the subject's own chroma near there, from deeper inside where no spill reaches,
+told as p = a·r + s·k with a, s ≥ 0: r is the subject's own chroma near there, from deeper inside where there is no spill,
 and k the backdrop's hue. What s·k explains goes. Colours that differ from r by brightness or saturation alone keep
 theirs, neutral ones next to a neutral inside too; and what is as strongly coloured as half the backdrop itself is no
 reflection of it, but the subject.
@@ -20,21 +20,28 @@ from bgdesk.core.recipe import Colour
 from bgdesk.core.resample import by_area, linear
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.colours.levels import CLEAR, OPAQUE
-from bgdesk.engine.runtime.kernels import kernel
+from bgdesk.engine.runtime.kernels import f4, f8, kernel, read, u1, u2
 from bgdesk.engine.runtime.parallel import each
 
-#: How far inside the edge spill is looked for, as a part of the photo's longer side; it fades over the inner half.
-_REACH = 0.02
+#: How far inside the edge spill is looked for, as a share of the photo's longer side; it fades over the inner half.
+_DEPTH = 0.02
 #: Side of the grid that the subject's own chroma is gathered on, at most.
 _GRID = 1024
-#: Costs of a ≠ 1 and of s ≠ 0: they decide where r and k are hardly told apart, in favour of leaving colours alone.
-_OWN_COST, _SPILL_COST = 0.03, 0.1
-#: Opaque pixels: spill up to the first share of the backdrop's chroma goes; beyond the second it is the subject's colour.
-_SURE, _NEVER = 0.4, 0.8
+#: Cost of a ≠ 1: with the next one it decides where r and k are hardly told apart, in favour of leaving colours alone.
+_OWN_COST = 0.03
+#: Cost of s ≠ 0.
+_SPILL_COST = 0.1
+#: Opaque pixels: spill up to this share of the backdrop's chroma is taken off …
+_SURE = 0.4
+#: … and beyond this share the colour is the subject's own.
+_NEVER = 0.8
 #: A backdrop with less chroma (of 0.5 at most) casts no colour that could be told from the subject's.
 _FAINT = 0.04
-#: Of the background near the subject, this share must lie within this distance in chroma to be called one colour.
-_UNIFORM_SHARE, _UNIFORM_RADIUS = 0.7, 0.06
+#: The background near the subject is of one colour if this share of it …
+_UNIFORM_SHARE = 0.7
+#: … lies within this distance in chroma.
+_UNIFORM_RADIUS = 0.06
+#: Side of a tile, in pixels.
 _TILE = 512
 
 Plane = NDArray[np.float32]
@@ -56,13 +63,23 @@ def _grid(pixels: Pixels, alpha: Alpha) -> tuple[int, Plane, Alpha]:
 
 
 def backdrop_of(pixels: Pixels, alpha: Alpha) -> Colour | None:
-    """The colour of the sure background around the subject, 0 to 255 each; None if it is not one colour, or a grey.
+    """Find the colour of the sure background around the subject.
 
-    pixels: the photo, H×W×3 uint8 or uint16. alpha: float32 H×W.
+    Parameters
+    ----------
+    pixels
+        The photo, H×W×3 uint8 or uint16.
+    alpha
+        float32 H×W in [0, 1].
+
+    Returns
+    -------
+    tuple of int or None
+        Red, green and blue, 0 to 255 each; None if the background is grey, or is not of one colour.
     """
     factor, colours, opacity = _grid(pixels, alpha)
-    reach = max(3, round(3 * _REACH * max(alpha.shape) / factor))
-    near = cv2.dilate((opacity > CLEAR).astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0
+    around = max(3, round(3 * _DEPTH * max(alpha.shape) / factor))
+    near = cv2.dilate((opacity > CLEAR).astype(np.uint8), np.ones((2 * around + 1, 2 * around + 1), np.uint8)) > 0
     # Not the cells right beside the subject: there its shadow and what alpha missed would be counted in.
     close = cv2.dilate((opacity > CLEAR).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     sure = colours[near & ~close]
@@ -80,10 +97,23 @@ def backdrop_of(pixels: Pixels, alpha: Alpha) -> Colour | None:
 
 
 def suppress(foreground: Pixels, alpha: Alpha, backdrop: Colour, progress: Progress = silent) -> None:
-    """Take `backdrop`'s cast off the rim of `foreground`, in place. alpha: float32 H×W. Raises Cancelled.
+    """Take the backdrop's cast off the subject's rim.
 
     Pixels deeper inside than 2 % of the photo's longer side stay as they are, bit for bit; so does every pixel if the
     backdrop is (almost) grey.
+
+    Parameters
+    ----------
+    foreground
+        H×W×3 uint8 or uint16; changed in place.
+    alpha
+        float32 H×W in [0, 1].
+    backdrop
+        Red, green and blue, 0 to 255 each.
+
+    Raises
+    ------
+    Cancelled
     """
     progress("foreground", 0.0)
     hue = _luma_chroma(np.array(backdrop, np.float32) / np.float32(255))[1:]
@@ -116,10 +146,10 @@ def _guide(foreground: Pixels, alpha: Alpha) -> tuple[int, Plane]:
     depth = cv2.distanceTransform(opaque, cv2.DIST_L2, cv2.DIST_MASK_5)
     if opaque.all():  # no edge at all
         return factor, np.zeros((*opaque.shape, 3), np.float32)
-    reach = max(2.0, _REACH * max(alpha.shape) / factor)
-    inside = depth >= min(reach, 0.8 * float(depth.max()))
+    deepest = max(2.0, _DEPTH * max(alpha.shape) / factor)
+    inside = depth >= min(deepest, 0.8 * float(depth.max()))
     inside &= opaque > 0
-    taking_part = np.clip(2 * (1 - depth / np.float32(reach)), 0, 1)
+    taking_part = np.clip(2 * (1 - depth / np.float32(deepest)), 0, 1)
     seen = cv2.dilate((opacity > CLEAR).astype(np.uint8), np.ones((5, 5), np.uint8))
     taking_part *= seen
     return factor, np.concatenate([taking_part[..., None], _spread(chroma, inside.astype(np.float32))], axis=-1).astype(np.float32)
@@ -140,7 +170,7 @@ def _spread(values: Plane, weight: Plane) -> Plane:
     return field
 
 
-@kernel
+@kernel(*((pixel[:, :, :], read(f4[:, :]), read(f4[:, :, :]), f8, f8, f8, f8) for pixel in (u1, u2)))
 def _remove(foreground: Pixels, alpha: Alpha, guide: Plane, blue: float, red: float, strength: float, top: float) -> None:
     """One tile. guide: how much each pixel takes part, r's Cb and Cr; (blue, red): k, a unit vector; strength: the backdrop's chroma."""
     for y in range(alpha.shape[0]):

@@ -1,13 +1,16 @@
 """Closed-form matting on the band.
 
-Source: Levin, Lischinski, Weiss, "A closed-form solution to natural image matting", PAMI 30 (2008). In every 3×3
-window alpha is taken to be affine in the colours, alpha ≈ aᵀI + c, with a ridge ε on a. Minimising over a and c leaves
+In every 3×3 window alpha is taken to be affine in the colours, alpha ≈ aᵀI + c, with a ridge ε on a. Minimising over a and c leaves
 a quadratic form αᵀLα whose window term is
 
     L_ij += δ_ij - (1 + (I_i - μ)ᵀ (Σ + ε/9 · 1)⁻¹ (I_j - μ)) / 9.
 
 Only windows that touch the band enter; known pixels move to the right-hand side. A prior p with weight w ≥ 0 a pixel
 adds Σ w (α - p)².
+
+References
+----------
+Levin, Lischinski, Weiss, "A closed-form solution to natural image matting", PAMI 30 (2008).
 """
 
 import math
@@ -19,17 +22,18 @@ from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Mask
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.matting.solver import PAD, Floats, Ints, System, find_spans, solve, spread
-from bgdesk.engine.runtime.kernels import kernel
+from bgdesk.engine.matting.solver import solve
+from bgdesk.engine.matting.spans import PAD, Floats, Ints, System, find_spans, spread
+from bgdesk.engine.runtime.kernels import b1, f4, f8, i4, i8, kernel, read
 
-_RADIUS = 2  # two pixels of one 3×3 window are at most two apart: a 5×5 stencil
+_RADIUS = 2  # two pixels of one 3×3 window are at most two apart: each is coupled with its 5×5 neighbourhood
 _MANY = 25
-_HALF = 13  # the stencil from its middle on; the other half mirrors it
+_HALF = 13  # the neighbourhood from its middle on; the other half mirrors it
 _CHUNK = 128
 _ROWS = 64
 
 
-@kernel
+@kernel((read(f4[:, :, ::1]), i8, i8, i8, i8, f8, f4[:, ::1], f8[::1]))
 def _windows(image: Floats, nine: int, y: int, left: int, right: int, epsilon: float, whitened: Floats, wide: NDArray[np.float64]) -> None:
     """The whitened colours of the windows centred in row y, columns left to right - 1.
 
@@ -77,7 +81,7 @@ def _windows(image: Floats, nine: int, y: int, left: int, right: int, epsilon: f
             w[t + 2 * _CHUNK] = (b[t] - m[t + 2 * _CHUNK] - c[t + 2 * _CHUNK] * w0 - c[t + 4 * _CHUNK] * w1) * c[t + 5 * _CHUNK]
 
 
-@kernel
+@kernel((read(f4[:, :, ::1]), b1[:, ::1], f8, i8, i8, i8, f4[:, :, ::1], i4[::1], i4[::1], f4[::1]))
 def _assemble(
     image: Floats,
     touched: Mask,
@@ -90,9 +94,9 @@ def _assemble(
     firsts: Ints,
     out: Floats,
 ) -> None:
-    """The stencils (off their middle) of all span pixels whose rows are complete with windows centred in rows top to bottom - 1.
+    """The coefficients (without their middle) of all span pixels whose rows are complete with windows centred in rows top to bottom - 1.
 
-    touched: windows (by their centre) that hold an unknown pixel. ring: 5 × _HALF × W, the half stencils of the last five rows, kept
+    touched: windows (by their centre) that hold an unknown pixel. ring: 5 × _HALF × W, the half neighbourhoods of the last five rows, kept
     from strip to strip. out: as System.coefficients.
     """
     height, width = touched.shape
@@ -140,7 +144,7 @@ def _assemble(
             span += 1
 
 
-@kernel
+@kernel((f4[::1], i4[::1], i4[::1], i8, f4[::1], f4[::1], f4[::1], f4[::1], f4[::1]))
 def _pin(
     out: Floats, starts: Ints, firsts: Ints, width: int, unknown: Floats, alpha: Floats, pull: Floats, goal: Floats, right: Floats
 ) -> float:
@@ -186,11 +190,11 @@ def _padded(plane: Floats | Mask) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Matting:
-    """alpha: float32 H×W in [0, 1], equal to the given one outside the band. converged: the solver reached its tolerance."""
+    """What the solver found."""
 
-    alpha: Alpha
-    converged: bool
-    iterations: int
+    alpha: Alpha  #: float32 H×W in [0, 1], equal to the given one outside the band
+    converged: bool  #: the solver reached its tolerance
+    iterations: int  #: steps taken
 
 
 def estimate_alpha(
@@ -205,12 +209,35 @@ def estimate_alpha(
     most: int = 200,
     progress: Progress = silent,
 ) -> Matting:
-    """Alpha on the band, from colours and from the known pixels around it.
+    """Solve alpha on the band, from colours and from the known pixels around it.
 
-    image: H×W×3 float32 in [0, 1]. band: bool H×W, the pixels to solve. alpha: H×W; outside the band the known
-    values, inside it the guess to start from. prior, weight: H×W, pull band pixels towards prior. epsilon: the ridge;
-    colour differences well below √epsilon are taken for noise.
-    tolerance: of the relative residual. most: solver steps.
+    Parameters
+    ----------
+    image
+        float32 H×W×3 in [0, 1].
+    band
+        bool H×W, the pixels to solve.
+    alpha
+        float32 H×W in [0, 1]: the known values outside the band, the guess to start from inside it.
+    prior
+        float32 H×W in [0, 1], what band pixels are pulled to.
+    weight
+        float32 H×W, at least 0: how strongly they are pulled.
+    epsilon
+        The ridge: colour differences well below √epsilon are taken for noise.
+    tolerance
+        Of the relative residual.
+    most
+        Solver steps, at most.
+
+    Returns
+    -------
+    Matting
+        With the last step's alpha where the solver did not converge.
+
+    Raises
+    ------
+    Cancelled
     """
     height, width = band.shape
     if not band.any():

@@ -1,9 +1,13 @@
 """A coarse alpha lifted to the photo's own size along the photo's own edges.
 
-Sources: He, Sun, Tang, "Guided image filtering", PAMI 35 (2013); He & Sun, "Fast guided filter" (2015). Around every
-coarse pixel alpha is fitted as an affine function of the colours, alpha ≈ aᵀI + b; a and b, which vary slowly, are
+Around every coarse pixel alpha is fitted as an affine function of the colours, alpha ≈ aᵀI + b; a and b, which vary slowly, are
 enlarged, and applied to the fine colours. It is the closed-form matting's own model, solved locally: where a solver at
 full size has nothing to go by but the coarser answer, it is as good, at a small part of the cost.
+
+References
+----------
+He, Sun, Tang, "Guided image filtering", PAMI 35 (2013).
+He & Sun, "Fast guided filter" (2015).
 """
 
 import os
@@ -20,13 +24,32 @@ from bgdesk.core.trimap import Label
 
 Floats = NDArray[np.float32]
 
-#: The fit's window reaches this far, in coarse pixels. The ridge: colour differences below √ε (2.5 8-bit levels) are noise.
-_RADIUS, _EPSILON = 2, 1e-4
+#: Radius of the fit's window, in coarse pixels.
+_RADIUS = 2
+#: The ridge: colour differences below √ε (2.5 8-bit levels) are noise.
+_EPSILON = 1e-4
 _TILE = 512
 
 
 def fit(image: Floats, alpha: Floats, radius: int = _RADIUS, epsilon: float = _EPSILON) -> Floats:
-    """H×W×4: a (three numbers) and b of alpha ≈ aᵀI + b around every pixel. image: H×W×3 in [0, 1]; alpha: H×W."""
+    """Fit alpha ≈ aᵀI + b around every pixel.
+
+    Parameters
+    ----------
+    image
+        float32 H×W×3 in [0, 1], or another guide.
+    alpha
+        float32 H×W.
+    radius
+        Of the window, in pixels.
+    epsilon
+        The ridge, in squared units of the guide.
+
+    Returns
+    -------
+    ndarray
+        float32 H×W×4: a (three numbers) and b.
+    """
     # Means of products minus products of means: from the tile's own mean on, single precision is enough.
     centre = image.mean(axis=(0, 1), dtype=np.float32)
     planes = cv2.split(image - centre)
@@ -54,11 +77,28 @@ def fit(image: Floats, alpha: Floats, radius: int = _RADIUS, epsilon: float = _E
 
 
 def lift(pixels: Pixels, trimap: Trimap, small: Pixels, coarse: Alpha, fine: Mask, progress: Progress = silent) -> Alpha:
-    """Alpha at the photo's own size: float32 H×W, exactly 0 and 1 where the trimap is known.
+    """Lift a coarse alpha to the photo's own size, in tiles, on all cores.
 
-    pixels: H×W×3 uint8 or uint16. trimap: H×W. small, coarse: the photo and its alpha at a lower size of the same shape.
-    fine: like coarse, where the photo's colours are asked; on the rest of the band the coarse alpha is enlarged as it is.
-    In tiles, on all cores; raises Cancelled.
+    Parameters
+    ----------
+    pixels
+        H×W×3 uint8 or uint16.
+    trimap
+        uint8 H×W, values of Label.
+    small, coarse
+        The photo and its alpha at a lower size of the same shape.
+    fine
+        bool, the size of `coarse`: where the photo's colours are asked. On the rest of the band the coarse alpha is
+        enlarged as it is.
+
+    Returns
+    -------
+    ndarray
+        float32 H×W, exactly 0 and 1 where the trimap is known.
+
+    Raises
+    ------
+    Cancelled
     """
     whole, under = Rect.of_shape(trimap.shape), Rect.of_shape(coarse.shape)
     sx, sy = under.width / whole.width, under.height / whole.height

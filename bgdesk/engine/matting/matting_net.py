@@ -1,8 +1,12 @@
-"""Alpha from a trimap by a matting network (such as ViTMatte: Yao et al., Information Fusion 103, 2024), at bounded memory.
+"""Alpha from a trimap by a matting network, such as ViTMatte, at bounded memory.
 
 A photo that the network can take at once is given to it whole. A larger one is first solved small, so that every place
 is judged in sight of the whole; full size is then worked out in overlapping windows, where the small answer has
 structure to refine.
+
+References
+----------
+Yao et al., "ViTMatte: Boosting image matting with pretrained plain vision transformers", Information Fusion 103 (2024).
 """
 
 import numpy as np
@@ -15,16 +19,32 @@ from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import SURE_BACKGROUND, SURE_FOREGROUND, Label
 from bgdesk.engine.matting.tiles import pinned, structure
 from bgdesk.engine.networks.device import Run
-from bgdesk.engine.networks.onnx_net import OnnxNet
+from bgdesk.engine.networks.network import MattingNet
 
 #: Windows overlap by twice this share of their sides, and fade into each other there.
 _OVERLAP = 1 / 8
 
 
-def matte(pixels: Pixels, trimap: Trimap, net: OnnxNet, run: Run, progress: Progress = silent) -> Alpha:
-    """Alpha, float32 H×W, exactly 0 and 1 where the trimap is known.
+def matte(pixels: Pixels, trimap: Trimap, net: MattingNet, run: Run, progress: Progress = silent) -> Alpha:
+    """Work out alpha with a matting network.
 
-    pixels: H×W×3 uint8 or uint16. trimap: H×W of 0, 128, 255. Raises ModelError, OutOfMemory, Cancelled.
+    Parameters
+    ----------
+    pixels
+        H×W×3 uint8 or uint16.
+    trimap
+        uint8 H×W, values of Label.
+    net, run
+        The network.
+
+    Returns
+    -------
+    ndarray
+        float32 H×W, exactly 0 and 1 where the trimap is known.
+
+    Raises
+    ------
+    ModelError, OutOfMemory, Cancelled
     """
     progress("alpha", 0.0)
     whole, most = Size(trimap.shape[1], trimap.shape[0]), net.size
@@ -42,7 +62,7 @@ def matte(pixels: Pixels, trimap: Trimap, net: OnnxNet, run: Run, progress: Prog
     return alpha
 
 
-def _refine(pixels: Pixels, trimap: Trimap, alpha: Alpha, fine: NDArray[np.bool_], net: OnnxNet, run: Run, progress: Progress) -> None:
+def _refine(pixels: Pixels, trimap: Trimap, alpha: Alpha, fine: NDArray[np.bool_], net: MattingNet, run: Run, progress: Progress) -> None:
     """Work `alpha` out anew where `fine` is True, in place, window by window."""
     overlap = Size(int(net.size.width * _OVERLAP), int(net.size.height * _OVERLAP))
     step = Size(net.size.width - 2 * overlap.width, net.size.height - 2 * overlap.height)
@@ -95,7 +115,7 @@ def _reduced(trimap: Trimap, size: Size) -> Trimap:
     return small
 
 
-def _ask(pixels: Pixels, trimap: Trimap, net: OnnxNet, run: Run) -> Alpha:
+def _ask(pixels: Pixels, trimap: Trimap, net: MattingNet, run: Run) -> Alpha:
     """The network's answer for a piece no larger than its size; the piece is padded to what the network takes."""
     height, width = trimap.shape
     colours = pixels.astype(np.float32)
@@ -104,8 +124,7 @@ def _ask(pixels: Pixels, trimap: Trimap, net: OnnxNet, run: Run) -> Alpha:
     # 0, one half and 1, as matting networks are trained; the label 128 is a little more than one half of 255.
     labels = np.where(trimap == Label.UNKNOWN, np.float32(0.5), trimap.astype(np.float32) / 255)
     planes = np.concatenate([net.normalise(colours), labels[..., None]], -1)
-    multiple = net.spec.multiple
-    full = Size(-(-width // multiple) * multiple, -(-height // multiple) * multiple) if net.any_size else net.size
+    full = net.padded(Size(width, height))
     padded = np.pad(planes, ((0, full.height - height), (0, full.width - width), (0, 0)), mode="edge")
     answer: Alpha = run(np.ascontiguousarray(padded.transpose(2, 0, 1)[None]))[0, 0, :height, :width]
     return answer

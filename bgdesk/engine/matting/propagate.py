@@ -1,14 +1,18 @@
-"""What a stroke means beyond the pixels under it: its label flows to what is like them.
+"""Label propagation: what a stroke means beyond the pixels under it.
 
-A stroke of foreground or background contradicts the alpha under it. Whatever is connected with it, looks like it, and was
-judged by the matte as it was, shares its fate. For each pixel around, at a resolution that follows the brush, the log
-odds are added up of three things: its colour, in histograms of the stroke and of what holds the other label; the alpha
-that the matte gave it; how unsure the matte was. They are smoothed along the photo's edges by a guided filter, as in
+A stroke of foreground or background contradicts the alpha under it. Its label propagates to pixels that are connected
+with it, have its colours, and got the same alpha from the matte. For each pixel around, at a resolution that follows the
+brush, the log odds of three things are added up: the pixel's colour, in histograms of the stroke and of what holds the
+other label; the alpha that the matte gave it; how unsure the matte was. The sum is smoothed along the photo's edges by a
+guided filter. The connected part above zero takes the label, except for a rim that is left to the matting.
+
+A stroke of unknown asks to look again: its surroundings, as far as the stroke is wide, become unknown too, and so does
+what looks like the other side nearby.
+
+References
+----------
 Hosni, Rhemann, Bleyer, Rother, Gelautz, "Fast cost-volume filtering for visual correspondence and beyond", PAMI 35
-(2013), and the connected part above zero takes the label, but for a rim that is left for the matting to solve.
-
-A stroke of unknown asks to look again: its surroundings as far as it is wide are opened too, and what looks like the
-other side nearby.
+(2013): the smoothing.
 """
 
 from dataclasses import dataclass
@@ -22,56 +26,76 @@ from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.trimap import Label
 from bgdesk.engine.matting.guided import fit
 
-#: How far a label flows at most, in pixels.
-FLOW = 512
-#: The flow is worked out at 1/step of the photo's size, so that the stroke's radius is this many pixels there, up to
-#: this step; it reaches _SIDE such pixels around the stroke, over windows of at most _MOST of them.
-_RADIUS, _COARSEST, _SIDE, _MOST = 6.0, 8, 120, 160_000
-#: Pixels that stand for all the rest of the photo.
+#: How far a label propagates at most, in pixels of the photo.
+MARGIN = 512
+#: Propagation works on the photo reduced by a whole step, at which the stroke's radius is this many pixels …
+_RADIUS = 6.0
+#: … and the step at most this, unless _MOST asks for more.
+_COARSEST = 8
+#: How far around the stroke a label propagates, in reduced pixels.
+_SIDE = 120
+#: Reduced pixels that are looked at, at most.
+_MOST = 160_000
+#: Pixels that stand for all the rest of the photo in its histograms.
 _FEW = 40_000
-#: Bins of a colour histogram along each axis of Lab, and the least width of a bin.
-_BINS, _NARROWEST = 16, 1.5
-#: No single observation says more than this: log odds of colour and of alpha, and the floor under a histogram's share.
-_MOST_COLOUR, _MOST_ALPHA, _FLOOR = 2.5, 2.0, 2e-4
-#: What alpha says weighs this much beside colour; a pixel that the matte is unsure of is changed the sooner by this, one
-#: that it is sure of the later by that.
-_BY_ALPHA, _UNSURE, _SURE = 2.5, 1.5, 1.0
-#: Doubt grows with the distance, in sizes (square roots of the area) of the stroke, and with how little it covers.
-_BY_DISTANCE, _BY_SMALLNESS = 0.1, 6.0
-#: What holds the other label stands for it the more, the surer it is: this power of its distance from the stroke's.
+#: Bins of a colour histogram along each axis of Lab.
+_BINS = 16
+#: The least width of a bin, in units of Lab.
+_NARROWEST = 1.5
+#: Colour says no more than this, in log odds.
+_MOST_COLOUR = 2.5
+#: Alpha says no more than this, in log odds.
+_MOST_ALPHA = 2.0
+#: The floor under a histogram's share of a colour, relative to the largest share.
+_FLOOR = 2e-4
+#: What alpha says weighs this much beside colour.
+_BY_ALPHA = 2.5
+#: Log odds that a pixel of which the matte is unsure gains.
+_UNSURE = 1.5
+#: Log odds that a pixel of which the matte is sure loses.
+_SURE = 1.0
+#: Log odds that a pixel loses for each size of the stroke (square root of its area) that it is away.
+_BY_DISTANCE = 0.1
+#: Log odds that every pixel loses, divided by the size of the stroke.
+_BY_SMALLNESS = 6.0
+#: What holds the other label stands for it the more, the surer it is: this power of its distance from the stroke's label.
 _OPPOSITE = 4
-#: Alpha this near to the label has nothing to gain.
+#: A pixel whose alpha is this near to the label is not changed.
 _AGREES = 0.04
-#: The guided filter: radius, and the ridge in squared units of Lab / 100.
-_SMOOTH, _RIDGE = 6, 3e-3
-#: A label flows through no neck that is narrower than this share of the stroke.
+#: Radius of the guided filter, in reduced pixels.
+_SMOOTH = 6
+#: Ridge of the guided filter, in squared units of Lab / 100.
+_RIDGE = 3e-3
+#: A label does not propagate through a neck that is narrower than this share of the stroke's radius.
 _NECK = 0.2
-#: Pixels on both sides of the flow's edge that are left to the matting.
+#: Pixels on both sides of the new label's edge that are left to the matting.
 _RIM = 1
-#: Looking again: how far around the stroke, in its radii; how much like the other side, in log odds, a pixel has to look
-#: and what share of its neighbours; how far off, in sizes of the stroke.
-_AROUND, _LOOKS, _SHARE, _FARTHEST = 1.0, 0.7, 0.15, 1.0
-#: Around a stroke of unknown no more than this is opened, in pixels.
+#: Looking again: as far around the stroke as this many of its radii becomes unknown …
+_AROUND = 1.0
+#: … but no more than this, in pixels of the photo.
 _WIDEST = 24
+#: Looking again: a pixel that looks this much like the other side, in log odds, contradicts the old alpha.
+_LOOKS = 0.7
+#: Looking again: this share of a pixel's neighbours must contradict the old alpha.
+_SHARE = 0.15
+#: Looking again: how far off, in sizes of the stroke.
+_FARTHEST = 1.0
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class _View:
-    """A stroke's surroundings, reduced: Lab / 100, the histogram bin of each pixel, alpha, and where the stroke is.
+    """A stroke's surroundings, reduced. far: some pixels of everything within MARGIN but the stroke."""
 
-    far_bins, far_alpha: some pixels of everything within FLOW but the stroke: what else there is in the photo.
-    """
-
-    window: Rect
-    step: int
-    lab: Floats
-    bins: NDArray[np.int32]
+    window: Rect  #: in pixels of the photo
+    step: int  #: pixels of the photo that one reduced pixel is wide
+    lab: Floats  #: H×W×3, Lab / 100
+    bins: NDArray[np.int32]  #: H×W, the histogram bin of each pixel's colour
     alpha: Alpha
     stroke: Mask
-    far_bins: NDArray[np.int32]
-    far_alpha: Alpha
+    far_bins: NDArray[np.int32]  #: 1×N
+    far_alpha: Alpha  #: 1×N
 
     def lift(self, small: Floats, part: Rect) -> Floats:
         """The part (in pixels of the window) of a reduced map, at full size."""
@@ -85,7 +109,7 @@ class _View:
 def _view(pixels: Pixels, alpha: Alpha, roi: Rect, stroke: Mask, radius: float) -> _View:
     """stroke: bool, of roi's size."""
     step = int(np.clip(radius / _RADIUS, 1, _COARSEST))
-    window = roi.grow(min(FLOW, _SIDE * step)).clip(Size(alpha.shape[1], alpha.shape[0]))
+    window = roi.grow(min(MARGIN, _SIDE * step)).clip(Size(alpha.shape[1], alpha.shape[0]))
     step = max(step, int(np.ceil(np.sqrt(window.area / _MOST))))
     size = (-(-window.width // step), -(-window.height // step))
     small = cv2.resize(pixels[window.slices], size, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -102,7 +126,7 @@ def _view(pixels: Pixels, alpha: Alpha, roi: Rect, stroke: Mask, radius: float) 
     covered[roi.shift(-window.left, -window.top).slices] = np.uint8(255) * stroke
     share = cv2.resize(covered, size, interpolation=cv2.INTER_AREA) / np.float32(255)
     reduced = np.asarray(cv2.resize(alpha[window.slices], size, interpolation=cv2.INTER_AREA), np.float32)
-    around = roi.grow(FLOW).clip(Size(alpha.shape[1], alpha.shape[0]))
+    around = roi.grow(MARGIN).clip(Size(alpha.shape[1], alpha.shape[0]))
     every = max(1, int(np.sqrt(around.area / _FEW)))
     taken = (slice(around.top, around.bottom, every), slice(around.left, around.right, every))
     ys, xs = np.ogrid[taken]
@@ -176,25 +200,41 @@ def _bounds(region: Mask, step: int, window: Rect) -> Rect:
     return around.grow(step + 4 * _RIM).clip(window.size)
 
 
-def extended(
+def propagate(
     pixels: Pixels, trimap: Trimap, alpha: Alpha, roi: Rect, fixed: Mask | None = None, again: bool | None = None
 ) -> tuple[Rect, Trimap]:
-    """The trimap that the strokes inside `roi` mean: (rectangle, its labels), which differ from `trimap` there alone.
+    """Propagate the labels of the strokes inside `roi`. Looks no farther than MARGIN around `roi`.
 
-    pixels: H×W×3 uint8 or uint16. trimap: H×W, the strokes painted into it. alpha: H×W, from before the strokes: where it
-    contradicts the trimap inside roi, something was painted. fixed: bool H×W, pixels whose label stays as it is.
-    again: see Pipeline.rematte. Looks no farther than FLOW around roi.
+    Parameters
+    ----------
+    pixels
+        H×W×3 uint8 or uint16.
+    trimap
+        uint8 H×W, values of Label, the strokes painted into it; stays as it is.
+    alpha
+        float32 H×W in [0, 1], from before the strokes. Where it contradicts the trimap inside `roi`, something was painted.
+    roi
+        The rectangle of the strokes, in pixels, inside the photo.
+    fixed
+        bool H×W, pixels whose label stays as it is.
+    again
+        See Pipeline.rematte.
+
+    Returns
+    -------
+    rect, labels
+        A rectangle that holds `roi`, and its labels, which differ from the trimap there alone.
     """
     labels, old = trimap[roi.slices], alpha[roi.slices]
     answer = roi, labels
-    flown = False
+    contradicted = False
     for label in (Label.FOREGROUND, Label.BACKGROUND):
         stroke = (labels == label) & (np.abs(old - np.float32(label == Label.FOREGROUND)) > 0.5 / 255)
         if np.count_nonzero(stroke) >= 4:
-            rect, more = _flow(pixels, trimap, alpha, roi, stroke, label, fixed)
+            rect, more = _spread(pixels, trimap, alpha, roi, stroke, label, fixed)
             answer = _merged(trimap, answer, (rect, more))
-            flown = True
-    if not (not flown if again is None else again):
+            contradicted = True
+    if contradicted if again is None else not again:
         return answer
     return _merged(trimap, _reopened(pixels, trimap, alpha, roi, fixed), answer)
 
@@ -209,8 +249,8 @@ def _merged(trimap: Trimap, one: tuple[Rect, Trimap], two: tuple[Rect, Trimap]) 
     return rect, labels
 
 
-def _flow(pixels: Pixels, trimap: Trimap, alpha: Alpha, roi: Rect, stroke: Mask, label: Label, fixed: Mask | None) -> tuple[Rect, Trimap]:
-    """One label's flow from the pixels (of roi) where it contradicts the old alpha."""
+def _spread(pixels: Pixels, trimap: Trimap, alpha: Alpha, roi: Rect, stroke: Mask, label: Label, fixed: Mask | None) -> tuple[Rect, Trimap]:
+    """Propagate one label from the pixels (of roi) where it contradicts the old alpha: (rectangle, its labels)."""
     radius = _radius(stroke)
     view = _view(pixels, alpha, roi, stroke, radius)
     window, step = view.window, view.step

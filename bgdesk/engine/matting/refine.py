@@ -19,46 +19,58 @@ from bgdesk.core.trimap import SURE_BACKGROUND, SURE_FOREGROUND, WORKING_SIDE, L
 from bgdesk.engine.matting.closed_form import estimate_alpha
 from bgdesk.engine.matting.guided import lift
 from bgdesk.engine.matting.sampling import sample_alpha
-from bgdesk.engine.matting.tiles import ALONE, LED, TILE, Level, Refined, Solver, halved, pinned, solve_tiles, structure, unit
+from bgdesk.engine.matting.tiles import ALONE, LED, TILE, Level, Solved, Solver, halved, pinned, solve_tiles, structure, unit
 
-#: Photos up to this many pixels are solved at their own size; larger ones at half the size, and lifted. A matte knows
-#: nothing finer than its network's grid, and leads the solver best near it; a trimap alone is another matter.
-WHOLE, _WHOLE_ALONE = 1_600_000, 3_000_000
-#: How strongly a matte that is sure of itself pulls, and how strongly what sampling finds where it is confident. Both
-#: together move the solver; their ratio says whom to believe. Chosen on composites of known alpha; frames with
-#: hand-made masks, where the colours of a small subject mislead, hold the matte's share up.
-_MATTE_BESIDE, _SAMPLES_BESIDE = 0.02, 0.06
+#: Photos with a matte up to this many pixels are solved at their own size; larger ones at half the size, and lifted. A matte
+#: knows nothing finer than its network's grid, and leads the solver best near that size.
+WHOLE = 1_600_000
+#: The same for photos with a trimap alone.
+_WHOLE_ALONE = 3_000_000
+#: How strongly a matte that is sure of itself pulls. Its ratio to the next number says whom to believe. Chosen on composites
+#: of known alpha; frames with hand-made masks, where the colours of a small subject mislead, need this much.
+_MATTE_BESIDE = 0.02
+#: How strongly samples pull beside a matte, where they are confident. Chosen on the same.
+_SAMPLES_BESIDE = 0.06
 #: How strongly samples pull alone. Chosen on photos with captured alpha; three times as much or a third of it moves the
 #: error by two in a hundred.
 _SAMPLES_ALONE = 1e-3
 #: Beside a matte the band's two sides are near; a ray goes this far for them, in pixels.
 _NEAR = 100
-#: The colours of broad soft regions are looked for at this longer side, and this far; both in pixels.
-_FAR_SIDE, _FAR = 384, 128
-#: The square in which samples have to agree, in pixels of the solved size and of the far one; and how strongly the matte
-#: pulls besides where they do not. Frames with hand-made masks gain most by it: subject and surroundings share colours.
-_AGREED, _AGREED_FAR = 15, 5
+#: The colours of broad soft regions are looked for in the photo reduced to this longer side, in pixels …
+_FAR_SIDE = 384
+#: … and this far, in its pixels.
+_FAR = 128
+#: Side of the square in which samples have to agree, in pixels of the solved size. Frames with hand-made masks gain most by
+#: it: subject and surroundings have colours in common.
+_AGREED = 15
+#: The same at _FAR_SIDE.
+_AGREED_FAR = 5
+#: How strongly the matte pulls besides where samples do not agree.
 _MATTE_ALONE = 0.05
-#: A pixel this deep (in pixels of the working size) inside the soft zone is no edge: the network is unsure of a whole
-#: region, no colour line reaches across it, and the matte is the best that is known. It then pulls this strongly.
-_DEEP, _DEEP_WEIGHT = 24.0, 0.05
-#: Soft areas that are thicker than this on each side (pixels of the working size) are no edges.
+#: A pixel this deep inside the soft zone, in pixels of the working size, is not at an edge: the network is unsure of a whole
+#: region, colours do not tell across it, and the matte is the best that is known.
+_DEEP = 24.0
+#: How strongly the matte pulls there.
+_DEEP_WEIGHT = 0.05
+#: Soft areas that are thicker than this on each side, in pixels of the working size, are not edges.
 _BROAD = 8.0
-#: A matte that is this sure (not at all at the first value, fully at the second) of a place this deep inside its own subject
-#: (pixels of the working size from its contour, likewise) is not lowered: its contour strays by less than that, and hair
-#: that leaves gaps lies nearer to it. What pulls alpha down there is a colour that the subject shares with its surroundings.
-_SURE, _INSIDE = (0.8, 0.9), (6.0, 12.0)
+#: A matte that is this sure (not at all at the first value, fully at the second) is not lowered deep inside its own subject.
+#: What would pull alpha down there is a colour that the subject has in common with its surroundings.
+_SURE = (0.8, 0.9)
+#: How deep that is, in pixels of the working size from the subject's contour (not at all, fully). The contour strays by less,
+#: and hair that leaves gaps lies nearer to it.
+_INSIDE = (6.0, 12.0)
 
 
 def certainty_weight(prior: Alpha, most: float) -> NDArray[np.float32]:
-    """How much a soft prior counts at each pixel: nothing at one half, `most` where it is 0 or 1."""
+    """How much a soft prior (float32 H×W in [0, 1]) counts at each pixel: 0 at one half, `most` where it is 0 or 1."""
     weight: NDArray[np.float32] = np.square(2 * prior - 1)
     weight *= np.float32(most)
     return weight
 
 
 def deep_weight(prior: Alpha) -> NDArray[np.float32]:
-    """The extra pull of a prior inside its own broad soft regions, at the working size."""
+    """The extra pull of a prior (float32 H×W in [0, 1]) inside its own broad soft regions; float32 at the working size."""
     work = Size(prior.shape[1], prior.shape[0]).fit(WORKING_SIDE)
     small = by_area(prior, work)
     soft = ((small > SURE_BACKGROUND) & (small < SURE_FOREGROUND)).astype(np.uint8)
@@ -68,10 +80,20 @@ def deep_weight(prior: Alpha) -> NDArray[np.float32]:
 
 
 def broad_softness(alpha: Alpha) -> float:
-    """How much of the subject (alpha above one half) is half transparent over broad areas, as a share; 0 without a subject.
+    """Measure how much of the subject is half transparent over broad areas.
 
     Hair and edges are soft over a few pixels of the working size; an area with more than _BROAD soft pixels on every side
     is what a network was unsure of (or glass, or a veil).
+
+    Parameters
+    ----------
+    alpha
+        float32 H×W in [0, 1].
+
+    Returns
+    -------
+    float
+        As a share of the subject (alpha above one half); 0 without a subject.
     """
     small = by_area(alpha, Size(alpha.shape[1], alpha.shape[0]).fit(WORKING_SIDE))
     soft = ((small > 0.1) & (small < 0.9)).astype(np.uint8)
@@ -81,9 +103,19 @@ def broad_softness(alpha: Alpha) -> float:
 
 
 def inside(trimap: Trimap, small: Alpha) -> NDArray[np.float32]:
-    """0 to 1, like `small`: how deep a place lies inside the prior's subject. Known background is outside of it.
+    """Measure how deep places lie inside the prior's subject. Known background lies outside.
 
-    small: the prior at the working size.
+    Parameters
+    ----------
+    trimap
+        uint8 H×W, values of Label.
+    small
+        The prior at the working size, float32 in [0, 1].
+
+    Returns
+    -------
+    ndarray
+        float32 in [0, 1], of the size of `small`.
     """
     known = nearest(trimap, Size(small.shape[1], small.shape[0]))
     subject = (small >= 0.5) & (known != Label.BACKGROUND)
@@ -91,9 +123,20 @@ def inside(trimap: Trimap, small: Alpha) -> NDArray[np.float32]:
 
 
 def keep_interiors(alpha: Alpha, trimap: Trimap, prior: Alpha, small: NDArray[np.float32]) -> None:
-    """Raise `alpha`, in place, to the prior on the band where the prior is sure and far from its own contour.
+    """Raise alpha to the prior on the band where the prior is sure and far from its own contour.
 
-    A prior of SURE_FOREGROUND or more counts as 1 there, just below that as nearly so. small: what `inside` gives.
+    A prior of SURE_FOREGROUND or more counts as 1 there, just below that as nearly so.
+
+    Parameters
+    ----------
+    alpha
+        float32 H×W in [0, 1]; changed in place.
+    trimap
+        uint8 H×W, values of Label.
+    prior
+        float32 H×W in [0, 1].
+    small
+        What `inside` gives.
     """
     whole = Rect.of_shape(alpha.shape)
     sx, sy = small.shape[1] / whole.width, small.shape[0] / whole.height
@@ -136,14 +179,32 @@ def _half_trimap(trimap: Trimap, size: Size) -> Trimap:
     return half
 
 
-def refine(pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress = silent, solver: Solver = estimate_alpha) -> Refined:
-    """Alpha of a whole photo from its trimap and, if there is one, the network's matte as a soft prior.
+def refine(pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progress = silent, solver: Solver = estimate_alpha) -> Solved:
+    """Work out alpha of a whole photo from its trimap and, if there is one, the network's matte.
 
-    pixels: H×W×3 uint8 or uint16. trimap, prior: H×W. A tile whose solve does not converge keeps what it began with (the
-    matte, what sampling found, or the coarser level's alpha) and is counted in `failed`. Raises Cancelled.
+    Parameters
+    ----------
+    pixels
+        H×W×3 uint8 or uint16.
+    trimap
+        uint8 H×W, values of Label.
+    prior
+        The matte, float32 H×W in [0, 1], or None.
+    solver
+        Solves a tile.
+
+    Returns
+    -------
+    Solved
+        A tile whose solve does not converge keeps what it began with (the matte, what sampling found, or the coarser level's
+        alpha) and is counted in `failed`.
+
+    Raises
+    ------
+    Cancelled
     """
     if not (trimap == Label.UNKNOWN).any():
-        return Refined(pinned(trimap, np.zeros(trimap.shape, np.float32)), 0, 0)
+        return Solved(pinned(trimap, np.zeros(trimap.shape, np.float32)), 0, 0)
     if prior is None:
         return _solved(pixels, trimap, None, np.zeros((1, 1), np.float32), progress, solver)
     small = by_area(prior, Size(prior.shape[1], prior.shape[0]).fit(WORKING_SIDE))
@@ -152,7 +213,7 @@ def refine(pixels: Pixels, trimap: Trimap, prior: Alpha | None, progress: Progre
     return refined
 
 
-def _solved(pixels: Pixels, trimap: Trimap, prior: Alpha | None, deep: NDArray[np.float32], progress: Progress, solver: Solver) -> Refined:
+def _solved(pixels: Pixels, trimap: Trimap, prior: Alpha | None, deep: NDArray[np.float32], progress: Progress, solver: Solver) -> Solved:
     """The same at one level, and at the coarser ones that it is lifted from. deep: the prior's `deep_weight`."""
     size = Size(trimap.shape[1], trimap.shape[0])
     if size.area <= (_WHOLE_ALONE if prior is None else WHOLE):
@@ -167,7 +228,7 @@ def _solved(pixels: Pixels, trimap: Trimap, prior: Alpha | None, deep: NDArray[n
     below = None if prior is None else by_area(prior, half)
     coarse = _solved(small, _half_trimap(trimap, half), below, deep, progress, solver)
     alpha = lift(pixels, trimap, small, coarse.alpha, structure(coarse.alpha) > 0, progress)
-    return Refined(alpha, coarse.failed, coarse.solved)
+    return Solved(alpha, coarse.failed, coarse.tiles)
 
 
 def _sampled_prior(

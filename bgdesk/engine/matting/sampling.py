@@ -1,11 +1,15 @@
-"""Shared matting: an alpha for each band pixel from pairs of known colours around it.
+"""Sampling-based matting: an alpha for each band pixel from pairs of known colours around it.
 
-Source: Gastal & Oliveira, "Shared sampling for real-time alpha matting", Eurographics 2010. Rays go out from every
+Rays go out from every
 unknown pixel, turned a little from pixel to pixel so that neighbours look in different directions; the first known
 foreground and background on each are its samples. The best pair explains the colours nearby as a mixture, agrees with
-how hard it is to walk to either side, and lies close. Neighbours then share their pairs: a pixel takes the three that
-explain its own colour best. Their last stage, smoothing, is left to the matting Laplacian, which takes this alpha as a
-data term weighted by its confidence.
+how hard it is to walk to either side, and lies close. Each pixel then takes, of
+its neighbours' pairs, the three that explain its own colour best. The smoothing that comes last in the paper is left to the matting
+Laplacian, which takes this alpha as a data term weighted by its confidence.
+
+References
+----------
+Gastal & Oliveira, "Shared sampling for real-time alpha matting", Eurographics 2010.
 """
 
 import math
@@ -22,15 +26,21 @@ from bgdesk.core.geometry import Size
 from bgdesk.core.resample import by_area
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
-from bgdesk.engine.runtime.kernels import kernel
+from bgdesk.engine.runtime.kernels import f4, i4, i8, kernel, read, u1
 
+#: Rays from each pixel.
 _RAYS = 4
-#: Neighbours that share their pairs: within _RADIUS, every _STEP pixels.
-_RADIUS, _STEP = 8, 2
+#: A pixel looks at the pairs of neighbours within this many pixels …
+_RADIUS = 8
+#: … in steps of this many.
+_STEP = 2
 #: A pair whose colours are nearer than this (squared, of unit range) says little about the mixture.
 _APART = 0.02
-#: Pairs that miss a colour by less than this (squared) explain it equally well; alphas that differ less (squared) agree.
-_NOISE, _AGREE = 1e-3, 0.02
+#: Pairs that miss a colour by less than this (squared, of unit range) explain it equally well.
+_NOISE = 1e-3
+#: Alphas that differ by less than this (squared) agree.
+_AGREE = 0.02
+#: Pixels that one job takes.
 _STRIP = 8192
 #: Of a reduced pixel that stands for several labels: nobody's sample.
 _MIXED = 1
@@ -39,7 +49,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 
-@kernel
+@kernel((read(f4[:, :, ::1]), read(u1[:, ::1]), i4[::1], i4[::1], i8, i8, i8, f4[:, ::1], f4[:, ::1], f4[::1]))
 def _gather(
     image: Floats, labels: Trimap, ys: Ints, xs: Ints, longest: int, first: int, last: int, f: Floats, b: Floats, found: Floats
 ) -> None:
@@ -111,8 +121,8 @@ def _gather(
                         b[i, k] = image[by[n], bx[n], k]
 
 
-@kernel
-def _share(
+@kernel((read(f4[:, :, ::1]), i4[:, ::1], i8, i4[::1], i4[::1], i8, i8, f4[:, ::1], f4[:, ::1], f4[::1], f4[::1], f4[::1]))
+def _choose(
     image: Floats,
     index: Ints,
     step: int,
@@ -200,18 +210,35 @@ def _share(
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """alpha, confidence: float32 H×W in [0, 1]. Known pixels have their label and confidence 1; 0 means: nothing was found."""
+    """What sampling alone says. Known pixels have their label and confidence 1."""
 
-    alpha: Alpha
-    confidence: Alpha
+    alpha: Alpha  #: float32 H×W in [0, 1]
+    confidence: Alpha  #: float32 H×W in [0, 1]; 0 where nothing was found
 
 
 def sample_alpha(image: NDArray[np.float32], trimap: Trimap, longest: int, progress: Progress = silent, coarse: int = 1) -> Samples:
-    """An alpha for every unknown pixel, by sampling alone.
+    """Find an alpha for every unknown pixel by sampling alone. Runs on all cores.
 
-    image: H×W×3 float32 in [0, 1]. trimap: uint8 H×W, values of Label. longest: how far a ray goes, in pixels. coarse:
-    pairs are gathered in the photo reduced by this (1, or an even number), at coarse³ times the speed, and shared at full
-    size. Runs on all cores; raises Cancelled.
+    Parameters
+    ----------
+    image
+        float32 H×W×3 in [0, 1].
+    trimap
+        uint8 H×W, values of Label, or others, which are neither known nor asked about.
+    longest
+        How far a ray goes, in pixels.
+    coarse
+        Pairs are gathered in the photo reduced by this (1, or an even number), at coarse³ times the speed, and chosen from
+        at full size.
+
+    Returns
+    -------
+    Samples
+        Of the photo's size.
+
+    Raises
+    ------
+    Cancelled
     """
     unknown = trimap == Label.UNKNOWN
     alpha = (trimap == Label.FOREGROUND).astype(np.float32)
@@ -244,10 +271,10 @@ def sample_alpha(image: NDArray[np.float32], trimap: Trimap, longest: int, progr
         def gather(strip: tuple[int, int]) -> None:
             _gather(reduced, labels, *places, longest // coarse, *strip, front, back, found)
 
-        def share(strip: tuple[int, int]) -> None:
-            _share(image, index, step, ys, xs, *strip, front, back, found, a, trust)
+        def choose(strip: tuple[int, int]) -> None:
+            _choose(image, index, step, ys, xs, *strip, front, back, found, a, trust)
 
-        for stage, count in ((gather, m), (share, n)):
+        for stage, count in ((gather, m), (choose, n)):
             jobs = [pool.submit(stage, strip) for strip in strips(count)]
             try:
                 for job in jobs:

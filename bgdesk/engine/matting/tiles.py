@@ -23,12 +23,17 @@ from bgdesk.engine.matting.closed_form import Matting
 
 Solver: TypeAlias = Callable[..., Matting]
 
-TILE, OVERLAP = 512, 40
-#: The residual at which alpha no longer changes visibly, and the ridge. Led by a matte, whose place is right and whose
-#: detail is not, the ridge is about one 8-bit level (√ε · 255 ≈ 0.8), so that compression blocks and noise are not taken
-#: for edges. Alone, the colours are all there is to go by: a quarter of a level.
+#: Side of a tile, in pixels.
+TILE = 512
+#: How far around a tile the solver works, in pixels; over this width tiles fade into each other.
+OVERLAP = 40
+#: Solver settings where a matte leads, whose place is right and whose detail is not: the residual at which alpha no longer
+#: changes visibly, and a ridge of about one 8-bit level (√ε · 255 ≈ 0.8), so that compression blocks and noise are not
+#: taken for edges.
 LED = {"tolerance": 1e-3, "epsilon": 1e-5}
+#: Solver settings where the colours are all there is to go by: a ridge of a quarter of a level.
 ALONE = {"tolerance": 1e-3, "epsilon": 1e-6}
+#: Solver steps, at most.
 MOST_STEPS = 400
 #: Tiles solved at once. Each takes up to a hundred megabytes, so that more cores must not mean more of them without end.
 _WORKERS = min(4, os.cpu_count() or 1)
@@ -37,52 +42,74 @@ _FLAT = 0.04
 
 
 @dataclass(frozen=True, eq=False)
-class Refined:
-    """alpha: float32 H×W, exactly 0 and 1 where the trimap is known. failed, solved: tiles that kept their prior, tiles in all."""
+class Solved:
+    """The band of a photo, worked out tile by tile."""
 
-    alpha: Alpha
-    failed: int
-    solved: int
+    alpha: Alpha  #: float32 H×W, exactly 0 and 1 where the trimap is known
+    failed: int  #: tiles whose solve did not converge, which keep what they began with
+    tiles: int  #: tiles in all
 
 
 def pinned(trimap: Trimap, inside: Alpha) -> Alpha:
-    """`inside` on the band, exactly 0 and 1 on known pixels."""
+    """`inside` (float32 H×W) on the band, exactly 0 and 1 where `trimap` (uint8 H×W) is known; a new array."""
     alpha = np.where(trimap == Label.FOREGROUND, np.float32(1), inside)
     alpha[trimap == Label.BACKGROUND] = 0
     return alpha
 
 
 def unit(pixels: Pixels) -> NDArray[np.float32]:
+    """uint8 or uint16 as float32 in [0, 1], the same shape."""
     return pixels.astype(np.float32) * np.float32(1 / np.iinfo(pixels.dtype).max)
 
 
 def halved(size: Size) -> Size:
+    """Half the size in each direction, rounded up."""
     return Size((size.width + 1) // 2, (size.height + 1) // 2)
 
 
 def structure(coarse: Alpha) -> NDArray[np.uint8]:
-    """1 where full size is worth its cost: where the coarser alpha has edges or hair, not on plateaus."""
+    """1 where full size is worth its cost: where `coarse` (float32 H×W) has edges or hair, not on plateaus; uint8 H×W."""
     around = np.ones((5, 5), np.uint8)
     return (cv2.dilate(coarse, around) - cv2.erode(coarse, around) > _FLAT).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """One resolution of the solve. pull: window -> (prior, weight) there. settings: of the solver."""
+    """One resolution at which a band is solved."""
 
-    pixels: Pixels
-    band: Mask
-    pull: Callable[[Rect], tuple[Alpha, NDArray[np.float32]]]
+    pixels: Pixels  #: H×W×3
+    band: Mask  #: H×W, the pixels to solve
+    pull: Callable[[Rect], tuple[Alpha, NDArray[np.float32]]]  #: window -> (prior, weight) there
     solver: Solver
-    settings: dict[str, float]
+    settings: dict[str, float]  #: of the solver: LED or ALONE
 
     @property
     def whole(self) -> Rect:
+        """All of it, in pixels."""
         return Rect.of_shape(self.band.shape)
 
 
-def solve_tiles(level: Level, alpha: Alpha, side: int, progress: Progress) -> Refined:
-    """Solve every side×side tile that holds band pixels, in place in `alpha`."""
+def solve_tiles(level: Level, alpha: Alpha, side: int, progress: Progress) -> Solved:
+    """Solve every tile that holds band pixels.
+
+    Parameters
+    ----------
+    level
+        What is solved.
+    alpha
+        float32 H×W, where the solver starts; the answer is written into it.
+    side
+        Of a tile, in pixels.
+
+    Returns
+    -------
+    Solved
+        Its alpha is the array that was given.
+
+    Raises
+    ------
+    Cancelled
+    """
     colours: list[list[Rect]] = [[], [], [], []]
     for tile in level.whole.tiles(side):
         if level.band[tile.slices].any():
@@ -108,7 +135,7 @@ def solve_tiles(level: Level, alpha: Alpha, side: int, progress: Progress) -> Re
                 for job in jobs:
                     job.cancel()
                 raise
-    return Refined(alpha, failed, total)
+    return Solved(alpha, failed, total)
 
 
 def _solve_tile(level: Level, alpha: Alpha, tile: Rect, progress: Progress) -> bool:

@@ -1,4 +1,4 @@
-"""What the seam asks of a device: to hold a network, to copy there and back, and to remember a run of fixed shape."""
+"""How torch is used on each kind of device: to hold a network, to copy there and back, to record a run of fixed shape."""
 
 from collections.abc import Callable
 
@@ -14,8 +14,8 @@ Floats = NDArray[np.float32]
 Forward = Callable[[Tensor], Tensor]
 
 
-class Card:
-    """A device of torch, by its plain means. All of this is called under torch.inference_mode() except `place`."""
+class Backend:
+    """Any device of torch, by torch's plain means. All methods but `place` are called under torch.inference_mode()."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
@@ -39,7 +39,7 @@ class Card:
         return floats
 
 
-class Processor(Card):
+class CpuBackend(Backend):
     """The CPU."""
 
     def place(self, module: nn.Module, precision: torch.dtype) -> nn.Module:
@@ -49,7 +49,7 @@ class Processor(Card):
         return placed
 
 
-class Cuda(Card):
+class CudaBackend(Backend):
     """NVIDIA (and AMD, by ROCm's build of torch): copies through pinned memory, and a recorded graph for each shape.
 
     A graph starts the network's hundreds of kernels as one; the Python between them costs as much as they do.
@@ -104,6 +104,8 @@ class Cuda(Card):
         return graph, answer
 
 
-def card_for(kind: str) -> Card:
-    """How to deal with torch's device `kind`."""
-    return Processor("cpu") if kind == "cpu" else Cuda() if kind == "cuda" else Card(kind)
+def backend_for(kind: str) -> Backend:
+    """The backend of torch's device `kind`."""
+    if kind == "cpu":
+        return CpuBackend("cpu")
+    return CudaBackend() if kind == "cuda" else Backend(kind)

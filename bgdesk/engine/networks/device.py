@@ -1,6 +1,6 @@
-"""Which device computes, in which precision, and the one seam through which a network runs on it.
+"""Which device computes, in which precision, and the one function that places a torch network on it.
 
-Everything that knows about CUDA, XPU, MPS or CPU features is in this file and in card.py.
+Everything that knows about CUDA, XPU, MPS or CPU features is in this file and in backends.py.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,11 +16,11 @@ from bgdesk.core.errors import DeviceError
 if TYPE_CHECKING:
     from torch import nn
 
-    from bgdesk.engine.networks.backends import Card
+    from bgdesk.engine.networks.backends import Backend
 
 DEVICES = ("auto", "cpu", "cuda", "xpu", "mps")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-#: How auto chooses where there are several.
+#: What auto takes where there are several.
 _FASTEST_FIRST = ("cuda", "xpu", "mps")
 _LACKING = {
     "cuda": "No CUDA device was found. Install the graphics driver and a CUDA build of torch, or use --device cpu.",
@@ -33,26 +33,26 @@ Run: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 class OutOfMemory(Exception):
-    """The accelerator has no room for this; the caller falls back to the CPU and says so."""
+    """The accelerator has no room for this; resident.Resident falls back to the CPU and says so."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What this machine offers. cuda, xpu: the card's name or None. bf16: the CPU has native bf16 matrix instructions."""
+    """What this machine offers."""
 
-    cuda: str | None
-    mps: bool
-    bf16: bool
-    xpu: str | None = None
+    cuda: str | None  #: name of the GPU, or None
+    mps: bool  #: Metal is there
+    bf16: bool  #: the CPU has native bf16 matrix instructions
+    xpu: str | None = None  #: name of the GPU, or None
 
 
 @dataclass(frozen=True)
 class Device:
-    """Where and how a network runs. kind: torch's device name. name: for a status bar. precision: fp32, bf16 or fp16."""
+    """Where and how a network runs."""
 
-    kind: str
-    name: str
-    precision: str
+    kind: str  #: torch's name for it, or directml
+    name: str  #: for a status bar
+    precision: str  #: fp32, bf16 or fp16
 
 
 def probe() -> Machine:
@@ -69,7 +69,18 @@ def probe() -> Machine:
 
 
 def count(kind: str) -> int:
-    """How many devices of this kind (torch's name for it) there are to share work; 1 where the system has but one, as for the CPU."""
+    """Count the devices of a kind that can divide work among them.
+
+    Parameters
+    ----------
+    kind
+        torch's name for it.
+
+    Returns
+    -------
+    int
+        1 where the system has but one, as for the CPU.
+    """
     import torch
 
     if kind == "cuda":
@@ -78,11 +89,26 @@ def count(kind: str) -> int:
 
 
 def choose(machine: Machine, device: str = "auto", precision: str = "auto", reduced: bool = True) -> Device:
-    """The device and precision for a request; a pure function, so that it can be tested as a table.
+    """Choose device and precision for a request; a pure function, so that it can be tested as a table.
 
-    reduced: the network keeps its accuracy below fp32. Accelerators get fp16 and not bf16: their matrix units are as fast
-    in either, and IS-Net's matte moves by a twentieth of what it moves in bf16 (its largest activation is near 2000, far
-    below fp16's largest number). Raises DeviceError when the machine lacks what was asked for.
+    Accelerators get fp16 and not bf16: their matrix units are as fast in either, and IS-Net's matte moves by a twentieth of
+    what it moves in bf16 (its largest activation is near 2000, far below fp16's largest number).
+
+    Parameters
+    ----------
+    machine
+        What there is.
+    device
+        One of DEVICES.
+    precision
+        One of PRECISIONS.
+    reduced
+        Whether the network keeps its accuracy below fp32.
+
+    Raises
+    ------
+    DeviceError
+        The machine lacks what was asked for.
     """
     if device not in DEVICES:
         raise DeviceError(f"Unknown device '{device}'. Use one of: {', '.join(DEVICES)}.")
@@ -106,27 +132,43 @@ def choose(machine: Machine, device: str = "auto", precision: str = "auto", redu
     return Device(device, name, precision)
 
 
-def place(module: "nn.Module", device: Device, card: "Card | None" = None) -> Run:
-    """Put `module` on `device` and return the function that runs it there.
+def place(module: "nn.Module", device: Device, backend: "Backend | None" = None) -> Run:
+    """Put a network on a device.
 
-    card: how copies get there and back; for tests. Raises OutOfMemory.
+    Parameters
+    ----------
+    module
+        In fp32, on the CPU.
+    device
+        Where it goes.
+    backend
+        Taken in place of the device's own; for tests.
+
+    Returns
+    -------
+    Run
+        Runs the network there.
+
+    Raises
+    ------
+    OutOfMemory
     """
     import torch
 
-    from bgdesk.engine.networks.backends import card_for
+    from bgdesk.engine.networks.backends import backend_for
 
     precision = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[device.precision]
-    card = card or card_for(device.kind)
+    backend = backend or backend_for(device.kind)
     with _out_of_memory_named():
-        placed = card.place(module, precision)
+        placed = backend.place(module, precision)
     recorded: dict[tuple[int, ...], Callable[[torch.Tensor], torch.Tensor]] = {}
 
     def run(batch: NDArray[np.float32]) -> NDArray[np.float32]:
         with _out_of_memory_named(), torch.inference_mode():
-            x = card.put(batch, precision)
+            x = backend.put(batch, precision)
             if batch.shape not in recorded:
-                recorded[batch.shape] = card.record(placed, x)
-            return card.get(recorded[batch.shape](x))
+                recorded[batch.shape] = backend.record(placed, x)
+            return backend.get(recorded[batch.shape](x))
 
     return run
 

@@ -16,9 +16,19 @@ def threads() -> int:
 
 
 def plain_run(file: Path) -> Run:
-    """The network in the ONNX file `file` on ONNX Runtime's CPU provider, at its defaults but for the threads.
+    """Open a network on ONNX Runtime's CPU provider, at its defaults but for the threads.
 
-    Raises ModelError without onnxruntime, and what it raises for a file that it cannot load.
+    Parameters
+    ----------
+    file
+        An ONNX file.
+
+    Raises
+    ------
+    ModelError
+        ONNX Runtime is not installed.
+    Exception
+        Whatever ONNX Runtime raises for a file that it cannot load.
     """
     from bgdesk.engine.networks.onnx_net import runtime
 

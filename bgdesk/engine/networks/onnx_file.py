@@ -1,6 +1,6 @@
 """Somebody's ONNX file: read with care, checked for what this program cannot run, and packed into one file.
 
-An ONNX file is no pickle, nothing in it is executed while it is read; but it may name further files that hold its
+An ONNX file is not a pickle: nothing in it is executed while it is read. But it may name further files that hold its
 weights, and such a name may point anywhere.
 """
 
@@ -23,10 +23,23 @@ _MOST_BYTES = 2**31 - 1
 
 
 def pack(source: Path, target: Path, progress: Progress = silent) -> None:
-    """Write the network in `source`, with the weights that lie beside it, to the single file `target`.
+    """Write a network, with the weights that lie beside its file, to a single file.
 
-    Raises ModelError when it is no ONNX file, is cut short, lacks its weights, wants weights from outside its own
-    folder, or needs operators that ONNX Runtime does not have; OSError from the disk.
+    Parameters
+    ----------
+    source
+        The person's ONNX file.
+    target
+        The file to write.
+
+    Raises
+    ------
+    ModelError
+        The file is not an ONNX file, is cut short, lacks its weights, wants weights from outside its own folder, or needs
+        operators that ONNX Runtime does not have.
+    OSError
+        From the disk.
+    Cancelled
     """
     progress("verify", 0.0)
     model = _read(source)

@@ -1,7 +1,4 @@
-"""Networks from ONNX files, run by ONNX Runtime: the only module that imports it.
-
-A network that somebody brought gives the pipeline the same pair as our own: what to feed it, and a function to run it.
-"""
+"""Networks from ONNX files, run by ONNX Runtime: the only module that imports it."""
 
 import base64
 import os
@@ -16,44 +13,32 @@ from numpy.typing import NDArray
 
 from bgdesk.core.errors import ModelError
 from bgdesk.core.geometry import Size
-from bgdesk.core.network import LONGEST, NetworkSpec, sides
+from bgdesk.core.network import LONGEST, Activation, Fit, NetworkKind, NetworkSpec, sides
 from bgdesk.engine.networks.device import Device, OutOfMemory, Run
+from bgdesk.engine.networks.network import Opened, Proven
+from bgdesk.engine.networks.proof import Difference, Unproven, sample
 
 Floats: TypeAlias = NDArray[np.float32]
 
-#: Where ONNX Runtime can compute beside the CPU: our name, its name, words for a person. Tried in this order.
-_PROVIDERS = (
-    ("cuda", "CUDAExecutionProvider", "NVIDIA GPU"),
-    ("mps", "CoreMLExecutionProvider", "Apple GPU"),
-    ("directml", "DmlExecutionProvider", "GPU (DirectML)"),
-)
+#: Where ONNX Runtime can compute beside the CPU: our name -> its name. Tried in this order.
+PROVIDERS = {"cuda": "CUDAExecutionProvider", "mps": "CoreMLExecutionProvider", "directml": "DmlExecutionProvider"}
+#: Words for a person.
+_NAMES = {"cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU", "directml": "GPU (DirectML)", "xpu": "Intel GPU"}
 CPU = "CPUExecutionProvider"
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-#: Most that a device's answer to the sample may differ from the CPU's, anywhere and on the mean.
-_MOST_ANYWHERE, _MOST_ON_MEAN = 2e-2, 2e-3
 #: The CPU's answer to the sample is remembered at this many places in each direction.
 _PLACES = 32
 #: What is tried on a matting network that takes any size.
 _TRIAL = 256
 
-
-@dataclass(frozen=True)
-class OnnxNetwork:
-    """A verified network file. sha256: of that file, checked by who made this. answer: see Trial."""
-
-    id: str
-    path: Path
-    sha256: str
-    spec: NetworkSpec
-    answer: str
+_OTHER_PRECISION = "{} computes in {}, as its file was exported, not in {}."
 
 
 @dataclass(frozen=True)
 class OnnxNet:
-    """What segment has to know of a network; see nets.Net, whose place it takes."""
+    """How to feed a network from an ONNX file: a Net and a MattingNet (see network)."""
 
     spec: NetworkSpec
-    reduced: bool = True
     mirror: float = 1.0
 
     @property
@@ -63,24 +48,29 @@ class OnnxNet:
     @property
     def size(self) -> Size:
         if self.spec.size is None:
-            raise ValueError("only a network that was tried can be used")
+            raise ValueError("a network must be tried before it is used")
         return self.spec.size
 
     @property
     def any_size(self) -> bool:
         """The file takes other sizes too."""
-        return self.spec.fit != "exact"
+        return self.spec.fit is not Fit.EXACT
 
     def size_for(self, photo: Size, scale: float = 1.0) -> Size:
         """The size that a photo of this size is given to the network in; scale: wished relative to the network's own.
 
         A network that was tried at one size stays at it: a file may say that it takes any, and fail.
         """
-        if self.spec.fit != "aspect":
+        if self.spec.fit is not Fit.ASPECT:
             return self.size
         multiple, shortest = self.spec.multiple, min(self.size) * scale
         factor = shortest / min(photo)
         return Size(*(max(multiple, round(min(side * factor, LONGEST * shortest) / multiple) * multiple) for side in photo))
+
+    def padded(self, piece: Size) -> Size:
+        """See MattingNet."""
+        multiple = self.spec.multiple
+        return Size(*(-(-side // multiple) * multiple for side in piece)) if self.any_size else self.size
 
     def normalise(self, pixels: Floats) -> Floats:
         mean, std = np.array(self.spec.mean, np.float32), np.array(self.spec.std, np.float32)
@@ -88,19 +78,9 @@ class OnnxNet:
         return normalised
 
 
-@dataclass(frozen=True, eq=False)
-class Opened:
-    """A network in memory. notes: fall-backs taken."""
-
-    net: OnnxNet
-    device: Device
-    run: Run
-    notes: tuple[str, ...]
-
-
 def runtime() -> ModuleType:
-    """ONNX Runtime itself, which must come in by this door alone. ModelError if it is not installed."""
-    # Before it is loaded: from 1.32 on it writes down how it is used, under a number for this machine, to send to its makers.
+    """Import ONNX Runtime, without its telemetry; the only place that imports it. Raises ModelError if it is not installed."""
+    # Set before the import: from 1.32 on, ONNX Runtime records how it is used, under an id of this machine.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime
@@ -109,22 +89,10 @@ def runtime() -> ModuleType:
     return onnxruntime  # type: ignore[no-any-return]
 
 
-def sample(size: Size) -> Floats:
-    """A picture to try networks on, H×W×3 in [0, 255]: a round subject with a soft rim before a backdrop with some grain."""
-    ys, xs = np.mgrid[: size.height, : size.width].astype(np.float32)
-    x, y = xs / size.width - 0.5, ys / size.height - 0.5
-    alpha = np.clip((0.3 - np.hypot(x, y)) * 20 + 0.5, 0, 1)[..., None]
-    front = np.stack([200 + 40 * x, 120 + 60 * y, 60 + 20 * np.sin(40 * x)], -1)
-    grain = 6 * np.sin(97 * x + 61 * y) * np.sin(53 * y - 31 * x)
-    back = np.stack([60 + 30 * y + grain, 90 + 40 * x + grain, 140 - 30 * y + grain], -1)
-    picture: Floats = (alpha * front + (1 - alpha) * back).astype(np.float32)
-    return picture
-
-
 def sample_batch(net: OnnxNet, size: Size) -> Floats:
-    """The sample as the network takes it: 1×3×H×W, or 1×4×H×W with the sample's trimap."""
+    """The sample as the network takes it: float32 1×3×H×W, or 1×4×H×W with the sample's trimap."""
     planes = [net.normalise(sample(size))]
-    if net.spec.kind == "matte":
+    if net.spec.kind is NetworkKind.MATTE:
         ys, xs = np.mgrid[: size.height, : size.width].astype(np.float32)
         distance = np.hypot(xs / size.width - 0.5, ys / size.height - 0.5)
         planes.append(np.where(distance < 0.24, 1.0, np.where(distance > 0.36, 0.0, 0.5)).astype(np.float32)[..., None])
@@ -134,35 +102,32 @@ def sample_batch(net: OnnxNet, size: Size) -> Floats:
 # --- running one ---
 
 
-def open_network(network: OnnxNetwork, device: str = "auto", precision: str = "auto") -> Opened:
-    """Load the network for the fastest place that this ONNX Runtime offers and that gives the CPU's answer.
+@dataclass(frozen=True)
+class OnnxNetwork:
+    """A verified network file: a Network that ONNX Runtime runs."""
 
-    device: auto, cpu, or one of _PROVIDERS' names. precision: an ONNX file is computed as it was exported, whatever
-    is asked. Raises ModelError.
-    """
-    net, notes = OnnxNet(network.spec), []
-    offered = set(runtime().get_available_providers())
-    wanted = [each for each in _PROVIDERS if device in ("auto", each[0]) and each[1] in offered]
-    if device not in ("auto", "cpu") and not wanted:
-        notes.append(f"ONNX Runtime was installed without {device}, so {network.id} computes on the CPU.")
-    for kind, provider, title in wanted:
-        try:
-            session = _proved(network, net, provider)
-        except (ModelError, OutOfMemory) as error:
-            notes.append(f"{title} is not used for {network.id}: {str(error).rstrip('.')}. The CPU computes instead.")
-            continue
-        found = _precision(session, precision, network.id, notes)
-        return Opened(net, Device(kind, title, found), _runner(session, network), tuple(notes))
-    session = session_for(network.path, network.path.name, [CPU])
-    found = _precision(session, precision, network.id, notes)
-    return Opened(net, Device("cpu", "CPU", found), _runner(session, network), tuple(notes))
+    id: str  #: by which the person names it
+    path: Path
+    sha256: str  #: of the file, checked by whoever made this
+    spec: NetworkSpec  #: complete, as a trial has settled it
+    answer: str  #: see NetworkTrial
 
+    def devices(self, device: str, precision: str) -> tuple[Device, ...]:
+        """See Network.devices; also directml. The precision is the one asked for: `open` finds out what the file has."""
+        offered = set(runtime().get_available_providers())
+        kinds = [kind for kind in PROVIDERS if PROVIDERS[kind] in offered] if device == "auto" else [device]
+        return tuple(Device(kind, _NAMES.get(kind, kind), precision) for kind in (*(kind for kind in kinds if kind != "cpu"), "cpu"))
 
-def _precision(session: Any, asked: str, id: str, notes: list[str]) -> str:
-    found = "fp16" if session.get_inputs()[0].type == "tensor(float16)" else "fp32"
-    if asked not in ("auto", found):
-        notes.append(f"{id} computes in {found}, as its file was exported, not in {asked}.")
-    return found
+    def open(self, device: Device, proven: Proven) -> Opened[OnnxNet]:
+        """See Network.open. The proof is made each time: it compares one run with the answer that came with the file."""
+        if device.kind == "cpu":
+            session = session_for(self.path, self.path.name, [CPU])
+        else:
+            session = _proved(self, device)
+        precision = "fp16" if session.get_inputs()[0].type == "tensor(float16)" else "fp32"
+        notes = () if device.precision in ("auto", precision) else (_OTHER_PRECISION.format(self.id, precision, device.precision),)
+        opened = Device(device.kind, device.name, precision)
+        return Opened(net=OnnxNet(self.spec), device=opened, run=_runner(session, self), notes=notes)
 
 
 def _runner(session: Any, network: OnnxNetwork) -> Run:
@@ -174,29 +139,54 @@ def _runner(session: Any, network: OnnxNetwork) -> Run:
         for index in range(len(batch)):
             (answer,) = ask(session, [spec.output], batch[index : index + 1], name)
             if not is_map(answer, Size(batch.shape[3], batch.shape[2])):
-                raise ModelError(f"{name} gave an answer of shape {shape_words(np.shape(answer))}, which is no map of the picture.")
+                raise ModelError(f"{name} gave an answer of shape {shape_words(np.shape(answer))}, which is not a map of the picture.")
             if not np.isfinite(answer).all():
-                raise ModelError(f"{name} gives values that are no numbers (NaN or infinite) on this photo. Use another network.")
+                raise ModelError(f"{name} gives values that are not numbers (NaN or infinite) on this photo. Use another network.")
             answers.append(activated(np.asarray(answer, np.float32).reshape(1, 1, *batch.shape[2:]), spec.activation))
         return np.concatenate(answers)
 
     return run
 
 
-def _proved(network: OnnxNetwork, net: OnnxNet, provider: str) -> Any:
-    """A session on an accelerator whose answer to the sample is the CPU's. Raises ModelError, OutOfMemory."""
-    session = session_for(network.path, network.path.name, [provider, CPU])
-    if session.get_providers()[0] != provider:  # it falls back by itself, and says so in its log only
-        raise ModelError("ONNX Runtime could not start it.")
-    answer = _runner(session, network)(sample_batch(net, trial_size(net)))[0, 0]
-    difference = np.abs(_from_text(as_text(answer)) - _from_text(network.answer))
-    worst, mean = float(difference.max()), float(difference.mean())
-    if worst > _MOST_ANYWHERE or mean > _MOST_ON_MEAN:
-        raise ModelError(f"Its answer differs from the CPU's by {worst:.3f} at worst and {mean:.4f} on the mean.")
+def _proved(network: OnnxNetwork, device: Device) -> Any:
+    """A session on an accelerator whose answer to the sample is the CPU's. Raises Unproven, OutOfMemory."""
+    provider = PROVIDERS.get(device.kind, "")
+    if provider not in runtime().get_available_providers():
+        raise Unproven("the installed ONNX Runtime does not support it")
+    try:
+        session = session_for(network.path, network.path.name, [provider, CPU])
+        if session.get_providers()[0] != provider:  # it falls back by itself, and says so in its log only
+            raise Unproven("ONNX Runtime could not start it")
+        net = OnnxNet(network.spec)
+        answer = _runner(session, network)(sample_batch(net, trial_size(net)))[0, 0]
+    except ModelError as error:
+        raise Unproven(str(error)) from error
+    found = Difference.between(_from_text(as_text(answer)), _from_text(network.answer))
+    if not found.ok:
+        raise Unproven(f"its answer to a sample differs from the CPU's {found}")
     return session
 
 
 def session_for(path: Path, name: str, providers: Sequence[str]) -> Any:
+    """Load an ONNX file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        What messages call it.
+    providers
+        ONNX Runtime's names of where it may compute, best first.
+
+    Returns
+    -------
+    onnxruntime.InferenceSession
+
+    Raises
+    ------
+    ModelError
+    """
     ort = runtime()
     options = ort.SessionOptions()
     # Its own log goes to the terminal from C++; whatever matters arrives as an exception.
@@ -222,12 +212,13 @@ def reason_of(error: Exception) -> str:
 
 
 def shape_words(shape: Sequence[int | str | None]) -> str:
+    """A shape in words for a person: 1×3×?×?."""
     return "×".join(str(side) if isinstance(side, int) else "?" for side in shape) or "a single number"
 
 
 def trial_size(net: OnnxNet) -> Size:
     """As small as the file and the kind allow for matting, whose tiles may be large; a network's own size otherwise."""
-    if net.spec.kind == "segment":
+    if net.spec.kind is NetworkKind.SEGMENT:
         return net.size_for(Size(800, 600))
     if not net.any_size:
         return net.size
@@ -236,6 +227,26 @@ def trial_size(net: OnnxNet) -> Size:
 
 
 def ask(session: Any, outputs: Sequence[str], batch: Floats, name: str) -> list[Any]:
+    """Run a session.
+
+    Parameters
+    ----------
+    session
+        As `session_for` returns it.
+    outputs
+        Names of the outputs that are wanted.
+    batch
+        float32 1×C×H×W.
+    name
+        What messages call the file.
+
+    Raises
+    ------
+    OutOfMemory
+        An accelerator has no room.
+    ModelError
+        The CPU has no room, or the network cannot be run on this batch.
+    """
     feed = session.get_inputs()[0]
     try:
         answers: list[Any] = session.run(list(outputs), {feed.name: batch.astype(TYPES[feed.type], copy=False)})
@@ -253,13 +264,15 @@ def ask(session: Any, outputs: Sequence[str], batch: Floats, name: str) -> list[
 
 
 def is_map(answer: Any, size: Size) -> bool:
+    """Whether an output is one floating-point number for each pixel of a picture of this size."""
     shape = np.shape(answer)
     floating = isinstance(answer, np.ndarray) and np.issubdtype(answer.dtype, np.floating)
     return floating and len(shape) >= 2 and shape[-2:] == (size.height, size.width) and int(np.prod(shape[:-2])) == 1
 
 
-def activated(answer: Floats, activation: str) -> Floats:
-    if activation == "sigmoid":
+def activated(answer: Floats, activation: Activation) -> Floats:
+    """The answer with what it lacks, within [0, 1]."""
+    if activation is Activation.SIGMOID:
         # By tanh, which cannot overflow.
         answer = 0.5 + 0.5 * np.tanh(np.float32(0.5) * answer)
     opacity: Floats = np.clip(answer, 0, 1).astype(np.float32, copy=False)
@@ -267,6 +280,7 @@ def activated(answer: Floats, activation: str) -> Floats:
 
 
 def as_text(answer: Floats) -> str:
+    """Some places of an answer (float32 H×W in [0, 1]) as text, to be kept in a record."""
     rows = np.linspace(0, answer.shape[0] - 1, _PLACES).astype(int)
     columns = np.linspace(0, answer.shape[1] - 1, _PLACES).astype(int)
     levels = np.rint(answer[np.ix_(rows, columns)] * 65535).astype("<u2")

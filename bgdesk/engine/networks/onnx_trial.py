@@ -9,7 +9,7 @@ import numpy as np
 
 from bgdesk.core.errors import ModelError
 from bgdesk.core.geometry import Size
-from bgdesk.core.network import NetworkSpec, sides
+from bgdesk.core.network import Activation, Fit, NetworkKind, NetworkSpec, sides
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.networks.onnx_net import (
     CPU,
@@ -26,29 +26,41 @@ from bgdesk.engine.networks.onnx_net import (
     trial_size,
 )
 
-#: An answer that stays inside this is taken for opacity; one that leaves it, for logits.
-_LOWEST_OPACITY, _HIGHEST_OPACITY = -0.25, 1.25
+#: An answer that goes below this …
+_LOWEST_OPACITY = -0.25
+#: … or above this is taken for logits, any other for opacity.
+_HIGHEST_OPACITY = 1.25
 #: What a matting network that takes any size is given at once, if nobody says otherwise.
 _MATTING_TILE = Size(1024, 1024)
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What a first run told. spec: complete, nothing left open. answer: the CPU's answer to the sample, as text.
+class NetworkTrial:
+    """What a first run told."""
 
-    notes: what was found to be otherwise than the person or a preset said.
-    """
-
-    spec: NetworkSpec
-    answer: str
-    notes: tuple[str, ...]
+    spec: NetworkSpec  #: complete, nothing left open
+    answer: str  #: the CPU's answer to the sample, as text
+    notes: tuple[str, ...]  #: sentences for a person: what is otherwise than the person or a preset said
 
 
-def attempt(path: Path, name: str, wish: NetworkSpec, insist: bool, progress: Progress = silent) -> Trial:
-    """Run the network of the file `path` once on the CPU, and settle what `wish` leaves open.
+def attempt(path: Path, name: str, wish: NetworkSpec, insist: bool, progress: Progress = silent) -> NetworkTrial:
+    """Run a network once on the CPU, and settle what its description leaves open.
 
-    name: what messages call the file. insist: the person has named the size, a file made for another one is refused;
-    else the file's own size is taken. Raises ModelError when it is no network of that kind or gives no finite map.
+    Parameters
+    ----------
+    path
+        The ONNX file, packed.
+    name
+        What messages call the file.
+    wish
+        What the person, or a preset, says about the network.
+    insist
+        The person has named the size: a file made for another size is refused. Else the file's own size is taken.
+
+    Raises
+    ------
+    ModelError
+        The file is not a network of that kind, or gives no finite map.
     """
     wish.check()
     session = session_for(path, name, [CPU])
@@ -62,7 +74,7 @@ def attempt(path: Path, name: str, wish: NetworkSpec, insist: bool, progress: Pr
     activation, note = _settle_activation(answer, spec.activation)
     progress("verify", 1.0)
     settled = replace(spec, output=output, activation=activation)
-    return Trial(settled, as_text(activated(answer, activation)), (note,) if note else ())
+    return NetworkTrial(settled, as_text(activated(answer, activation)), (note,) if note else ())
 
 
 def _with_size(session: Any, name: str, wish: NetworkSpec, insist: bool) -> NetworkSpec:
@@ -80,18 +92,18 @@ def _with_size(session: Any, name: str, wish: NetworkSpec, insist: bool) -> Netw
         hint = (
             "Import it with --kind matte." if shape[1] == 4 else "Import it with --kind segment." if shape[1] == 3 else "It cannot be used."
         )
-        other = "a photo and a trimap" if wish.kind == "matte" else "a photo"
+        other = "a photo and a trimap" if wish.kind is NetworkKind.MATTE else "a photo"
         raise ModelError(f"{name} takes {shape[1]} channels (shape {shape_words(shape)}); {other} has {wish.channels}. {hint}")
     height, width = shape[2:]
     if not isinstance(height, int) or not isinstance(width, int):
-        size = wish.size or (_MATTING_TILE if wish.kind == "matte" else None)
+        size = wish.size or (_MATTING_TILE if wish.kind is NetworkKind.MATTE else None)
         if size is None:
             raise ModelError(f"{name} takes photos of any size. Say which one it was trained for, with --size.")
         return replace(wish, size=size)
     fixed = Size(width, height)
     if insist and wish.size is not None and wish.size != fixed:
         raise ModelError(f"{name} was made for {sides(fixed)} pixels, not for {sides(wish.size)}. Leave --size out, or export it anew.")
-    return replace(wish, size=fixed, fit="exact")
+    return replace(wish, size=fixed, fit=Fit.EXACT)
 
 
 def _choose_output(session: Any, answers: Sequence[Any], spec: NetworkSpec, size: Size, name: str) -> tuple[str, Floats]:
@@ -103,17 +115,17 @@ def _choose_output(session: Any, answers: Sequence[Any], spec: NetworkSpec, size
         if spec.output in ("", output) and is_map(answer, size):
             found = np.asarray(answer, np.float32).reshape(size.height, size.width)
             if not np.isfinite(found).all():
-                raise ModelError(f"{name} gives values that are no numbers (NaN or infinite) on a sample. Export it in fp32.")
+                raise ModelError(f"{name} gives values that are not numbers (NaN or infinite) on a sample. Export it in fp32.")
             return output, found
     shapes = ", ".join(f"{output} {shape_words(np.shape(answer))}" for output, answer in zip(names, answers, strict=True))
     raise ModelError(f"{name} gives no map of {sides(size)} pixels, one number for each; its outputs are: {shapes}.")
 
 
-def _settle_activation(answer: Floats, said: str) -> tuple[str, str]:
+def _settle_activation(answer: Floats, said: Activation) -> tuple[Activation, str]:
     """(what is left to do with such answers, what was said wrongly): the same network is exported with and without its last step."""
     logits = bool(answer.min() < _LOWEST_OPACITY or answer.max() > _HIGHEST_OPACITY)
-    found = "sigmoid" if logits else "none"
-    if said in ("auto", found):
+    found = Activation.SIGMOID if logits else Activation.NONE
+    if said in (Activation.AUTO, found):
         return found, ""
     if logits:
         return found, "Its answers are logits, not opacities: they are passed through the logistic function."

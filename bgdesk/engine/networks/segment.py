@@ -8,21 +8,37 @@ from bgdesk.core.recipe import Quality
 from bgdesk.core.resample import by_area, cubic, linear
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.networks.device import Run
-from bgdesk.engine.networks.nets import Net, stretch
-from bgdesk.engine.networks.onnx_net import OnnxNet
+from bgdesk.engine.networks.nets.architectures import stretch
+from bgdesk.engine.networks.network import Net
 
 #: What FAST gives the network, relative to its own size.
 _FAST = 0.75
 #: The shorter side in pixels of the mirror image that is looked at to see whether the network agrees with itself.
 _SECOND = 384
-#: Opacities nearer to 0 or 1 than this count as that when two are averaged.
+#: Opacities nearer to 0 or 1 than this count as this near when two are averaged.
 _SURE = np.float32(1e-3)
 
 
-def segment(pixels: Pixels, net: Net | OnnxNet, run: Run, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
-    """The matte of `pixels` (H×W×3 uint8 or uint16), float32 H×W in [0, 1].
+def segment(pixels: Pixels, net: Net, run: Run, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
+    """Ask the network for a photo's matte.
 
-    quality: FAST gives the network a smaller photo; BEST joins the photo's matte and that of its mirror image.
+    Parameters
+    ----------
+    pixels
+        H×W×3 uint8 or uint16.
+    net, run
+        The network.
+    quality
+        FAST gives the network a smaller photo; BEST joins the photo's matte and that of its mirror image.
+
+    Returns
+    -------
+    ndarray
+        float32 H×W in [0, 1].
+
+    Raises
+    ------
+    Cancelled, ModelError, OutOfMemory
     """
     progress("network", 0.0)
     photo = Size(pixels.shape[1], pixels.shape[0])
@@ -37,10 +53,24 @@ def segment(pixels: Pixels, net: Net | OnnxNet, run: Run, progress: Progress = s
     return matte
 
 
-def mirrored(pixels: Pixels, net: Net | OnnxNet, run: Run, progress: Progress = silent) -> Alpha:
-    """The network's answer about a small mirror image of `pixels`, turned back: float32 in [0, 1] at the size it was given.
+def mirrored(pixels: Pixels, net: Net, run: Run, progress: Progress = silent) -> Alpha:
+    """Ask the network about a small mirror image of a photo.
 
-    A network of a fixed size is given that size.
+    Parameters
+    ----------
+    pixels
+        H×W×3 uint8 or uint16.
+    net, run
+        The network; one of a fixed size is given that size.
+
+    Returns
+    -------
+    ndarray
+        The answer turned back, float32 in [0, 1], at the size that the network was given.
+
+    Raises
+    ------
+    Cancelled, ModelError, OutOfMemory
     """
     photo = Size(pixels.shape[1], pixels.shape[0])
     step = max(1, min(photo) // (3 * _SECOND))  # nothing finer will be seen: a large photo need not be read in full
@@ -48,7 +78,7 @@ def mirrored(pixels: Pixels, net: Net | OnnxNet, run: Run, progress: Progress = 
     return np.clip(_ask(pixels[::step, ::step][:, ::-1], size, net, run, progress, 0.0)[:, ::-1], 0, 1)
 
 
-def _ask(pixels: Pixels, size: Size, net: Net | OnnxNet, run: Run, progress: Progress, done: float) -> Alpha:
+def _ask(pixels: Pixels, size: Size, net: Net, run: Run, progress: Progress, done: float) -> Alpha:
     """The network's answer at its own size."""
     progress("network", done)
     small = by_area(pixels, size) if pixels.shape[0] * pixels.shape[1] > size.area else linear(pixels, size)
@@ -61,7 +91,7 @@ def _ask(pixels: Pixels, size: Size, net: Net | OnnxNet, run: Run, progress: Pro
 
 
 def _joined(first: Alpha, second: Alpha) -> Alpha:
-    """The mean of two opacities as log-odds: whoever is surer has more weight, and one half between two sure ones is rare."""
+    """The mean of two opacities as log odds: the surer one has more weight."""
     odds = [np.log(sure / (1 - sure)) for sure in (np.clip(answer, _SURE, 1 - _SURE) for answer in (first, second))]
     opacity = 1 / (1 + np.exp(np.float32(-0.5) * (odds[0] + odds[1])))
     joined: Alpha = (opacity - _SURE) / (1 - 2 * _SURE)

@@ -9,7 +9,10 @@ import numpy as np
 
 from bgdesk.core.errors import ModelError
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.networks.nets import NETS
+from bgdesk.engine.networks.device import Device, choose, place, probe
+from bgdesk.engine.networks.nets.architectures import NETS, Architecture
+from bgdesk.engine.networks.network import Opened, Proven
+from bgdesk.engine.networks.proof import Unproven, key, prove
 
 if TYPE_CHECKING:
     from torch import nn
@@ -17,23 +20,50 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Weights:
-    """A verified file of weights.
+    """A verified file of weights for one of bgdesk's own architectures: a Network that torch runs."""
 
-    id: catalogue id. net: key of nets.NETS. path: a safetensors file. sha256: of that file, checked by who made this.
-    """
+    id: str  #: catalogue id
+    net: str  #: key of NETS
+    path: Path  #: a safetensors file
+    sha256: str  #: of that file, checked by whoever made this
 
-    id: str
-    net: str
-    path: Path
-    sha256: str
+    def devices(self, device: str, precision: str) -> tuple[Device, ...]:
+        """See Network.devices."""
+        machine, reduced = probe(), NETS[self.net].reduced
+        best = choose(machine, device, precision, reduced)
+        return (best,) if best.kind == "cpu" else (best, choose(machine, "cpu", "auto", reduced))
+
+    def open(self, device: Device, proven: Proven) -> Opened[Architecture]:
+        """See Network.open."""
+        net, run = NETS[self.net], place(load(self), device)
+        if device.kind != "cpu" and key(self.sha256, device) not in proven:
+            try:
+                prove(net, run, lambda: place(load(self), Device("cpu", "CPU", "fp32")))
+            except Unproven as error:
+                raise Unproven(f"in {device.precision} {error}") from None
+            proven.add(key(self.sha256, device))
+        return Opened(net=net, device=device, run=run)
 
 
 def convert(onnx: Path, net: str, target: Path, progress: Progress = silent) -> None:
-    """Write the convolution weights of the ONNX file `onnx` to the safetensors file `target`, for architecture `net`.
+    """Write the convolution weights of a published ONNX file to a safetensors file.
 
     Convolutions are matched in graph order (the modules are declared in that order) and every shape is checked. The
-    stored precision (fp16 or fp32) is kept. `target` is written in place: give a temporary path.
-    Raises ModelError when the file is no ONNX file, or is not this network.
+    stored precision (fp16 or fp32) is kept.
+
+    Parameters
+    ----------
+    onnx
+        The published file.
+    net
+        The architecture, a key of NETS.
+    target
+        The file to write; written in place: give a temporary path.
+
+    Raises
+    ------
+    ModelError
+        The file is not an ONNX file, or is not this network.
     """
     import onnx as onnx_format
     import torch
@@ -61,7 +91,7 @@ def convert(onnx: Path, net: str, target: Path, progress: Progress = silent) -> 
             shapes = f"has shape {array.shape} where {net} has {tuple(tensor.shape)}"
             raise ModelError(f"{onnx.name}: {name} {shapes}: it is another network. {again}")
         if array.dtype not in (np.float16, np.float32) or not np.isfinite(array).all():
-            raise ModelError(f"{onnx.name}: {name} holds values that are no finite fp16 or fp32 numbers. {again}")
+            raise ModelError(f"{onnx.name}: {name} holds values that are not finite fp16 or fp32 numbers. {again}")
         tensors[name] = np.ascontiguousarray(array)
     progress("convert", 0.7)
     save_file(tensors, target, metadata={"net": net})
@@ -69,7 +99,13 @@ def convert(onnx: Path, net: str, target: Path, progress: Progress = silent) -> 
 
 
 def load(weights: Weights) -> "nn.Module":
-    """The network with its weights, fp32, on the CPU, for inference. Raises ModelError if the file does not fit."""
+    """Build the network with its weights, in fp32, on the CPU, for inference.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be read, or does not belong to the architecture.
+    """
     import torch
     from safetensors import SafetensorError
     from safetensors.torch import load_file

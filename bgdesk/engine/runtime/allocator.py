@@ -1,4 +1,4 @@
-"""What the C library does with memory that was freed: kept for the next array, or given back to the system.
+"""What the C library's allocator does with freed memory: keep it for the next array, or give it back to the system.
 
 glibc maps every block above 32 MB anew and unmaps it when it is freed, so that the network's activations are paid for page
 by page, several times in one pass: a tenth of its time on the CPU. Other C libraries keep what they want, and are left alone.
@@ -11,7 +11,7 @@ from contextlib import suppress
 
 #: Blocks up to here are kept: the largest activation of our networks is 134 MB, in fp32. Above are the arrays of very large photos.
 KEPT = 192 << 20
-#: So much at the heap's end is kept: more than a pass on the CPU turns over.
+#: Freed bytes that the allocator keeps before it trims: more than a pass on the CPU turns over.
 _SPARE = 1 << 30
 #: Pixels of a photo that takes seconds anyway, and whose arrays are not worth keeping.
 _LARGE = 8_000_000
@@ -21,7 +21,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
 def keep() -> None:
-    """Keep freed blocks for the next pass, in this process, from now on. What is held goes back to the system by `trim`."""
+    """Keep freed blocks for the next pass, in this process, from now on; `trim` gives them back to the system."""
     mallopt = _find("mallopt")
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, KEPT)
@@ -29,8 +29,10 @@ def keep() -> None:
 
 
 def settle(pixels: int) -> None:
-    """After a stage of a photo of so many pixels: what only a large one needs goes back. For a small one that would cost the next
-    pass all that `keep` gains."""
+    """Give freed memory back after a stage, if the photo has so many pixels that this is worth its cost.
+
+    For a small photo it would cost the next pass all that `keep` gains.
+    """
     if pixels > _LARGE:
         trim()
 

@@ -1,158 +1,89 @@
-"""How this package's inner loops are compiled, and where the machine code is kept.
+"""How the engine's inner loops are compiled: by numba, without the interpreter lock, for the types that each one names.
 
-A checkout and an installed wheel leave it to numba: a kernel is compiled at its first call and kept beside the sources or
-in the person's cache. numba finds it again by the exact CPU and by the bytes of the program's file, so that what a build
-machine compiled would be found nowhere else. A frozen build therefore carries a shelf (made by packaging/kernels.py):
-kernels compiled for a named level of CPU, which are known by bgdesk's version and the hash of their sources.
+A kernel names its types beside it, in numba's own words, so that it is compiled once, ahead of time if need be, and never
+while somebody waits for a stroke. Arrays that a kernel only reads are marked by `read`: they may then be read-only ones. An
+array of any other type or memory order is refused with a TypeError: its caller has to make it fit.
 """
 
-import hashlib
-import os
-import pickle
-import platform
-import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import numba
-from numba.core import codegen, compiler, serialize
+from numba.core import registry
+from numba.core.compiler_lock import global_compiler_lock
 
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+from bgdesk.engine.runtime.kernel_cache import KernelCache
 
-#: What a frozen build carries: a folder for each level, and the file STAMP. Absent elsewhere.
-CARRIED = Path(__file__).resolve().parents[2] / "_data" / "kernels"
-STAMP = "stamp.txt"
-SUFFIX = ".kernel"
+Function = TypeVar("Function", bound=Callable[..., Any])
+Signature = tuple[Any, ...]
 
-# numba's own interior, which has no types. (A checkout does not depend on it; a frozen build has the one that it was built with.)
-_config: Any = numba.config
-_codegen: Any = codegen
-_result: Any = compiler.CompileResult
-_dumps: Any = serialize.dumps
+#: Types of single numbers; f4[:, ::1] is a plane of them whose rows lie one behind the other, f4[:, :] may be a part of a wider one.
+b1: Any = numba.boolean
+u1: Any = numba.uint8
+u2: Any = numba.uint16
+i4: Any = numba.int32
+i8: Any = numba.int64
+f4: Any = numba.float32
+f8: Any = numba.float64
 
-#: Levels of x86-64, best first, and what tells them apart from the next, in LLVM's words. x86-64-v4 gained nothing over v3.
-_X86 = {
-    "x86-64-v3": ("avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"),
-    "x86-64-v2": ("cx16", "popcnt", "sahf", "sse3", "sse4.1", "sse4.2", "ssse3"),
-}
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """Kernels made ahead. stamp: the sources they were made from.
-
-    carried: those for this CPU, only read (None: there are none). own: where others are kept once compiled (None: nowhere).
-    """
-
-    stamp: str
-    carried: Path | None
-    own: Path | None
+# numba's interior has no types.
+_Dispatcher: Any = registry.CPUDispatcher
 
 
-def levels(system: str, machine: str) -> Mapping[str, tuple[str, ...]]:
-    """LLVM's names of the CPUs to compile for on this platform, best first, each with the features that one must have."""
-    if machine.lower() in ("x86_64", "amd64"):
-        return _X86
-    return {"apple-m1" if system == "Darwin" else "generic": ()}
+def read(array: Any) -> Any:
+    """The type of an array that the kernel only reads."""
+    return array.copy(readonly=True)
 
 
-def find_shelf(carried: Path, cache: str) -> Shelf | None:
-    """The shelf at `carried` for this CPU, for which numba then compiles; None without one. cache: a folder, "" for none."""
-    try:
-        stamp = (carried / STAMP).read_text(encoding="utf-8")
-    except OSError:
-        return None
-    features = set(_codegen.get_host_cpu_features().split(","))
-    for level, needed in levels(platform.system(), platform.machine()).items():
-        if (carried / level).is_dir() and features.issuperset(f"+{name}" for name in needed):
-            target(level)
-            return Shelf(stamp, carried / level, Path(cache) / level if cache else None)
-    return Shelf(stamp, None, Path(cache) if cache else None)
+class Kernel(_Dispatcher):  # type: ignore[misc]
+    """A function that is loaded, or compiled, at its first call, for all the types it is declared for and for no others."""
 
-
-def target(level: str) -> None:
-    """Compile for CPUs of this level from now on. Must come before the first kernel."""
-    _config.CPU_NAME, _config.CPU_FEATURES = level, ""
-
-
-#: None: numba's own way. packaging/kernels.py puts one here before it imports any kernel.
-shelf = find_shelf(CARRIED, _config.CACHE_DIR)
-#: Every kernel that was imported, as numba holds it.
-kernels: list[Any] = []
-
-
-def kernel(function: Kernel) -> Kernel:
-    """Compile with numba at the first call: without the interpreter lock, and kept on disk for the next start.
-
-    Where there is nowhere to keep it (a read-only installation without a writable home), it is compiled at every start.
-    """
-    compiled: Any
-    try:
-        compiled = numba.njit(cache=shelf is None, nogil=True, boundscheck=False)(function)
-    except RuntimeError:
-        compiled = numba.njit(nogil=True, boundscheck=False)(function)
-    if shelf is not None:
-        compiled._cache = _ShelfCache(function, shelf)
-    kernels.append(compiled)
-    typed: Kernel = compiled
-    return typed
-
-
-# --- the shelf, as numba asks for it ---------------------------------------------------------------------------------
-
-
-class _ShelfCache:
-    """The cache of one kernel, with what numba's dispatcher asks of a cache (numba.core.caching._Cache).
-
-    One file for each signature. Everything that its machine code depends on is in the file's name, so that nothing stale
-    is ever found. A disk that fails costs time, never a photo.
-    """
-
-    def __init__(self, function: Callable[..., Any], kept: Shelf) -> None:
-        self._name = f"{function.__module__}.{function.__name__}"
-        self._kept = kept
+    def __init__(self, function: Callable[..., Any], signatures: tuple[Signature, ...]) -> None:
+        super().__init__(function, targetoptions={"nopython": True, "nogil": True, "boundscheck": False})
+        self.declared = signatures
+        self._cache = KernelCache(function)
 
     @property
-    def cache_path(self) -> str | None:
-        return str(self._kept.own) if self._kept.own else None
+    def is_kept(self) -> bool:
+        """Whether loading it will be quick. Damaged files count as good ones: loading compiles in their place."""
+        return all(self._cache.has(signature, self.targetctx) for signature in self.declared)
 
-    def _file(self, signature: Any, codegen: Any) -> str:
-        known_by = (self._kept.stamp, numba.__version__, sys.version_info[:2], str(signature), codegen.magic_tuple())
-        return f"{self._name}-{hashlib.sha256(repr(known_by).encode()).hexdigest()[:20]}{SUFFIX}"
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is loaded for all its types."""
+        return not self._can_compile
 
-    def load_overload(self, signature: Any, context: Any) -> Any:
-        context.refresh()
-        name = self._file(signature, context.codegen())
-        for folder in filter(None, (self._kept.carried, self._kept.own)):
-            try:
-                return _result._rebuild(context, *pickle.loads((folder / name).read_bytes()))
-            except Exception:  # not there, not to be read, damaged: pickle has many words for it, and all say "compile"
-                continue
-        return None
+    def load(self) -> None:
+        """Load what is kept and compile the rest."""
+        with global_compiler_lock:
+            if self.is_ready:
+                return
+            for signature in self.declared:
+                self.compile(signature)
+            self.disable_compile()
 
-    def save_overload(self, signature: Any, compiled: Any) -> None:
-        folder = self._kept.own
-        if folder is None:
-            return
-        file = folder / self._file(signature, compiled.codegen)
-        part = file.with_suffix(f".{uuid4().hex[:8]}.part")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(_dumps(compiled._reduce()))
-            os.replace(part, file)
-        except OSError:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+    # numba asks for these two when it meets types that it has no machine code for.
 
-    def enable(self) -> None:
-        """It always is."""
+    def _compile_for_args(self, *args: Any, **kws: Any) -> "Kernel":
+        self.load()
+        return self  # to be called again with the same arguments
 
-    def disable(self) -> None:
-        """It is never asked for."""
+    def get_call_template(self, args: Any, kws: Any) -> Any:
+        self.load()
+        return super().get_call_template(args, kws)
 
-    def flush(self) -> None:
-        """Nothing is held back."""
+
+#: Every kernel that was imported.
+kernels: list[Kernel] = []
+
+
+def kernel(*signatures: Signature) -> Callable[[Function], Function]:
+    """Make a function a kernel for the argument types of each of `signatures`."""
+
+    def make(function: Function) -> Function:
+        made: Any = Kernel(function, signatures)
+        kernels.append(made)
+        typed: Function = made
+        return typed
+
+    return make

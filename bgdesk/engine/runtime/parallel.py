@@ -10,9 +10,24 @@ from bgdesk.core.tasks import Progress
 def each(
     pool: ThreadPoolExecutor, rects: Iterable[Rect], work: Callable[[Rect], None], progress: Progress, share: tuple[float, float]
 ) -> None:
-    """`work` on all of `rects`, in any order; `progress` is called on this thread, share: of the stage "foreground".
+    """Do `work` on all rectangles, in any order. Once `work` or `progress` raises, nothing more is begun.
 
-    Once it (or `work`) raises, nothing more is begun.
+    Parameters
+    ----------
+    pool
+        Threads that work.
+    rects
+        Each is given to `work` once.
+    work
+        Called on the pool's threads.
+    progress
+        Called on this thread.
+    share
+        Begin and end of this work's share of the stage "foreground".
+
+    Raises
+    ------
+    Cancelled
     """
     begin, end = share
     jobs = [pool.submit(work, rect) for rect in rects]

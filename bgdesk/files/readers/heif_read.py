@@ -1,4 +1,7 @@
-"""HEIC and HEIF through pillow-heif, which brings libheif; imported only when such a file is opened."""
+"""HEIC and HEIF through pi-heif, which brings libheif; imported only when such a file is opened.
+
+pi-heif is pillow-heif without encoders: the wheels of pillow-heif carry x265, which is under the GPL.
+"""
 
 from typing import IO, Any
 
@@ -18,9 +21,9 @@ def decode(stream: IO[bytes], length: int) -> Decoded:
 
     libheif obeys the container's own turning and mirroring (irot, imir), which replaces EXIF's: it is never turned twice.
     """
-    import pillow_heif
+    import pi_heif
 
-    heif: Any = pillow_heif  # its classes are typed in part only
+    heif: Any = pi_heif  # its classes are typed in part only
     file = heif.HeifFile(stream, convert_hdr_to_8bit=False, hdr_to_16bit=True)
     picture = file[file.primary_index]
     width, height = picture.size
@@ -52,8 +55,8 @@ def decode(stream: IO[bytes], length: int) -> Decoded:
 
 def measure(stream: IO[bytes]) -> Size:
     """Width and height of the primary picture; nothing is decoded."""
-    import pillow_heif
+    import pi_heif
 
-    heif: Any = pillow_heif
+    heif: Any = pi_heif
     file = heif.HeifFile(stream)
     return Size(*file[file.primary_index].size)

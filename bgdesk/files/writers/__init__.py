@@ -1,0 +1,9 @@
+"""Writers: one format a module. `files.save` chooses among them.
+
+png   strips on all processors; straight alpha, or the opacity alone
+psd   the untouched photo, and the subject above it under a layer mask
+
+Each writes into an open file and says whether what was read back is what was written; staging and renaming are files.atomic's.
+May import core, and of files only atomic, colour and metadata. A new format takes a writer here, a line in files.save and a row
+in core.formats.
+"""

@@ -42,8 +42,8 @@ from bgdesk.files import colour
 from bgdesk.files.atomic import CheckedFile, Unwritable, patiently
 from bgdesk.files.metadata import LoadedImage, upright_exif, upright_xmp
 
-#: Limits of the format; beyond them Photoshop writes PSB.
-MAX_SIDE, MAX_BYTES = 30_000, 2_000_000_000
+#: Bytes that a PSD may have; beyond them Photoshop writes PSB.
+MAX_BYTES = 2_000_000_000
 
 _BAND_BYTES = 4 << 20  # packed between looks at the cancel token
 #: rows(top, bottom) -> those rows of a picture, n×W×C.
@@ -59,8 +59,6 @@ _CHANNELS = (ChannelID.CHANNEL_0, ChannelID.CHANNEL_1, ChannelID.CHANNEL_2, Chan
 def build(cutout: Cutout, metadata: LoadedImage | None, progress: Progress) -> PSD:
     """The document in memory. Raises Unwritable where a PSD cannot hold it; progress hears "save" from 0 to 0.5."""
     height, width = cutout.alpha.shape
-    if max(height, width) > MAX_SIDE:
-        raise Unwritable(f"a PSD has at most {MAX_SIDE} pixels a side, this photo is {width} × {height}. Export PNG instead.")
     depth = cutout.source.dtype.itemsize * 8
     header = FileHeader(channels=4, height=height, width=width, depth=depth, color_mode=ColorMode.RGB)
     step = _steps(progress, 10 * height, 0.0, 0.5)

@@ -1,0 +1,7 @@
+"""The photo on the screen.
+
+Files: viewport (zoom and pan, pure arithmetic), pyramid (a picture at many sizes), render (composes a frame in numpy), tools (what
+the pointer does), brush_outline, canvas (the widget).
+
+A frame costs pixels on the screen, not pixels of the photo. Imports: core, kit and Qt; the photo's arrays come in as render.Layers.
+"""

@@ -1,7 +1,5 @@
 """The photo on the screen: shows a Scene through a Viewport, and turns pointer events into gestures for the tools."""
 
-from enum import Enum
-
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QVariantAnimation, Signal
@@ -23,10 +21,11 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QWidget
 
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.recipe import EdgeRecipe
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.brush_outline import Outline
 from bgdesk.ui.canvas.render import Layers, Look, Scene, View
-from bgdesk.ui.canvas.tools import Brush, BrushTool, Gesture, PanTool, SizeTool, Strokes, Tool, swapped
+from bgdesk.ui.canvas.tools import Brush, BrushTool, Gesture, PanTool, PointerTool, SizeTool, Strokes, Tool, swapped
 from bgdesk.ui.canvas.viewport import Point, Viewport
 from bgdesk.ui.kit import system
 
@@ -36,13 +35,6 @@ FADE_MS = 150
 _NOTCH = 2**0.25
 #: More rectangles than this are drawn as their union.
 _MANY = 12
-
-
-class Hand(Enum):
-    """Which tool the left button uses."""
-
-    BRUSH = "brush"
-    PAN = "pan"
 
 
 class Canvas(QWidget):
@@ -69,8 +61,8 @@ class Canvas(QWidget):
         self.brush_tool = BrushTool(strokes, brush, self._show_paint, lambda: self._scene is not None)
         self._pan_tool = PanTool(self._pan)
         self._size_tool = SizeTool(brush, lambda: self._viewport.scale if self._viewport else 1.0)
-        self._held: Tool | None = None
-        self._hand = Hand.BRUSH
+        self._held: PointerTool | None = None
+        self._tool = Tool.BRUSH
         self._space = False
         self._alt = False
         self._scene: Scene | None = None
@@ -83,6 +75,7 @@ class Canvas(QWidget):
         self._stale: list[Rect] = []
         self._pointer: QPointF | None = None
         self._drawn: QRect | None = None  # where the outline was painted last
+        self._lowered = 0  # by how much the upper edge has sunk since the last frame, in logical pixels
         self._fade = QVariantAnimation(self)
         self._fade.setDuration(FADE_MS)
         self._fade.setStartValue(0.0)
@@ -127,6 +120,9 @@ class Canvas(QWidget):
     def set_strength(self, strength: float) -> None:
         self._set_look(Look(self._look.view, strength, self._look.reveal, self._look.unit))
 
+    def set_edge(self, edge: EdgeRecipe) -> None:
+        """tmp"""
+
     def set_surround(self, colour: str) -> None:
         self._surround = QColor(colour)
         self._rebuild()
@@ -149,9 +145,9 @@ class Canvas(QWidget):
             self._fade.start()
         self._stain(rect)
 
-    def trimap_changed(self, rect: Rect) -> None:
+    def labels_changed(self, rect: Rect) -> None:
         if self._scene is not None:
-            self._scene.trimap_changed(rect)
+            self._scene.labels_changed(rect)
             if self.view is View.TRIMAP:
                 self._stain(rect)
 
@@ -203,21 +199,29 @@ class Canvas(QWidget):
     # Tools.
 
     @property
-    def hand(self) -> Hand:
-        return self._hand
+    def tool(self) -> Tool:
+        return self._tool
 
-    def set_hand(self, hand: Hand) -> None:
-        self._hand = hand
+    def set_tool(self, tool: Tool) -> None:
+        self._tool = tool
         self._set_cursor()
+
+    @property
+    def held(self) -> bool:
+        """Whether the person is painting or dragging; `resting` is emitted when that ends."""
+        return self._held is not None
 
     def cancel(self) -> bool:
         """Drop what is being dragged; False if nothing was."""
         tool, self._held = self._held, None
-        if tool is None or not tool.active:
+        if tool is None:
             return False
-        tool.cancel()
-        self._set_cursor()
-        return True
+        active = tool.active
+        if active:
+            tool.cancel()
+            self._set_cursor()
+        self.resting.emit()
+        return active
 
     def _show_paint(self, start: Point, end: Point, radius: float, label: Label) -> Rect:
         if self._scene is None:
@@ -238,11 +242,11 @@ class Canvas(QWidget):
         if self._scene is None or self._held is not None:
             return
         button = event.button()
-        if button is Qt.MouseButton.MiddleButton or (button is Qt.MouseButton.LeftButton and (self._space or self._hand is Hand.PAN)):
+        if button is Qt.MouseButton.MiddleButton or (button is Qt.MouseButton.LeftButton and (self._space or self._tool is Tool.PAN)):
             self._held = self._pan_tool
         elif button is Qt.MouseButton.LeftButton:
             self._held = self.brush_tool
-        elif button is Qt.MouseButton.RightButton and self._hand is Hand.BRUSH:
+        elif button is Qt.MouseButton.RightButton and self._tool is Tool.BRUSH:
             self._held = self._size_tool
         else:
             return
@@ -364,7 +368,7 @@ class Canvas(QWidget):
         self._drawn = bounds
 
     def _shows_hand(self) -> bool:
-        return self._held is self._pan_tool or (self._held is None and (self._hand is Hand.PAN or self._space))
+        return self._held is self._pan_tool or (self._held is None and (self._tool is Tool.PAN or self._space))
 
     def _set_cursor(self) -> None:
         if self._scene is None:
@@ -378,13 +382,19 @@ class Canvas(QWidget):
 
     # Painting.
 
+    def place(self, area: QRect) -> None:
+        """Take this part of the parent. A photo that is zoomed stays where it is on the screen when the upper edge moves."""
+        self._lowered += area.top() - self.y()
+        self.setGeometry(area)
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._resized()
 
     def _resized(self) -> None:
         before = self._viewport
+        lowered, self._lowered = self._lowered * self.devicePixelRatioF(), 0
         if before is not None and not self._fits:
-            self._viewport = before.resized(self._screen)
+            self._viewport = before.resized(self._screen, lowered)
         self._rebuild()
         if self._viewport != before:
             self.zoomed.emit()
@@ -393,7 +403,7 @@ class Canvas(QWidget):
         """A frame for the window's present size, all of it to be drawn."""
         screen = self._screen
         if self._frame.shape[:2] != (screen.height, screen.width):
-            self._frame = np.zeros((screen.height, screen.width, 4), np.uint8)
+            self._frame = np.full((screen.height, screen.width, 4), 255, np.uint8)  # opaque: the photo's pixels leave the last byte alone
         self._look = Look(self._look.view, self._look.strength, self._look.reveal, self.devicePixelRatioF())
         if self._scene is not None and (self._viewport is None or self._fits):
             self._viewport = Viewport.fitted(self._scene.size, screen, self.devicePixelRatioF())

@@ -14,6 +14,7 @@ from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.pyramid import Bytes, Grid, Layer
 from bgdesk.ui.canvas.viewport import Viewport
+from bgdesk.ui.kit.paint import CHECKER_DARK, CHECKER_LIGHT
 
 Rgb = tuple[int, int, int]
 
@@ -23,7 +24,6 @@ LABEL_COLOURS: dict[Label, Rgb] = {
     Label.BACKGROUND: (0xE7, 0x4C, 0x3C),
     Label.UNKNOWN: (0x34, 0x98, 0xDB),
 }
-CHECKER_LIGHT, CHECKER_DARK = 0xFF, 0xD0
 #: How much light what is removed keeps in the overlay view, before it is tinted.
 _DIM = 0.5
 #: How strongly paint covers the photo until the new alpha replaces it, against the tint of labels (`Look.strength`).
@@ -62,9 +62,9 @@ class Layers(Protocol):
     @property
     def source(self) -> Pixels: ...
     @property
-    def trimap(self) -> Trimap: ...
+    def labels(self) -> Trimap: ...
     @property
-    def alpha(self) -> Alpha: ...
+    def solved(self) -> Alpha: ...
     @property
     def foreground(self) -> Pixels | None: ...
 
@@ -77,8 +77,8 @@ class Scene:
         height, width = document.source.shape[:2]
         self.size = Size(width, height)
         self._source = Layer(document.source, _colour_bytes)
-        self._alpha = Layer(document.alpha, _alpha_bytes)
-        self._labels = Layer(document.trimap, _label_bytes)
+        self._alpha = Layer(document.solved, _alpha_bytes)
+        self._labels = Layer(document.labels, _label_bytes)
         self._foreground: Layer | None = None
         self._paint: Trimap | None = None
         self._paint_layer: Layer | None = None
@@ -88,8 +88,8 @@ class Scene:
     # Keeping up with the document, whose arrays may change in place or be replaced by copies at any event.
 
     def _follow(self) -> None:
-        self._alpha.follow(self._document.alpha)
-        self._labels.follow(self._document.trimap)
+        self._alpha.follow(self._document.solved)
+        self._labels.follow(self._document.labels)
         foreground = self._document.foreground
         if foreground is None:
             self._foreground = None
@@ -102,7 +102,7 @@ class Scene:
         self._follow()
         self._alpha.refresh(rect)
 
-    def trimap_changed(self, rect: Rect) -> None:
+    def labels_changed(self, rect: Rect) -> None:
         self._follow()
         self._labels.refresh(rect)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from PySide6.QtCore import QObject, Signal
@@ -11,6 +12,13 @@ from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.viewport import Point
 
 SMALLEST, LARGEST, STANDARD = 1, 1000, 40
+
+
+class Tool(Enum):
+    """What the left button does. What the brush paints is another choice: its Label."""
+
+    BRUSH = "brush"
+    PAN = "pan"
 
 
 @dataclass(frozen=True)
@@ -23,8 +31,8 @@ class Gesture:
     alt: bool = False
 
 
-class Tool(Protocol):
-    """A tool gets press, then any number of moves, then release or cancel."""
+class PointerTool(Protocol):
+    """What carries a tool out while a button is held: it gets press, then any number of moves, then release or cancel."""
 
     @property
     def active(self) -> bool:

@@ -126,13 +126,16 @@ class Viewport:
         """Move the photo by (dx, dy) device pixels, as far as the edges allow."""
         return replace(self, x=self.x + dx, y=self.y + dy).clamped()
 
-    def resized(self, screen: Size) -> "Viewport":
-        """The same zoom in a window of another size; the photo's point in the middle stays in the middle."""
+    def resized(self, screen: Size, lowered: float = 0.0) -> "Viewport":
+        """The same zoom in a window of another size; the photo's point in the middle stays in the middle.
+
+        lowered: device pixels that the window lost at its upper edge; the photo does not move on the screen for them.
+        """
         moved = replace(
             self,
             screen=screen,
             x=self.x + (screen.width - self.screen.width) / 2,
-            y=self.y + (screen.height - self.screen.height) / 2,
+            y=self.y - lowered + (screen.height + lowered - self.screen.height) / 2,
         )
         return moved.clamped()
 

@@ -4,7 +4,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,24 +15,25 @@ from PySide6.QtWidgets import QWidget
 import bgdesk
 from bgdesk.app.session.photos import PhotoState
 from bgdesk.app.session.session import Session
-from bgdesk.app.session.unsaved import Unsaved
 from bgdesk.app.system.paths import data_folder, resource
 from bgdesk.app.system.settings import Settings
-from bgdesk.app.work.events import Message, Offer, Severity
-from bgdesk.app.work.jobs import Jobs, Lane, Post, Priority
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.app.work.events import Message, NameTaken, Offer, Severity
+from bgdesk.app.work.jobs import Lane, Priority
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe, Recipe
 from bgdesk.core.tasks import Progress
+from bgdesk.files.find import SUFFIXES, has_photo_suffix
 from bgdesk.ui.editor.help_dialogs import AboutDialog, ShortcutsDialog
-from bgdesk.ui.editor.inspector import GREEN_SCREEN, OTHER
 from bgdesk.ui.editor.settings_dialog import SettingsDialog
 from bgdesk.ui.kit import incoming
-from bgdesk.ui.kit.file_dialogs import Ask, Closing
+from bgdesk.ui.kit.file_dialogs import Closing
 from bgdesk.ui.kit.system import show_outside
-from bgdesk.ui.networks.models_dialog import Choice, ModelsDialog, Networks
+from bgdesk.ui.networks.models_dialog import ModelsDialog, NetworkChoice
+from bgdesk.ui.services import Services
 
 if TYPE_CHECKING:
-    from bgdesk.batch.run.queue import MakePool, QueueInfo
-    from bgdesk.ui.queue.window.queue_controller import QueueDesk
+    from bgdesk.batch.run.queue import QueueInfo
+    from bgdesk.ui.queue.window.queue_controller import QueueController
 
 log = logging.getLogger(__name__)
 
@@ -40,36 +41,19 @@ log = logging.getLogger(__name__)
 MANY = 25
 
 
-@dataclass(frozen=True)
-class Rooms:
-    """What the composition root hands to the window.
-
-    renew_engine: let go of the loaded network, so that the next photo asks which one is wanted. remember: write settings to disk.
-    post: onto the window's thread. pools: what does the queue's photos, imported when it is asked for.
-    """
-
-    session: Session
-    store: Networks
-    jobs: Jobs
-    ask: Ask
-    renew_engine: Callable[[], None]
-    remember: Callable[[Settings], None]
-    post: Post
-    pools: "Callable[[], MakePool]"
-
-
 class Commands:
     """Holds no state of the document; `window` is the parent of dialogs, `tell` shows a message."""
 
-    def __init__(self, rooms: Rooms, window: QWidget, tell: Callable[[Message], None], make_desk: "Callable[[], QueueDesk]") -> None:
-        self._rooms, self._window, self._tell, self._make_desk = rooms, window, tell, make_desk
+    def __init__(
+        self, services: Services, window: QWidget, tell: Callable[[Message], None], make_queue_controller: "Callable[[], QueueController]"
+    ) -> None:
+        self._services, self._window, self._tell, self._make_queue_controller = services, window, tell, make_queue_controller
         self.models_dialog: ModelsDialog | None = None
-        self.desk: QueueDesk | None = None
-        self.unsaved = Unsaved()
+        self.queue_controller: QueueController | None = None
 
     @property
     def _session(self) -> Session:
-        return self._rooms.session
+        return self._services.session
 
     def warm(self) -> None:
         """Start the engine in the background: torch takes seconds to load."""
@@ -81,9 +65,7 @@ class Commands:
         self._session.open(paths)
 
     def open(self) -> None:
-        from bgdesk.files.load import SUFFIXES  # decoders: not needed to show the window
-
-        paths = self._rooms.ask.photos(self._window, SUFFIXES)
+        paths = self._services.ask.photos(self._window, SUFFIXES)
         if paths:
             self._session.open(paths)
 
@@ -119,8 +101,8 @@ class Commands:
         photo = self._session.current
         if photo is None:
             return
-        if self.unsaved.holds(photo):
-            answer = self._rooms.ask.closing(self._window, [photo.name], True)
+        if photo.unsaved:
+            answer = self._services.ask.closing(self._window, [photo.name], True)
             if answer is Closing.EXPORT:
                 self.export()
             if answer is not Closing.DISCARD:
@@ -140,27 +122,25 @@ class Commands:
 
     def queue(self, sources: Sequence[Path] = ()) -> None:
         """Show the queue's window; with sources, to set up a queue of them."""
-        self._open_desk().show(sources)
+        self._open_queue_window().show(sources)
 
     def put_back(self) -> None:
-        if self.desk is not None:
-            self.desk.put_back()
+        if self.queue_controller is not None:
+            self.queue_controller.put_back()
 
-    def _open_desk(self) -> "QueueDesk":
-        if self.desk is None:
-            self.desk = self._make_desk()
-        return self.desk
+    def _open_queue_window(self) -> "QueueController":
+        if self.queue_controller is None:
+            self.queue_controller = self._make_queue_controller()
+        return self.queue_controller
 
     def _offer_queue(self, paths: Sequence[Path]) -> None:
         """Say what a queue is for where somebody opens a folder of many photos."""
 
         def work(_progress: Progress) -> Path | None:
-            from bgdesk.files.load import SUFFIXES
-
             folders = [path for path in paths if path.is_dir()]
             for folder in folders:
                 with os.scandir(folder) as entries:
-                    found = (entry for entry in entries if os.path.splitext(entry.name)[1].lower() in SUFFIXES)
+                    found = (entry for entry in entries if has_photo_suffix(entry.name))
                     if len(list(itertools.islice(found, MANY))) == MANY:
                         return folder
             return None
@@ -170,7 +150,7 @@ class Commands:
                 text = f"{folder.name} holds many photos. A queue cuts them all out, without anybody at the screen."
                 self._tell(Message(Severity.INFO, text, (Offer.MAKE_QUEUE,), folder))
 
-        self._rooms.jobs.submit(Lane.IO, work, on_done=done, on_error=lambda error: log.debug("not counted", exc_info=error))
+        self._services.jobs.submit(Lane.IO, work, on_done=done, on_error=lambda error: log.debug("not counted", exc_info=error))
 
     def offer_unfinished(self) -> None:
         """Say that a queue was left, if one was. Call once the window is up."""
@@ -189,25 +169,34 @@ class Commands:
                 text = unfinished_text(infos[0]) + more
                 self._tell(Message(Severity.INFO, text, (Offer.RESUME_QUEUE, Offer.LATER), infos[0].folder))
 
-        self._rooms.jobs.submit(Lane.IO, work, priority=Priority.BACKGROUND, on_done=done)
+        self._services.jobs.submit(Lane.IO, work, priority=Priority.BACKGROUND, on_done=done)
 
     # Photos out.
 
     def export(self, format: Format | None = None) -> bool:
         """Ask where to, and write; False if there is nothing to export or the person thought better of it."""
-        document = self._session.document
-        if document is None or not document.has_alpha:
+        work = self._session.work
+        if work is None or not work.has_alpha:
             return False
         chosen = format or Format(self._session.settings.export_format)
         suggestion = self._session.suggested_name(ExportRecipe(chosen))
-        target = self._rooms.ask.export_target(self._window, suggestion, chosen)
+        target = self._services.ask.export_target(self._window, suggestion, chosen)
         if target is None:
             return False
-        path, written = target
-        self.configure(replace(self._session.settings, export_format=written.value))
-        self.unsaved.exporting(path, self._session.current, document)
-        self._session.export(path, ExportRecipe(written))
+        self.configure(replace(self._session.settings, export_format=target.format.value))
+        self._session.export(target.path, ExportRecipe(target.format), replace=target.replace)
         return True
+
+    def name_taken(self, event: NameTaken) -> None:
+        """A file of that name has appeared since the person chose it: ask again."""
+        current = self._session.current
+        if current is None or current.key != event.photo:
+            text = f"{event.path.name} was not exported: a file of that name is there now. Export the photo again."
+            self._tell(Message(Severity.WARNING, text))
+        elif self._services.ask.replace(self._window, event.path):
+            self._session.export(event.path, event.recipe, replace=True)
+        else:
+            self.export(event.recipe.format)
 
     def show_in_folder(self, path: Path) -> None:
         failure = show_outside(path.parent)
@@ -224,51 +213,51 @@ class Commands:
         elif offer is Offer.MAKE_QUEUE and message.path is not None:
             self.queue([message.path])
         elif offer is Offer.RESUME_QUEUE and message.path is not None:
-            self._open_desk().resume(message.path)
+            self._open_queue_window().resume(message.path)
         elif offer is Offer.IMPORT_MODEL:
-            wanted = next((status.entry.id for status in self._rooms.store.statuses() if status.entry.default), None)
+            wanted = next((status.entry.id for status in self._services.store.statuses() if status.entry.default), None)
             if wanted is not None:
                 self.import_network(wanted)
 
     def import_network(self, id: str) -> None:
-        title = next((status.entry.title for status in self._rooms.store.statuses() if status.entry.id == id), id)
-        path = self._rooms.ask.network_file(self._window, title)
+        title = next((status.entry.title for status in self._services.store.statuses() if status.entry.id == id), id)
+        path = self._services.ask.network_file(self._window, title)
         if path is not None:
             self._session.import_model(path, id)
 
     def choose_network(self, id: str) -> None:
         """Use another installed network from now on, and cut the current photo out with it."""
-        if id != (self._session.settings.model or self._rooms.store.default_id()):
+        if id != (self._session.settings.model or self._services.store.default_id()):
             self.configure(replace(self._session.settings, model=id))
-            self._rooms.renew_engine()
+            self._services.renew_engine()
             self._session.cut_again()
 
     def choose_matting(self, id: str) -> None:
         """Work out edges with this network from now on ("" for our own solver), the current photo's at once."""
         if id != self._session.settings.matting:
             self.configure(replace(self._session.settings, matting=id))
-            self._rooms.renew_engine()
+            self._services.renew_engine()
             self._session.cut_again()
 
     def choose_reach(self, reach: str) -> None:
         """How far strokes reach from now on: "smart" or "exact"."""
         self.configure(replace(self._session.settings, reach=reach))
 
-    def choose_quality(self, quality: str) -> None:
-        """Cut out like that from now on; the current photo when it is cut again."""
-        self.configure(replace(self._session.settings, quality=quality))
+    def change_recipe(self, recipe: Recipe, name: str, drag: object = None) -> None:
+        """Use other choices for the current photo, as an undo step; without a photo, for new ones."""
+        if self._session.work is not None:
+            self._session.change_recipe(recipe, name, drag)
+        else:
+            self.configure(self._session.settings.with_recipe(recipe))
 
-    def choose_spill(self, choice: str) -> None:
-        """Take that backdrop's light off the rim from now on: "", AUTO, #rrggbb, or OTHER to be asked for the colour."""
-        current = self._session.settings.spill
-        if choice == OTHER:
-            first = current if current.startswith("#") else GREEN_SCREEN
-            choice = self._rooms.ask.colour(self._window, "The background's colour", first) or current
-        self.configure(replace(self._session.settings, spill=choice))
+    def make_default(self) -> None:
+        """New photos begin with the current one's choices."""
+        self.configure(self._session.settings.with_recipe(self._session.recipe))
+        self._tell(Message(Severity.INFO, "New photos begin with this photo's edge, colours and quality."))
 
     def models(self, show_engine: Callable[[], None] = lambda: None) -> None:
         def removed() -> None:
-            self._rooms.renew_engine()
+            self._services.renew_engine()
             show_engine()
 
         def then_show(choose: Callable[[str], None]) -> Callable[[str], None]:
@@ -278,11 +267,11 @@ class Commands:
 
             return chosen
 
-        session, store = self._session, self._rooms.store
-        choice = Choice(
+        session, store = self._session, self._services.store
+        choice = NetworkChoice(
             lambda: (session.settings.model, session.settings.matting), then_show(self.choose_network), then_show(self.choose_matting)
         )
-        self.models_dialog = ModelsDialog(self._window, store, session, self._rooms.jobs, self._rooms.ask, removed, choice)
+        self.models_dialog = ModelsDialog(self._window, store, session, self._services.jobs, self._services.ask, removed, choice)
         self.models_dialog.finished.connect(self._forget_dialog)
         self.models_dialog.open()
 
@@ -297,7 +286,7 @@ class Commands:
         """Take new settings over, and write them; a disk that is full keeps them for this run."""
         self._session.configure(settings)
         try:
-            self._rooms.remember(settings)
+            self._services.remember(settings)
         except OSError as error:
             reason = error.strerror or str(error)
             self._tell(Message(Severity.WARNING, f"The settings could not be saved: {reason}. They hold until bgdesk is closed."))

@@ -1,4 +1,4 @@
-"""What a window without photos shows: where to drop them, and whether there is a network to cut them out with."""
+"""What the main window shows without photos: where to drop some, and whether a network is installed."""
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -11,6 +11,8 @@ from bgdesk.ui.kit.icons import Icons
 
 
 class EmptyState(QWidget):
+    """Shows a target to drop photos on, and the state of the network. install(id), import_file(id): the person wants that network."""
+
     install = Signal(str)
     import_file = Signal(str)
 
@@ -85,7 +87,7 @@ class EmptyState(QWidget):
         self._target.setMinimumHeight(280)
 
     def show_network(self, statuses: list[ModelStatus], busy: bool) -> None:
-        """The line on the network: ready, being installed, or how to get one."""
+        """Show whether the network is ready, and if not, how to get it. busy: work is under way, so the buttons are disabled."""
         ready = next((status for status in statuses if status.installed and not status.damaged and status.kind == "segment"), None)
         wanted = next((status for status in statuses if status.entry.default), None)
         self._install.setVisible(ready is None and wanted is not None)

@@ -1,6 +1,6 @@
-"""The open photos in a row; shown from the second one on."""
+"""The open photos in a row, shown when there are two or more."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QPainter, QPen, QPixmap
@@ -25,7 +25,7 @@ _UNSAVED = Qt.ItemDataRole.UserRole + 3
 
 
 class FilmStrip(QFrame):
-    """Shows the session's photos; `chosen` and `removed` say what a person wants, with the photo's key."""
+    """Shows the session's photos. chosen(key), removed(key): the person selected a photo, or pressed Delete on it."""
 
     chosen = Signal(int)
     removed = Signal(int)
@@ -34,7 +34,7 @@ class FilmStrip(QFrame):
         super().__init__()
         self.setObjectName("film_strip")
         self.setFixedHeight(FILM_STRIP_HEIGHT)
-        self.list = _List()
+        self.list = _PhotoList()
         named(self.list, "film_strip.list", "Photos")
         self.list.setFlow(QListWidget.Flow.LeftToRight)
         self.list.setWrapping(False)
@@ -52,8 +52,7 @@ class FilmStrip(QFrame):
         layout.addWidget(self.list)
         self.hide()
 
-    def show_photos(self, photos: Sequence[Photo], current: Photo | None, unsaved: Collection[int]) -> None:
-        """unsaved: keys of the photos whose strokes no file holds."""
+    def show_photos(self, photos: Sequence[Photo], current: Photo | None) -> None:
         blocked = self.list.blockSignals(True)
         known = {self.list.item(row).data(_PHOTO).key: row for row in range(self.list.count())}
         if list(known) != [photo.key for photo in photos]:
@@ -66,10 +65,10 @@ class FilmStrip(QFrame):
             if before is None or before.thumbnail is not photo.thumbnail:
                 item.setData(_PIXMAP, _pixmap(photo))
             item.setData(_PHOTO, photo)
-            item.setData(_UNSAVED, photo.key in unsaved)
+            item.setData(_UNSAVED, photo.unsaved)
             state = photo.error or _STATES[photo.state]
             item.setToolTip(f"{photo.name}\n{photo.error}" if photo.error else photo.name)
-            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{photo.name}, {state}" + (", not exported" if photo.key in unsaved else ""))
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{photo.name}, {state}" + (", not exported" if photo.unsaved else ""))
             if current is not None and photo.key == current.key and self.list.currentRow() != row:
                 self.list.setCurrentRow(row)
                 self.list.scrollToItem(item)
@@ -91,7 +90,9 @@ class FilmStrip(QFrame):
             self.removed.emit(item.data(_PHOTO).key)
 
 
-class _List(QListWidget):
+class _PhotoList(QListWidget):
+    """A list that reports Delete. `delete_pressed`: that key was pressed."""
+
     delete_pressed = Signal()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -110,7 +111,7 @@ def _pixmap(photo: Photo) -> QPixmap | None:
 
 
 class _Delegate(QStyledItemDelegate):
-    """Thumbnail and name; a ring for the current photo, marks for edited, failed and unfinished ones."""
+    """Draws thumbnail and name, a ring around the current photo, and marks on unsaved, failed and unfinished ones."""
 
     icons: Icons | None = None
 

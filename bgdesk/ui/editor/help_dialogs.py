@@ -1,4 +1,4 @@
-"""About, and the list of keys."""
+"""The dialogs of the Help menu: keys and mouse, and about bgdesk."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
@@ -8,7 +8,7 @@ from bgdesk.ui.editor.actions import ACTIONS, label
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import application_icon
 
-#: What the pointer does, which no table of actions knows.
+#: Pointer gestures, which are not in the table of actions.
 _POINTER: tuple[tuple[str, str], ...] = (
     ("Drag", "Paint with the brush"),
     ("Shift-click", "Straight line from the last point"),
@@ -23,6 +23,8 @@ _POINTER: tuple[tuple[str, str], ...] = (
 
 
 class ShortcutsDialog(QDialog):
+    """Lists all gestures and shortcuts."""
+
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         named(self, "dialog.shortcuts", "Keyboard and mouse")
@@ -51,6 +53,8 @@ class ShortcutsDialog(QDialog):
 
 
 class AboutDialog(QDialog):
+    """Shows the version and the licence."""
+
     def __init__(self, parent: QWidget, version: str) -> None:
         super().__init__(parent)
         named(self, "dialog.about", "About bgdesk")

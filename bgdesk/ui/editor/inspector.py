@@ -1,8 +1,10 @@
 """The tool strip on the left and the inspector on the right."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -16,21 +18,19 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from bgdesk.core.recipe import AUTO, Format, Quality
+from bgdesk.core.formats import Format
+from bgdesk.core.parameters import EDGE
+from bgdesk.core.recipe import AUTO, EdgeRecipe, MatteRecipe, Recipe
 from bgdesk.ui.canvas.tools import LARGEST, SMALLEST, STANDARD, Brush
 from bgdesk.ui.editor.actions import ACTIONS, Actions
 from bgdesk.ui.kit.controls import Combo, NumberSlider, Section, action_button, hint_label, named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
 from bgdesk.ui.kit.theme import INSPECTOR_WIDTH, TOOL_STRIP_WIDTH
+from bgdesk.ui.kit.words import QUALITIES
 
 TOOLS = ("tool.foreground", "tool.background", "tool.unknown", "tool.pan")
 VIEWS = tuple(spec.id for spec in ACTIONS if spec.group == "views")
 STANDARD_STRENGTH = 45
-QUALITIES = (
-    ("Fast: a smaller photo", Quality.FAST),
-    ("Balanced", Quality.BALANCED),
-    ("Best: twice the time", Quality.BEST),
-)
 REACHES = (
     ("Smart: flows to what is alike", "smart"),
     ("Exact: only under the brush", "exact"),
@@ -38,6 +38,7 @@ REACHES = (
 #: In place of a spill's colour: the person wants to choose one.
 OTHER = "other"
 GREEN_SCREEN = "#00b140"
+_CLEAN = "Clean edge colours"
 
 
 class ToolStrip(QFrame):
@@ -82,13 +83,14 @@ def _button_grid(actions: Actions, ids: Sequence[str]) -> QGridLayout:
 
 
 class Inspector(QFrame):
-    """Brush, view, cut-out, export. Shows what it is told and tells what a person did; it decides nothing."""
+    """Brush, view, edge, colours, cut-out, export. Shows what it is told and tells what a person did; it decides nothing."""
 
-    strength_changed = Signal(int)
-    edge_changed = Signal()
-    spill_chosen = Signal(str)
+    strength_changed = Signal(float)
+    #: Another recipe, what was changed in lower case, and what the changes of one drag have in common (or None).
+    recipe_changed = Signal(object, str, object)
+    #: The person wants to choose a backdrop's colour in a dialog.
+    spill_asked = Signal()
     reach_chosen = Signal(str)
-    quality_chosen = Signal(str)
     model_chosen = Signal(str)
     folded = Signal()
     format_chosen = Signal(object)
@@ -99,7 +101,19 @@ class Inspector(QFrame):
         self.setMinimumWidth(240)
         self.setMaximumWidth(420)
         self._brush = brush
-        self.sections = (self._brush_section(actions), self._view_section(actions), self._edge_section(), self._cut_section(actions))
+        self._recipe = Recipe()
+        self.sections = (
+            self._brush_section(actions),
+            self._edge_section(),
+            self._colours_section(),
+            self._cut_section(actions),
+            self._view_section(actions),
+        )
+        # Colours of a large photo take a second: a slider that is dragged starts that work when it rests.
+        self._colours_rest = QTimer(self)
+        self._colours_rest.setSingleShot(True)
+        self._colours_rest.setInterval(150)
+        self._colours_rest.timeout.connect(self.settle)
         body = QWidget()
         body.setObjectName("inspector_body")
         column = QVBoxLayout(body)
@@ -133,7 +147,7 @@ class Inspector(QFrame):
             "panel.brush.size", "Size", SMALLEST, LARGEST, STANDARD, "px", curved=True, hint="Diameter in photo pixels ([ and ])"
         )
         self.brush_size.set_value(self._brush.diameter)
-        self.brush_size.changed.connect(self._brush.set_diameter)
+        self.brush_size.changed.connect(lambda value: self._brush.set_diameter(round(value)))
         section.body.addWidget(self.brush_size)
         self.reach = Combo()
         hint = "Smart: a stroke also takes connected parts that look like what is under it. Exact: it takes what is under it"
@@ -162,22 +176,72 @@ class Inspector(QFrame):
 
     def _edge_section(self) -> Section:
         section = Section("panel.edge", "Edge", self._reset_edge)
+        self.edges: dict[str, NumberSlider] = {}
+        for name, parameter in EDGE.items():
+            slider = self.edges[name] = NumberSlider(
+                f"panel.edge.{name}",
+                parameter.label,
+                parameter.lowest,
+                parameter.highest,
+                parameter.standard,
+                parameter.unit,
+                decimals=parameter.decimals,
+                hint=parameter.help,
+            )
+            slider.changed.connect(partial(self._take_edge, name))
+            section.body.addWidget(slider)
+        return section
+
+    def _take_edge(self, name: str, value: float) -> None:
+        changes: dict[str, float] = {name: value}
+        self._tell(replace(self._recipe, edge=replace(self._recipe.edge, **changes)), EDGE[name].label.lower(), self.edges[name].drag)
+
+    def _reset_edge(self) -> None:
+        self._tell(replace(self._recipe, edge=EdgeRecipe()), "reset the edge")
+
+    def _colours_section(self) -> Section:
+        section = Section("panel.colours", "Colours", self._reset_colours)
         self.clean = NumberSlider(
-            "panel.edge.clean", "Clean edge colours", 0, 100, 100, "%", hint="How much of the old background's colour leaves soft edges"
+            "panel.colours.clean", _CLEAN, 0, 100, 100, "%", hint="How much of the old background's colour leaves soft edges"
         )
-        self.clean.changed.connect(lambda _value: self.edge_changed.emit())
+        self.clean.changed.connect(lambda _value: self._colours_rest.start())
         section.body.addWidget(self.clean)
         self.spill = Combo()
-        named(self.spill, "panel.edge.spill", "Spill", "Takes the light of a coloured background off the subject's rim")
+        named(self.spill, "panel.colours.spill", "Spill", "Takes the light of a coloured background off the subject's rim")
         self.spill.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.show_spill("")
-        self.spill.activated.connect(lambda index: self.spill_chosen.emit(self.spill.itemData(index)))
+        self.spill.activated.connect(lambda index: self._choose_spill(self.spill.itemData(index)))
         section.body.addWidget(self.spill)
         return section
 
-    def _reset_edge(self) -> None:
-        self.clean.reset()
-        self.spill_chosen.emit("")
+    def settle(self) -> None:
+        """Take the colours' slider over now, if it was moved and has not rested yet."""
+        self._colours_rest.stop()
+        matte = self._recipe.matte
+        if round(100 * matte.amount) != self.clean.value:
+            self._tell_matte(replace(matte, decontaminate=True, strength=self.clean.value / 100), _CLEAN.lower(), self.clean.drag)
+
+    def _choose_spill(self, choice: str) -> None:
+        if choice == OTHER:
+            self._show_spill()
+            self.spill_asked.emit()
+        else:
+            self.take_spill(choice)
+
+    def take_spill(self, choice: str) -> None:
+        """A person chose what backdrop's light is taken off: "" for none, AUTO, or a colour as #rrggbb."""
+        self._tell_matte(replace(self._recipe.matte, spill=choice or None), "spill")
+
+    def _reset_colours(self) -> None:
+        self._colours_rest.stop()
+        standard = MatteRecipe()
+        colours = replace(self._recipe.matte, decontaminate=True, strength=standard.strength, spill=standard.spill)
+        self._tell_matte(colours, "reset the colours")
+
+    def _tell_matte(self, matte: MatteRecipe, name: str, drag: object = None) -> None:
+        self._tell(replace(self._recipe, matte=matte), name, drag)
+
+    def _tell(self, recipe: Recipe, name: str, drag: object = None) -> None:
+        self.recipe_changed.emit(recipe, name, drag)
 
     def _cut_section(self, actions: Actions) -> Section:
         section = Section("panel.cutout", "Cut-out")
@@ -188,8 +252,10 @@ class Inspector(QFrame):
         named(self.quality, "panel.cutout.quality", "Quality", "How much time the network takes when a photo is cut out")
         self.quality.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         for text, quality in QUALITIES:
-            self.quality.addItem(text, quality.value)
-        self.quality.activated.connect(lambda index: self.quality_chosen.emit(self.quality.itemData(index)))
+            self.quality.addItem(text, quality)
+        self.quality.activated.connect(
+            lambda index: self._tell_matte(replace(self._recipe.matte, quality=self.quality.itemData(index)), "quality")
+        )
         section.body.addWidget(self.quality)
         section.body.addWidget(again)
         self.model = Combo()
@@ -200,6 +266,11 @@ class Inspector(QFrame):
         self.model.setMinimumContentsLength(8)
         self.model.activated.connect(lambda index: self.model_chosen.emit(self.model.itemData(index)))
         section.body.addWidget(self.model)
+        for id in ("action.recipe.default", "action.recipe.all"):
+            button = action_button(actions[id], look="button", text=True)
+            button.setObjectName("panel." + id)
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            section.body.addWidget(button)
         self.note = hint_label()
         self.note.setObjectName("panel.cutout.note")
         self.note.setAccessibleName("About the cut-out")
@@ -237,10 +308,27 @@ class Inspector(QFrame):
 
     def show_format(self, format: Format) -> None:
         """The format that the button exports in."""
-        self.export.setText(f"Export {format.name}…")
+        self.export.setText(f"Export {format.facts.title}…")
 
-    def show_spill(self, spill: str) -> None:
-        """What is chosen: "" for nothing, AUTO, or a colour as #rrggbb. The last entry asks for another one."""
+    def show_recipe(self, recipe: Recipe) -> None:
+        """The choices of the current photo, or those that new photos begin with."""
+        self._recipe = recipe
+        for name, slider in self.edges.items():
+            slider.set_value(getattr(recipe.edge, name))
+        if not self._colours_rest.isActive():
+            self.clean.set_value(round(100 * recipe.matte.amount))
+        self._show_spill()
+        self.quality.setCurrentIndex(self.quality.findData(recipe.matte.quality))
+
+    @property
+    def spill_colour(self) -> str:
+        """The backdrop's colour that is chosen, as #rrggbb; "" where none is."""
+        spill = self._recipe.matte.spill
+        return "#{:02x}{:02x}{:02x}".format(*spill) if isinstance(spill, tuple) else ""
+
+    def _show_spill(self) -> None:
+        """What is chosen, and the usual choices; the last entry asks for another colour."""
+        spill = AUTO if self._recipe.matte.spill == AUTO else self.spill_colour
         choices = [("Leave spill", ""), ("Remove spill, find its colour", AUTO)]
         if spill not in ("", AUTO):
             choices.append((f"Remove spill of {spill}", spill))
@@ -251,9 +339,6 @@ class Inspector(QFrame):
 
     def show_reach(self, reach: str) -> None:
         self.reach.setCurrentIndex(self.reach.findData(reach))
-
-    def show_quality(self, quality: str) -> None:
-        self.quality.setCurrentIndex(self.quality.findData(quality))
 
     def show_models(self, models: Sequence[tuple[str, str]], current: str) -> None:
         """(id, title) of the installed networks; the choice is shown from the second one on."""
@@ -271,6 +356,10 @@ class Inspector(QFrame):
         """Whether there is a photo to work on."""
         self.export.setEnabled(possible)
         self.formats.setEnabled(possible)
+
+    @property
+    def sliders(self) -> tuple[NumberSlider, ...]:
+        return (self.brush_size, self.strength, *self.edges.values(), self.clean)
 
     def fold(self, names: Iterable[str]) -> None:
         chosen = set(names)

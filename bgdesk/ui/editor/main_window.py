@@ -10,66 +10,78 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QMainWindow, QMenu, QSp
 
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.events import Message, Severity
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import Recipe
 from bgdesk.core.trimap import Label
-from bgdesk.ui.canvas.canvas import Canvas, Hand
+from bgdesk.ui.canvas.canvas import Canvas
 from bgdesk.ui.canvas.render import View
-from bgdesk.ui.canvas.tools import Brush
+from bgdesk.ui.canvas.tools import Brush, Tool
 from bgdesk.ui.editor.actions import Actions
-from bgdesk.ui.editor.commands import Commands, Rooms
+from bgdesk.ui.editor.commands import Commands
 from bgdesk.ui.editor.empty_state import EmptyState
 from bgdesk.ui.editor.film_strip import FilmStrip
-from bgdesk.ui.editor.inspector import Inspector, ToolStrip
-from bgdesk.ui.editor.presenter import LABELS, Parts, Presenter
+from bgdesk.ui.editor.inspector import GREEN_SCREEN, Inspector, ToolStrip
+from bgdesk.ui.editor.presenter import LABELS, EditorViews, Presenter
+from bgdesk.ui.editor.stage import Stage
 from bgdesk.ui.editor.status_bar import StatusBar
 from bgdesk.ui.kit import incoming, system
 from bgdesk.ui.kit.controls import GiveBackFocus, named, role
 from bgdesk.ui.kit.file_dialogs import Closing
 from bgdesk.ui.kit.icons import Icons
-from bgdesk.ui.kit.message_bar import Overlay
+from bgdesk.ui.kit.message_bar import MessageBar
 from bgdesk.ui.kit.theme import DARK, INSPECTOR_WIDTH, Tokens, choose, palette, style_sheet
+from bgdesk.ui.kit.work_progress import WorkProgress
 from bgdesk.ui.queue.window.fix_bar import FixBar
+from bgdesk.ui.services import Services
 
 if TYPE_CHECKING:
-    from bgdesk.ui.queue.window.queue_controller import QueueDesk
+    from bgdesk.ui.queue.window.queue_controller import QueueController
 
 
 class MainWindow(QMainWindow):
     """Views hold no truth: they show the session (see Presenter), and gestures go to it."""
 
-    def __init__(self, rooms: Rooms) -> None:
+    def __init__(self, services: Services) -> None:
         super().__init__()
         self.setObjectName("main_window")
         self.setAccessibleName("bgdesk")
-        self._rooms, self._session = rooms, rooms.session
+        self._services, self._session = services, services.session
         settings = self._session.settings
         self.brush = Brush(round(settings.brush_size), self)
         self.canvas = Canvas(self._session, self.brush)
-        self.commands = Commands(rooms, self, self.tell, self._make_desk)
+        self.commands = Commands(services, self, self.tell, self._make_queue_controller)
         self.fix_bar = FixBar()
         self.actions_ = Actions(self, self.canvas, self._handlers())
         self.actions_.fill(self.menuBar())
         self.empty = EmptyState(self.actions_)
-        self.stage = Overlay(self.canvas, self.empty)
+        self.messages = MessageBar()
+        self.progress = WorkProgress()
+        self.stage = Stage(self.canvas, self.empty, self.progress.bar)
         self.strip = ToolStrip(self.actions_)
         self.inspector = Inspector(self.actions_, self.brush)
         self.film = FilmStrip()
-        self.status = StatusBar()
+        self.status = StatusBar(self.progress)
         self._view_chip = _chip("chip.view", "View")
         self._zoom_chip = _chip("chip.zoom", "Zoom")
         self._leaving = False
-        # A slider being dragged starts work when it rests: colours of a large photo take a second.
-        self._edge_pause = QTimer(self)
-        self._edge_pause.setSingleShot(True)
-        self._edge_pause.setInterval(150)
-        self._edge_pause.timeout.connect(self._take_edge)
         self._tokens: Tokens | None = None
         self._lay_out(settings)
-        parts = Parts(
-            self, self.actions_, self.brush, self.canvas, self.stage, self.empty, self.inspector, self.film, self.status,
-            self._view_chip, self._zoom_chip,
-        )  # fmt: skip
-        self._presenter = Presenter(rooms, self.commands, parts, lambda: QTimer.singleShot(0, self._leave_if_written))
+        views = EditorViews(
+            window=self,
+            actions=self.actions_,
+            brush=self.brush,
+            canvas=self.canvas,
+            stage=self.stage,
+            messages=self.messages,
+            progress=self.progress,
+            empty=self.empty,
+            inspector=self.inspector,
+            film=self.film,
+            status=self.status,
+            view_chip=self._view_chip,
+            zoom_chip=self._zoom_chip,
+        )
+        self._presenter = Presenter(services, self.commands, views, lambda: QTimer.singleShot(0, self._leave_if_written))
         self._connect()
         self.setAcceptDrops(True)
         self.setMinimumSize(960, 600)
@@ -95,10 +107,12 @@ class MainWindow(QMainWindow):
             "action.redo": self._session.redo,
             "action.paste": commands.paste,
             "action.cut_again": self._session.cut_again,
+            "action.recipe.default": self._make_default,
+            "action.recipe.all": self._session.apply_to_all,
             "action.cancel": self._cancel,
             "action.settings": lambda: commands.settings(self._take_settings),
-            "tool.pan": lambda: self._use(Hand.PAN),
-            "action.brush": lambda: self._use(Hand.BRUSH),
+            "tool.pan": lambda: self._use(Tool.PAN),
+            "action.brush": lambda: self._use(Tool.BRUSH),
             "action.swap": self._swap,
             "action.brush.smaller": lambda: self.brush.step(-1),
             "action.brush.larger": lambda: self.brush.step(1),
@@ -117,7 +131,7 @@ class MainWindow(QMainWindow):
             "action.about": commands.about,
         }
         for id, label in LABELS.items():
-            handlers[id] = lambda label=label: self._use(Hand.BRUSH, label)  # type: ignore[misc]
+            handlers[id] = lambda label=label: self._use(Tool.BRUSH, label)  # type: ignore[misc]
         for view in View:
             handlers["view." + view.value] = lambda view=view: self._use_view(view)  # type: ignore[misc]
         return handlers
@@ -149,7 +163,8 @@ class MainWindow(QMainWindow):
         whole.addLayout(row, 1)
         whole.addWidget(self.status)
         self.setCentralWidget(body)
-        self.stage.add_bar(self.fix_bar)
+        for banner in (self.fix_bar, self.messages):
+            self.stage.add_banner(banner)
         for chip in (self._view_chip, self._zoom_chip):
             self.stage.add_chip(chip)
         views, zooms = QMenu(self._view_chip), QMenu(self._zoom_chip)
@@ -170,10 +185,7 @@ class MainWindow(QMainWindow):
         self.inspector.fold(settings.folded)
         self.inspector.show_format(Format(settings.export_format))
         self.inspector.strength.set_value(round(settings.overlay * 100))
-        self.inspector.clean.set_value(round(settings.decontaminate * 100))
-        self.inspector.show_spill(settings.spill)
         self.inspector.show_reach(settings.reach)
-        self.inspector.show_quality(settings.quality)
         self.canvas.set_strength(settings.overlay)
         for id in ("tool.foreground", "view.overlay", "action.inspector"):
             self.actions_[id].setChecked(True)
@@ -184,18 +196,17 @@ class MainWindow(QMainWindow):
         self.brush.changed.connect(self._presenter.show_tool)
         self.film.chosen.connect(self._session.select)
         self.film.removed.connect(lambda _key: self.commands.close_photo())
-        self.stage.progress.cancelled.connect(self._session.cancel)
-        self.stage.messages.offered.connect(self.commands.take_offer)
+        self.progress.cancelled.connect(self._session.cancel)
+        self.messages.offered.connect(self.commands.take_offer)
         self.empty.install.connect(self._session.install_model)
         self.empty.import_file.connect(self.commands.import_network)
         self.inspector.strength_changed.connect(lambda value: self.canvas.set_strength(value / 100))
         self.inspector.reach_chosen.connect(self.commands.choose_reach)
-        self.inspector.quality_chosen.connect(self.commands.choose_quality)
+        self.inspector.recipe_changed.connect(self._take_recipe)
+        self.inspector.spill_asked.connect(self._ask_spill)
         self.inspector.model_chosen.connect(self.commands.choose_network)
-        self.inspector.edge_changed.connect(self._edge_pause.start)
-        self.inspector.spill_chosen.connect(self._take_spill)
         give_back = GiveBackFocus(self.canvas)
-        for slider in (self.inspector.brush_size, self.inspector.strength, self.inspector.clean):
+        for slider in self.inspector.sliders:
             slider.field.installEventFilter(give_back)
         system.hints().colorSchemeChanged.connect(lambda _scheme: self.apply_theme())
 
@@ -218,21 +229,21 @@ class MainWindow(QMainWindow):
             application.setStyleSheet(style_sheet(tokens))
         icons = Icons(tokens)
         self.actions_.tint(icons)
-        for part in (self.inspector, self.empty, self.film, self.stage.messages, self.fix_bar, self.commands.desk):
+        for part in (self.inspector, self.empty, self.film, self.messages, self.fix_bar, self.commands.queue_controller):
             if part is not None:
                 part.tint(icons)
         for chip in (self._view_chip, self._zoom_chip):
             chip.setIcon(icons.icon("chevron-down", tokens.hint))
         self.canvas.set_surround(tokens.surround)
 
-    def _make_desk(self) -> "QueueDesk":
+    def _make_queue_controller(self) -> "QueueController":
         """The queue's window, and what it needs; none of it is loaded before somebody asks for it."""
-        from bgdesk.ui.queue.window.queue_controller import QueueDesk
+        from bgdesk.ui.queue.window.queue_controller import QueueController
 
         commands = self.commands
-        desk = QueueDesk(self._rooms, self, self.tell, commands.configure, commands.unsaved, self.fix_bar)
-        desk.tint(Icons(self.tokens))
-        return desk
+        controller = QueueController(self._services, self, self.tell, commands.configure, self.fix_bar)
+        controller.tint(Icons(self.tokens))
+        return controller
 
     @property
     def tokens(self) -> Tokens:
@@ -244,25 +255,24 @@ class MainWindow(QMainWindow):
         self.canvas.set_strength(settings.overlay)
         self.apply_theme()
 
-    def _take_edge(self) -> None:
-        self._edge_pause.stop()
-        strength = self.inspector.clean.value / 100
-        if strength != self._session.settings.decontaminate:
-            self.commands.configure(replace(self._session.settings, decontaminate=strength))
+    def _take_recipe(self, recipe: Recipe, name: str, drag: object) -> None:
+        self.commands.change_recipe(recipe, name, drag)
+        self._presenter.show_recipe()
 
-    def _take_spill(self, choice: str) -> None:
-        self.commands.choose_spill(choice)
-        self.inspector.show_spill(self._session.settings.spill)
+    def _ask_spill(self) -> None:
+        chosen = self._services.ask.colour(self, "The background's colour", self.inspector.spill_colour or GREEN_SCREEN)
+        if chosen is not None:
+            self.inspector.take_spill(chosen)
 
     def tell(self, message: Message) -> None:
-        self.stage.messages.tell(message)
+        self.messages.tell(message)
 
     # What a person does.
 
-    def _use(self, hand: Hand, label: Label | None = None) -> None:
+    def _use(self, tool: Tool, label: Label | None = None) -> None:
         if label is not None:
             self.brush.set_label(label)
-        self.canvas.set_hand(hand)
+        self.canvas.set_tool(tool)
         self._presenter.show_tool()
 
     def _use_view(self, view: View) -> None:
@@ -271,7 +281,7 @@ class MainWindow(QMainWindow):
 
     def _swap(self) -> None:
         self.brush.swap()
-        self._use(Hand.BRUSH)
+        self._use(Tool.BRUSH)
 
     def _next_view(self) -> None:
         views = list(View)
@@ -285,7 +295,7 @@ class MainWindow(QMainWindow):
         elif self._session.busy is not None:
             self._session.cancel()
         else:
-            self.stage.messages.dismiss()
+            self.messages.dismiss()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if incoming.acceptable(event.mimeData()):
@@ -310,30 +320,31 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         self.canvas.cancel()
-        edited = self.commands.unsaved.among(self._session.photos)
-        if edited:
-            answer = self._rooms.ask.closing(self, [photo.name for photo in edited], True)
+        self.inspector.settle()
+        unsaved = self._session.unsaved
+        if unsaved:
+            answer = self._services.ask.closing(self, [photo.name for photo in unsaved], True)
             if answer is Closing.EXPORT:
                 current = self._session.current
-                if current is None or not self.commands.unsaved.holds(current):
-                    self._session.select(edited[0].key)
+                if current is None or not current.unsaved:
+                    self._session.select(unsaved[0].key)
                 self._leaving = self.commands.export()
             if answer is not Closing.DISCARD:
                 event.ignore()
                 return
-        elif self.commands.unsaved.writing and self._session.busy is not None:
+        elif self._session.exporting:
             self._leaving = True
             self.tell(Message(Severity.INFO, "bgdesk closes as soon as the file is written."))
             event.ignore()
             return
-        desk = self.commands.desk
-        if desk is not None and not desk.may_end():
+        controller = self.commands.queue_controller
+        if controller is not None and not controller.may_end():
             event.ignore()
             return
         self._unsubscribe()
         self._remember()
-        if desk is not None:
-            desk.end()
+        if controller is not None:
+            controller.end()
         self.hide()  # at once: what is being computed may take a moment to come to a stop
         self._session.close()
         event.accept()
@@ -342,11 +353,13 @@ class MainWindow(QMainWindow):
         """Nothing runs any more. If the window waited for an export, it closes now; after one that failed it stays, with the message."""
         if self._session.busy is not None:
             return
-        written = not self.commands.unsaved.writing
-        self.commands.unsaved.give_up_exports()
         leaving, self._leaving = self._leaving, False
-        if leaving and written:
+        if leaving and not self._session.unsaved:
             self.close()
+
+    def _make_default(self) -> None:
+        self.inspector.settle()
+        self.commands.make_default()
 
     def _remember(self) -> None:
         self.commands.configure(
@@ -354,7 +367,6 @@ class MainWindow(QMainWindow):
                 self._session.settings,
                 brush_size=float(self.brush.diameter),
                 overlay=self.canvas.look.strength,
-                decontaminate=self.inspector.clean.value / 100,
                 window_geometry=bytes(self.saveGeometry().toBase64().data()).decode(),
                 splitter_state=bytes(self._splitter.saveState().toBase64().data()).decode(),
                 folded=self.inspector.folded_names,

@@ -3,50 +3,57 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from bgdesk.app.session.photos import PhotoState
 from bgdesk.app.work.events import (
     AlphaChanged,
     BusyChanged,
-    DocumentReplaced,
     EngineChanged,
     Event,
     Exported,
     ForegroundChanged,
     HistoryChanged,
+    LabelsChanged,
     Message,
+    NameTaken,
     Offer,
     PhotosChanged,
-    TrimapChanged,
+    PhotoShown,
+    RecipeChanged,
 )
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
 from bgdesk.core.trimap import Label
-from bgdesk.ui.canvas.canvas import Canvas, Hand
-from bgdesk.ui.canvas.tools import Brush
+from bgdesk.ui.canvas.canvas import Canvas
+from bgdesk.ui.canvas.tools import Brush, Tool
 from bgdesk.ui.editor.actions import Actions
-from bgdesk.ui.editor.commands import Commands, Rooms
+from bgdesk.ui.editor.commands import Commands
 from bgdesk.ui.editor.empty_state import EmptyState
 from bgdesk.ui.editor.film_strip import FilmStrip
 from bgdesk.ui.editor.inspector import Inspector
+from bgdesk.ui.editor.stage import Stage
 from bgdesk.ui.editor.status_bar import StatusBar
 from bgdesk.ui.kit import words
-from bgdesk.ui.kit.message_bar import Overlay
+from bgdesk.ui.kit.message_bar import MessageBar
+from bgdesk.ui.kit.work_progress import WorkProgress
+from bgdesk.ui.services import Services
 
 LABELS = {"tool.foreground": Label.FOREGROUND, "tool.background": Label.BACKGROUND, "tool.unknown": Label.UNKNOWN}
 _NO_NETWORK = "No network is installed: paint what to keep by hand, or install one in Help, Networks."
 
 
-@dataclass(frozen=True)
-class Parts:
-    """The widgets that show something."""
+@dataclass(frozen=True, kw_only=True)
+class EditorViews:
+    """The widgets of the main window that show the session."""
 
     window: QWidget
     actions: Actions
     brush: Brush
     canvas: Canvas
-    stage: Overlay
+    stage: Stage
+    messages: MessageBar
+    progress: WorkProgress
     empty: EmptyState
     inspector: Inspector
     film: FilmStrip
@@ -58,81 +65,89 @@ class Parts:
 class Presenter:
     """`idle` is called when the last work has ended."""
 
-    def __init__(self, rooms: Rooms, commands: Commands, parts: Parts, idle: Callable[[], None]) -> None:
-        self._rooms, self._session, self._commands, self._parts, self._idle = rooms, rooms.session, commands, parts, idle
+    def __init__(self, services: Services, commands: Commands, views: EditorViews, idle: Callable[[], None]) -> None:
+        self._services, self._session, self._commands, self._views, self._idle = services, services.session, commands, views, idle
 
     def on_event(self, event: Event) -> None:
         pending = tuple(self._session.pending_rects)
-        self._commands.unsaved.seen(self._session.current, self._session.document)
         match event:
             case AlphaChanged(rect, first):
-                self._parts.canvas.alpha_changed(rect, pending, first)
-                self._parts.canvas.settle_paint(pending)
+                self._views.canvas.alpha_changed(rect, pending, first)
+                self._views.canvas.settle_paint(pending)
                 self.show_state()
-            case TrimapChanged(rect):
-                self._parts.canvas.trimap_changed(rect)
+            case LabelsChanged(rect):
+                self._views.canvas.labels_changed(rect)
             case ForegroundChanged(rect):
-                self._parts.canvas.foreground_changed(rect)
-            case DocumentReplaced():
-                self.show_document()
+                self._views.canvas.foreground_changed(rect)
+            case PhotoShown():
+                self.show_photo()
+            case RecipeChanged():
+                self.show_recipe()
             case PhotosChanged():
                 self.show_photos()
             case HistoryChanged():
-                self._parts.canvas.settle_paint(pending)
+                self._views.canvas.settle_paint(pending)
                 if self._session.current is not None and self._session.can_undo:
-                    self._parts.stage.messages.heeded(self._session.current.key)
+                    self._views.messages.photo_edited(self._session.current.key)
                 self.show_state()
             case BusyChanged():
-                self._parts.canvas.settle_paint(pending)
+                self._views.canvas.settle_paint(pending)
                 self.show_busy()
             case EngineChanged():
                 self.show_engine()
             case Message():
-                self._parts.stage.messages.tell(event)
+                self._views.messages.tell(event)
                 if self._commands.models_dialog is not None:  # it covers the message bar
                     self._commands.models_dialog.tell(event.text)
-            case Exported(path):
-                self._commands.unsaved.exported(path)
-                self._parts.inspector.show_format(Format(self._session.settings.export_format))
+            case NameTaken():
+                QTimer.singleShot(0, lambda: self._commands.name_taken(event))  # a dialog, once every view knows
+            case Exported():
+                self._views.inspector.show_format(Format(self._session.settings.export_format))
                 self.show_photos()
 
     def show_all(self) -> None:
-        self.show_document()
+        self.show_photo()
         self.show_photos()
         self.show_engine()
         self.show_busy()
         self.show_tool()
         self.show_view()
 
-    def show_document(self) -> None:
-        self._parts.canvas.show_document(self._session.document)
+    def show_photo(self) -> None:
+        self._views.canvas.show_document(self._session.work)
+        self.show_recipe()
         self.show_stage()
         self.show_state()
-        if self._session.document is not None:
-            self._parts.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+        if self._session.work is not None:
+            self._views.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def show_recipe(self) -> None:
+        """The current photo's choices, and its edge as they make it."""
+        recipe = self._session.recipe
+        self._views.canvas.set_edge(recipe.edge)
+        self._views.inspector.show_recipe(recipe)
 
     def show_stage(self) -> None:
         """The canvas as soon as a photo is on its way, so that the invitation to drop one does not flash up again."""
         on_its_way = any(photo.state in (PhotoState.LOADING, PhotoState.WAITING) for photo in self._session.photos)
-        shown = self._session.document is not None or on_its_way
-        if not shown and self._parts.empty.isHidden():
-            self._parts.empty.show_network(self._rooms.store.statuses(), self._session.busy is not None)
-        self._parts.stage.show_photo(shown)
+        shown = self._session.work is not None or on_its_way
+        if not shown and self._views.empty.isHidden():
+            self._views.empty.show_network(self._services.store.statuses(), self._session.busy is not None)
+        self._views.stage.show_photo(shown)
 
     def show_photos(self) -> None:
         current = self._session.current
-        self._parts.stage.messages.show_photo(None if current is None else current.key)
-        photos, unsaved = self._session.photos, self._commands.unsaved
-        self._parts.film.show_photos(photos, current, {photo.key for photo in unsaved.among(photos)})
-        self._parts.window.setWindowTitle(f"{current.name}[*] — bgdesk" if current else "bgdesk")
-        self._parts.window.setWindowModified(current is not None and unsaved.holds(current))
+        self._views.messages.show_photo(None if current is None else current.key)
+        self._views.film.show_photos(self._session.photos, current)
+        self._views.window.setWindowTitle(f"{current.name}[*] — bgdesk" if current else "bgdesk")
+        self._views.window.setWindowModified(current is not None and current.unsaved)
         self.show_stage()
         self.show_state()
 
     def show_state(self) -> None:
         """What can be done now, and the figures of the current photo."""
-        session, document = self._session, self._session.document
-        cut = document is not None and document.has_alpha
+        session, work = self._session, self._session.work
+        cut = work is not None and work.has_alpha
         several = len(session.photos) > 1
         for id, possible in (
             ("action.export", cut),
@@ -141,27 +156,31 @@ class Presenter:
             ("action.close_photo", session.current is not None),
             ("action.undo", session.can_undo),
             ("action.redo", session.can_redo),
-            ("action.cut_again", document is not None),
-            ("action.put_back", self._commands.desk is not None and self._commands.desk.can_put_back),
+            ("action.cut_again", work is not None),
+            ("action.recipe.default", work is not None),
+            ("action.recipe.all", several),
+            ("action.put_back", self._commands.queue_controller is not None and self._commands.queue_controller.can_put_back),
             ("action.photo.next", several),
             ("action.photo.previous", several),
         ):
-            self._parts.actions[id].setEnabled(possible)
-        self._parts.inspector.set_working(cut)
-        self._parts.status.show_photo(document.size if document is not None else None)
-        self._parts.status.show_timings(session.timings)
-        if document is None:
-            self._parts.canvas.setAccessibleDescription("No photo is open")
+            self._views.actions[id].setEnabled(possible)
+        for id, verb, name in (("action.undo", "Undo", session.undo_name), ("action.redo", "Redo", session.redo_name)):
+            self._views.actions.say(id, f"{verb} {name}" if name else verb)
+        self._views.inspector.set_working(cut)
+        self._views.status.show_photo(work.size if work is not None else None)
+        self._views.status.show_timings(session.timings)
+        if work is None:
+            self._views.canvas.setAccessibleDescription("No photo is open")
         else:
             name = session.current.name if session.current else "Photo"
-            state = "cut out" if document.has_alpha else "not cut out yet"
-            self._parts.canvas.setAccessibleDescription(f"{name}, {words.size(document.size)} pixels, {state}")
+            state = "cut out" if work.has_alpha else "not cut out yet"
+            self._views.canvas.setAccessibleDescription(f"{name}, {words.size(work.size)} pixels, {state}")
 
     def show_busy(self) -> None:
         busy = self._session.busy
-        self._parts.stage.progress.show_busy(busy)
-        if not self._parts.empty.isHidden():
-            self._parts.empty.show_network(self._rooms.store.statuses(), busy is not None)
+        self._views.progress.show_busy(busy)
+        if not self._views.empty.isHidden():
+            self._views.empty.show_network(self._services.store.statuses(), busy is not None)
         if self._commands.models_dialog is not None:
             self._commands.models_dialog.show_busy()
         self.show_state()
@@ -169,39 +188,39 @@ class Presenter:
             self._idle()
 
     def show_engine(self) -> None:
-        statuses = self._rooms.store.statuses()
+        statuses = self._services.store.statuses()
         whole = [status for status in statuses if status.installed and not status.damaged]
         installed = [status for status in whole if status.kind == "segment"]
         chosen = self._session.settings.model
-        wanted = chosen if any(each.entry.id == chosen for each in installed) else self._rooms.store.default_id() or ""
+        wanted = chosen if any(each.entry.id == chosen for each in installed) else self._services.store.default_id() or ""
         status = self._session.engine_status
         restricted = any(each.entry.commercial is False for each in whole if each.entry.id in (wanted, self._session.settings.matting))
         model = status.model or wanted
         marked = f"{model} (non-commercial)" if restricted else model
-        self._parts.status.show_engine(status.device, status.precision, marked, status.notes, status.instead_of)
+        self._views.status.show_engine(status.device, status.precision, marked, status.notes, status.instead_of)
         titles = [(each.entry.id, words.marked(each.entry.title, each.entry.commercial)) for each in installed]
-        self._parts.inspector.show_models(titles, wanted)
-        self._parts.inspector.show_note("\n".join(status.notes) if installed else _NO_NETWORK)
-        self._parts.empty.show_network(statuses, self._session.busy is not None)
+        self._views.inspector.show_models(titles, wanted)
+        self._views.inspector.show_note("\n".join(status.notes) if installed else _NO_NETWORK)
+        self._views.empty.show_network(statuses, self._session.busy is not None)
         if installed:
-            self._parts.stage.messages.withdraw(Offer.INSTALL_MODEL)
+            self._views.messages.withdraw(Offer.INSTALL_MODEL)
         if self._commands.models_dialog is not None:
             self._commands.models_dialog.refresh()
 
     def show_zoom(self) -> None:
-        viewport = self._parts.canvas.viewport
-        self._parts.status.show_zoom(viewport.scale if viewport else None)
-        self._parts.zoom_chip.setText(words.percent(viewport.scale) if viewport else "")
-        self._parts.stage.arrange()
+        viewport = self._views.canvas.viewport
+        self._views.status.show_zoom(viewport.scale if viewport else None)
+        self._views.zoom_chip.setText(words.percent(viewport.scale) if viewport else "")
+        self._views.stage.arrange()
 
     def show_view(self) -> None:
-        self._parts.view_chip.setText(self._parts.actions["view." + self._parts.canvas.view.value].text())
-        self._parts.stage.arrange()
+        self._views.view_chip.setText(self._views.actions["view." + self._views.canvas.view.value].text())
+        self._views.stage.arrange()
 
     def show_tool(self) -> None:
         id = (
             "tool.pan"
-            if self._parts.canvas.hand is Hand.PAN
-            else next(i for i, label in LABELS.items() if label is self._parts.brush.label)
+            if self._views.canvas.tool is Tool.PAN
+            else next(i for i, label in LABELS.items() if label is self._views.brush.label)
         )
-        self._parts.actions[id].setChecked(True)
+        self._views.actions[id].setChecked(True)

@@ -1,21 +1,17 @@
-"""Settings: theme, what computes, and the strength of the overlay. Every change is taken at once; there is nothing to apply."""
+"""The settings: theme, device, precision, and the strength of the tint."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QVBoxLayout, QWidget
 
-from bgdesk.app.system.settings import Settings
+from bgdesk.app.system.settings import SETTINGS, Settings
 from bgdesk.ui.editor.inspector import STANDARD_STRENGTH
 from bgdesk.ui.kit.controls import Combo, NumberSlider, hint_label, named
 
-_THEMES = (("system", "As the system"), ("dark", "Dark"), ("light", "Light"), ("contrast", "High contrast"))
-_DEVICES = (("auto", "Best available"), ("cuda", "NVIDIA GPU"), ("xpu", "Intel GPU"), ("mps", "Apple GPU"), ("cpu", "CPU"))
-_PRECISIONS = (("auto", "Best for the device"), ("fp32", "32 bit, exact"), ("bf16", "bfloat16, fast"), ("fp16", "16 bit, fast on GPUs"))
-
 
 class SettingsDialog(QDialog):
-    """`changed` gets the whole new settings with every choice."""
+    """Shows the settings. Every choice takes effect at once: `changed` gets all settings anew."""
 
     def __init__(self, parent: QWidget, settings: Settings, changed: Callable[[Settings], None]) -> None:
         super().__init__(parent)
@@ -24,11 +20,10 @@ class SettingsDialog(QDialog):
         self._settings, self._changed = settings, changed
         form = QFormLayout()
         form.setSpacing(12)
-        form.addRow("Theme", self._combo("settings.theme", "Theme", _THEMES, "theme"))
-        form.addRow("Device", self._combo("settings.device", "Device", _DEVICES, "device"))
-        form.addRow("Precision", self._combo("settings.precision", "Precision", _PRECISIONS, "precision"))
-        form.addRow("", hint_label("Device and precision are used from the next start on."))
-        self._strength = NumberSlider("settings.overlay", "Tint strength", 0, 100, STANDARD_STRENGTH, "%")
+        for name in ("theme", "device", "precision"):
+            form.addRow(SETTINGS[name].label, self._combo(name))
+        form.addRow("", hint_label("Device and precision change at the next start."))
+        self._strength = NumberSlider("settings.overlay", SETTINGS["overlay"].label, 0, 100, STANDARD_STRENGTH, "%")
         self._strength.set_value(round(settings.overlay * 100))
         self._strength.changed.connect(lambda value: self._take("overlay", value / 100))
         form.addRow(self._strength)
@@ -41,13 +36,13 @@ class SettingsDialog(QDialog):
         layout.addWidget(buttons)
         self.setMinimumWidth(420)
 
-    def _combo(self, name: str, accessible: str, choices: tuple[tuple[str, str], ...], field: str) -> Combo:
+    def _combo(self, name: str) -> Combo:
         combo = Combo()
-        named(combo, name, accessible)
-        for value, text in choices:
+        named(combo, f"settings.{name}", SETTINGS[name].label)
+        for value, text in SETTINGS[name].choices.items():
             combo.addItem(text, value)
-        combo.setCurrentIndex(max(0, combo.findData(getattr(self._settings, field))))
-        combo.activated.connect(lambda index: self._take(field, combo.itemData(index)))
+        combo.setCurrentIndex(max(0, combo.findData(getattr(self._settings, name))))
+        combo.activated.connect(lambda index: self._take(name, combo.itemData(index)))
         return combo
 
     def _take(self, field: str, value: object) -> None:

@@ -1,4 +1,4 @@
-"""One line at the window's foot: what computes, with what, how long it took, how large the photo is."""
+"""The line at the window's foot: device, precision, network, times, size of the photo, zoom."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,8 +20,10 @@ _FIELDS: tuple[tuple[str, str], ...] = (
 
 
 class StatusBar(QFrame):
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    """Shows facts about the engine on the left and the photo on the right. progress: the widget between them."""
+
+    def __init__(self, progress: QWidget) -> None:
+        super().__init__()
         self.setObjectName("status_bar")
         self.setFixedHeight(STATUS_HEIGHT)
         self._labels: dict[str, QLabel] = {}
@@ -34,20 +36,21 @@ class StatusBar(QFrame):
             self._labels[name] = label
             if name == "size":
                 row.addStretch(1)
+                row.addWidget(progress)
             row.addWidget(label)
 
     def text(self, name: str) -> str:
         return self._labels[name].text().strip(" ·")
 
     def _set(self, name: str, text: str) -> None:
-        """Fields are parted by dots; an empty one takes its dot with it."""
+        """Show a field, with a dot before it unless it is the first of its side. An empty text hides both."""
         first = name in ("device", "size")
         self._labels[name].setText(("" if first else "  ·  ") + text if text else "")
 
     def show_engine(self, device: str, precision: str, model: str, notes: Sequence[str], instead_of: str = "") -> None:
-        """device and precision are empty until the engine has started; notes are fall-backs, shown as a tool tip.
+        """Show the engine. device, precision: empty until it has started. notes: fall-backs of the device, for the tool tip.
 
-        instead_of: the device that was to compute and cannot; the notes say why.
+        instead_of: the device that the settings ask for and that cannot be used; the notes say why.
         """
         shown = words.device(device) if device else "The engine starts with the first cut"
         self._set("device", f"{shown} in place of {words.device(instead_of)}" if instead_of else shown)

@@ -1,4 +1,4 @@
-"""From a worker thread to the window's: `post(f)` runs f on the GUI thread soon, in the order of the calls."""
+"""Runs calls from worker threads on the window's thread, in the order in which they were posted."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,8 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 class Bridge(QObject):
     """Make it on the GUI thread; `post` may then be called from any thread.
 
-    A queued signal is the one door that Qt keeps open between threads. After `close`, posts are dropped: workers may still be
-    ending while the window is already gone.
+    Posts travel as a queued signal, which Qt delivers safely between threads. After `close` they are dropped, because workers may
+    outlive the window.
     """
 
     _posted = Signal(object)
@@ -24,7 +24,7 @@ class Bridge(QObject):
             self._posted.emit(call)
 
     def close(self) -> None:
-        """What was posted and has not run yet will not run."""
+        """Drop all posts, also those that wait."""
         self._open = False
 
     @Slot(object)

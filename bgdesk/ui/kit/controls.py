@@ -1,6 +1,7 @@
 """Small widgets that the panels are made of."""
 
 import math
+import time
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, QSize, Qt, Signal
@@ -8,12 +9,12 @@ from PySide6.QtGui import QAction, QMouseEvent, QPainter, QPaintEvent, QPalette,
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QLabel,
     QSizePolicy,
     QSlider,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -21,8 +22,10 @@ from PySide6.QtWidgets import (
 
 from bgdesk.ui.kit.icons import SIZE, Icons
 
-#: Steps of a slider whose numbers lie on a curve.
+#: Steps of a logarithmic slider.
 _FINE = 1000
+#: Changes of a number that follow each other within so many seconds are one undo step.
+_TOGETHER = 1.0
 
 
 def named(widget: QWidget, name: str, accessible: str, hint: str = "") -> None:
@@ -52,7 +55,7 @@ def rule() -> QFrame:
 
 
 def action_button(action: QAction, look: str = "segment", text: bool = False, tab: bool = True) -> QToolButton:
-    """A button that does, shows and is named what `action` is; `look` is its role."""
+    """A button with the text, icon, state and effect of `action`; `look` is its role in the style sheet."""
     button = QToolButton()
     button.setDefaultAction(action)
     button.setIconSize(QSize(SIZE, SIZE))
@@ -65,8 +68,27 @@ def action_button(action: QAction, look: str = "segment", text: bool = False, ta
     return button
 
 
+class _WheelScrolls(QObject):
+    """Lets the wheel scroll the panel: it turns a control's value only where the control has the keyboard."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()  # on to the panel below
+            return True
+        return False
+
+
+def wheel_scrolls(control: QWidget) -> None:
+    """Keep the wheel from changing `control` on the way through a panel."""
+    control.installEventFilter(_WheelScrolls(control))
+
+
 class Combo(QComboBox):
-    """A choice, with the chevron of the icons in place of the style's own arrow."""
+    """A combo box whose arrow looks like the other icons."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        wheel_scrolls(self)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -80,7 +102,7 @@ class Combo(QComboBox):
 
 
 class Check(QCheckBox):
-    """A box to tick that is drawn from the theme's colours: the style's own has no outline on a dark panel."""
+    """A check box in the theme's colours: the style's own has no outline on a dark panel."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -115,7 +137,7 @@ class Check(QCheckBox):
 
 
 class ResetLabel(QLabel):
-    """A control's caption; a double click puts the control back to what it was delivered with."""
+    """A control's caption. `reset`: the person double-clicked it, to get the control's default back."""
 
     reset = Signal()
 
@@ -129,33 +151,49 @@ class ResetLabel(QLabel):
 
 
 class NumberSlider(QWidget):
-    """A whole number: caption, slider and number field. `name` names the field; the slider is `name`.slider.
+    """Shows a number as a slider and a number field under a caption. `changed(number)`: the person changed it.
 
-    curved: the slider's travel is logarithmic, as fits sizes. `changed` is emitted for a person's changes only.
+    name: of the field; the slider is called `name`.slider. curved: the slider is logarithmic, which suits sizes.
     """
 
-    changed = Signal(int)
+    changed = Signal(float)
 
     def __init__(
-        self, name: str, caption: str, lowest: int, highest: int, standard: int, unit: str, *, curved: bool = False, hint: str = ""
+        self,
+        name: str,
+        caption: str,
+        lowest: float,
+        highest: float,
+        standard: float,
+        unit: str,
+        *,
+        curved: bool = False,
+        decimals: int = 0,
+        hint: str = "",
     ) -> None:
         super().__init__()
         self._lowest, self._highest, self._standard, self._curved = lowest, highest, standard, curved
+        self._steps = _FINE if curved else round((highest - lowest) * (10 if decimals else 1))
+        self._drag, self._dragged = object(), -math.inf
         self.caption = ResetLabel(caption)
         self.caption.setObjectName(name + ".label")
         self.slider = QSlider(Qt.Orientation.Horizontal)
         named(self.slider, name + ".slider", caption, hint)
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.slider.setRange(*((0, _FINE) if curved else (lowest, highest)))
-        self.slider.setPageStep(_FINE // 20 if curved else max(1, (highest - lowest) // 10))
-        self.field = QSpinBox()
+        wheel_scrolls(self.slider)
+        self.slider.setRange(0, self._steps)
+        self.slider.setPageStep(max(1, self._steps // (20 if curved else 10)))
+        self.field = QDoubleSpinBox()
         named(self.field, name, caption, hint)
+        self.field.setDecimals(decimals)
         self.field.setRange(lowest, highest)
+        self.field.setSingleStep(0.1 if decimals else 1)
         self.field.setSuffix(" " + unit)
         self.field.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.field.setFixedWidth(76)
         self.field.setKeyboardTracking(False)
         self.field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        wheel_scrolls(self.field)
         self.caption.setBuddy(self.field)
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
@@ -173,15 +211,29 @@ class NumberSlider(QWidget):
         self.caption.reset.connect(self.reset)
 
     @property
-    def value(self) -> int:
+    def value(self) -> float:
         return self.field.value()
 
-    def set_value(self, value: int) -> None:
-        """Show a value without telling anybody."""
-        for widget, shown in ((self.field, value), (self.slider, self._to_slider(value))):
-            blocked = widget.blockSignals(True)
-            widget.setValue(shown)
-            widget.blockSignals(blocked)
+    @property
+    def drag(self) -> object:
+        """The same for changes that belong together: those of one drag, and those that follow each other within a second."""
+        now = time.monotonic()
+        if not self.slider.isSliderDown() and now - self._dragged > _TOGETHER:
+            self._drag = object()
+        self._dragged = now
+        return self._drag
+
+    def set_value(self, value: float) -> None:
+        """Show a value without emitting `changed`."""
+        if self.field.value() != value:
+            blocked = self.field.blockSignals(True)
+            self.field.setValue(value)
+            self.field.blockSignals(blocked)
+        position = self._to_slider(value)
+        if self.slider.value() != position:
+            blocked = self.slider.blockSignals(True)
+            self.slider.setValue(position)
+            self.slider.blockSignals(blocked)
 
     def reset(self) -> None:
         if self.value != self._standard:
@@ -189,30 +241,32 @@ class NumberSlider(QWidget):
             self.changed.emit(self._standard)
 
     def _slid(self, position: int) -> None:
-        value = self._from_slider(position)
         blocked = self.field.blockSignals(True)
-        self.field.setValue(value)
+        self.field.setValue(self._from_slider(position))
         self.field.blockSignals(blocked)
-        self.changed.emit(value)
+        self.changed.emit(self.field.value())
 
-    def _typed(self, value: int) -> None:
+    def _typed(self, value: float) -> None:
         self.set_value(value)
         self.changed.emit(value)
 
-    def _to_slider(self, value: int) -> int:
-        if not self._curved:
-            return value
-        return round(_FINE * math.log(value / self._lowest) / math.log(self._highest / self._lowest))
+    def _to_slider(self, value: float) -> int:
+        if self._curved:
+            return round(_FINE * math.log(value / self._lowest) / math.log(self._highest / self._lowest))
+        return round(self._steps * (value - self._lowest) / (self._highest - self._lowest))
 
-    def _from_slider(self, position: int) -> int:
-        if not self._curved:
-            return position
-        ratio: float = self._highest / self._lowest
-        return round(self._lowest * math.exp(math.log(ratio) * position / _FINE))
+    def _from_slider(self, position: int) -> float:
+        if self._curved:
+            ratio: float = self._highest / self._lowest
+            return self._lowest * math.exp(math.log(ratio) * position / _FINE)
+        return self._lowest + (self._highest - self._lowest) * position / self._steps
 
 
 class Section(QWidget):
-    """A part of the inspector that folds. `name` is "panel.brush"; `folded` is emitted with the new state."""
+    """A part of a panel under a heading that folds it. `folded(state)`: the person folded or unfolded it.
+
+    name: such as "panel.brush". on_reset: called by the reset button; without it there is none.
+    """
 
     folded = Signal(bool)
 
@@ -277,14 +331,14 @@ class Section(QWidget):
 
 
 class GiveBackFocus(QObject):
-    """Return and Esc in a number field hand the keyboard back to the canvas, so that single keys are shortcuts again."""
+    """Return and Esc in a number field give the keyboard back to the canvas, so that single keys are shortcuts again."""
 
     def __init__(self, target: QWidget) -> None:
         super().__init__(target)
         self._target = target
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        # The key is not swallowed: the field takes its number first, through the queue.
+        # The field handles the key first, so that it takes the number that was typed.
         if event.type() is QEvent.Type.KeyPress and event.key() in (  # type: ignore[attr-defined]
             Qt.Key.Key_Return,
             Qt.Key.Key_Enter,

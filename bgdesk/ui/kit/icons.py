@@ -9,17 +9,18 @@ from PySide6.QtSvg import QSvgRenderer
 from bgdesk.app.system.paths import resource
 from bgdesk.ui.kit.theme import Tokens
 
+#: Side of an icon, in logical pixels.
 SIZE = 20
 
 
 class Icons:
-    """Makes icons in the colours of one theme. Pass it on; there is no global one."""
+    """Makes icons in the colours of one theme."""
 
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
 
     def icon(self, name: str, colour: str | None = None) -> QIcon:
-        """The icon `name`, in the theme's text colour (or `colour`), paler where a control is disabled."""
+        """The icon of that name in `colour`, or in the theme's text colour; paler where a control is disabled."""
         return QIcon(_Engine(_source(name), colour or self.tokens.text, self.tokens.disabled, self.tokens.on_accent))
 
     def pixmap(self, name: str, size: int, ratio: float, colour: str | None = None) -> QPixmap:
@@ -28,6 +29,7 @@ class Icons:
 
 
 def application_icon() -> QIcon:
+    """The program's own icon."""
     return QIcon(str(resource("icons/bgdesk.svg")))
 
 

@@ -7,24 +7,22 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QMimeData
 from PySide6.QtGui import QImage
 
-from bgdesk.ui.canvas.pyramid import Bytes
-
 
 def paths(mime: QMimeData) -> list[Path]:
-    """The local files and folders in it, in order, each once."""
+    """The local files and folders that were dropped or pasted, in order, each once."""
     return list(dict.fromkeys(Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()))
 
 
-def picture(mime: QMimeData) -> Bytes | None:
-    """The picture in it as H×W×3 uint8, or None. Transparent pixels show the colour that is stored under them."""
+def picture(mime: QMimeData) -> NDArray[np.uint8] | None:
+    """The picture that was dropped or pasted, H×W×3 uint8, or None. Transparent pixels show the colour stored under them."""
     if not mime.hasImage():
         return None
     image = mime.imageData()
     return pixels(image) if isinstance(image, QImage) and not image.isNull() else None
 
 
-def pixels(image: QImage) -> Bytes:
-    """A QImage as H×W×3 uint8 of its own memory."""
+def pixels(image: QImage) -> NDArray[np.uint8]:
+    """A QImage as H×W×3 uint8, copied."""
     # Via 32 bits with unmultiplied alpha: a pasted cut-out keeps its colours, and rows need no padding.
     plain = image.convertToFormat(QImage.Format.Format_RGBA8888)
     rows: NDArray[np.uint8] = np.frombuffer(plain.constBits(), np.uint8).reshape(plain.height(), plain.bytesPerLine())
@@ -32,4 +30,5 @@ def pixels(image: QImage) -> Bytes:
 
 
 def acceptable(mime: QMimeData) -> bool:
+    """Whether there is a file or a picture in it."""
     return bool(paths(mime)) or mime.hasImage()

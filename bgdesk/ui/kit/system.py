@@ -1,4 +1,4 @@
-"""What the system says about how a window should look and move."""
+"""What the system prefers in windows, and its own way to show a file."""
 
 from functools import cache
 from pathlib import Path
@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication, QStyle
 
 
 def show_outside(path: Path) -> str:
-    """Show a file or folder in the system's own program for it; a sentence where there is none."""
+    """Show a file or folder in the system's own program. Returns "", or a sentence if there is no such program."""
     found = QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
     return "" if found else f"No program was found that shows {path}. Open it by hand."
 
@@ -18,8 +18,8 @@ def show_outside(path: Path) -> str:
 def hints() -> QStyleHints:
     """Qt's style hints.
 
-    Kept for good: PySide forgets the hints' child, the accessibility hints, together with the wrapper of the parent, and then
-    hands out a dead one for ever after.
+    Cached for good: when PySide drops this wrapper, it drops its child (the accessibility hints) too, and returns a deleted object
+    from then on.
     """
     return QGuiApplication.styleHints()
 

@@ -14,13 +14,13 @@ _INTERFACE = "com.canonical.Unity.LauncherEntry"
 
 
 class TaskBar:
-    """Remembers what is shown, and sends changes only."""
+    """Shows how far the queue is; sends only what has changed."""
 
     def __init__(self) -> None:
         self._shown: tuple[int | None, int] = (None, 0)
 
     def show(self, fraction: float | None, left: int) -> None:
-        """fraction: of the queue, in [0, 1], None to show nothing. left: photos."""
+        """fraction: done, in [0, 1]; None shows nothing. left: photos still to do."""
         percent = None if fraction is None else round(100 * min(1.0, max(0.0, fraction)))
         linux = sys.platform.startswith("linux")
         now = (percent, 0 if percent is None or linux else left)
@@ -34,12 +34,12 @@ class TaskBar:
 
 
 def properties(percent: int | None) -> dict[str, Any]:
-    """What the launcher is told."""
+    """The properties of the launcher's entry."""
     return {"progress": (percent or 0) / 100, "progress-visible": percent is not None}
 
 
 def _send(values: dict[str, Any]) -> None:
-    """Best effort: without a session bus, or without anybody who listens, nothing happens."""
+    """Tell the launcher. Nothing happens where there is no session bus or no launcher that listens."""
     if QGuiApplication.platformName() in ("offscreen", "minimal"):
         return
     try:

@@ -108,7 +108,7 @@ HIGH_CONTRAST = Tokens(
 
 
 def choose(wish: str, *, system_dark: bool, system_contrast: bool) -> Tokens:
-    """The theme for a person's wish ("system", "dark" or "light"); the system's high contrast wins over all."""
+    """The theme for a setting ("system", "dark" or "light"). High contrast, if the system asks for it, comes before the setting."""
     if system_contrast:
         return HIGH_CONTRAST
     if wish == "dark" or (wish != "light" and system_dark):
@@ -130,7 +130,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def palette(tokens: Tokens) -> QPalette:
-    """The palette for what the style sheet does not reach: native dialogs' neighbours, selections, placeholders."""
+    """The palette for what the style sheet does not reach, such as selections and placeholders."""
     result = QPalette()
     roles = {
         QPalette.ColorRole.Window: tokens.panel,
@@ -220,14 +220,14 @@ QToolButton[role="segment"]:hover { background: $hover; }
 QToolButton[role="segment"]:checked { background: $selected; border: 1px solid $accent; }
 QToolButton[role="segment"]:focus { border: 1px solid $accent; }
 
-QSpinBox, QDoubleSpinBox, QLineEdit, QComboBox {
+QAbstractSpinBox, QLineEdit, QComboBox {
   background: $field; color: $text; border: 1px solid $edge; border-radius: 4px; min-height: 26px; max-height: 26px; padding: 0 6px;
   selection-background-color: $accent; selection-color: $on_accent; }
-QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus, QComboBox:focus { border: 1px solid $accent; }
-QSpinBox:disabled, QComboBox:disabled { color: $disabled; }
-QSpinBox QLineEdit { border: none; padding: 0 8px; min-height: 0; background: transparent; }
-QSpinBox { padding-right: 10px; }
-QSpinBox::up-button, QSpinBox::down-button { width: 0; height: 0; border: none; }
+QAbstractSpinBox:focus, QLineEdit:focus, QComboBox:focus { border: 1px solid $accent; }
+QAbstractSpinBox:disabled, QComboBox:disabled { color: $disabled; }
+QAbstractSpinBox QLineEdit { border: none; padding: 0 8px; min-height: 0; background: transparent; }
+QAbstractSpinBox { padding-right: 10px; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0; height: 0; border: none; }
 QComboBox::drop-down { border: none; width: 24px; }
 QComboBox QAbstractItemView { background: $panel; color: $text; border: 1px solid $edge; selection-background-color: $accent;
   selection-color: $on_accent; }
@@ -268,8 +268,11 @@ QSplitter::handle { background: $line; }
 #status_bar QLabel { color: $hint; }
 
 QFrame[objectName="message.bar"] { background: $raised; border: none; border-bottom: 1px solid $line; }
-QFrame[objectName="progress.line"] { background: $panel; border-bottom: 1px solid $line; }
-QFrame[objectName="progress.line"] QLabel { color: $hint; }
+#stage { background: $surround; }
+#status_bar QLabel[objectName="progress.stage"] { color: $text; }
+#status_bar QToolButton { color: $text; border: 1px solid $edge; padding: 0 8px; }
+#stage QProgressBar { background: transparent; border-radius: 0; max-height: 3px; min-height: 3px; }
+#stage QProgressBar::chunk { border-radius: 0; }
 
 #empty { background: $surround; }
 #empty_target { background: $panel; border: 2px dashed $edge; border-radius: 8px; }

@@ -3,74 +3,47 @@
 import html
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from bgdesk.core.geometry import Size
+from bgdesk.core.recipe import Quality
+from bgdesk.core.stages import Stage
 
-if TYPE_CHECKING:
-    from bgdesk.batch.model.values import State
-
-_STAGES: Mapping[str, str] = {
-    "load": "Reading the photo",
-    "read": "Reading the photo",
-    "warm": "Starting the engine",
-    "engine": "Starting the engine",
-    "network": "Finding the subject",
-    "segment": "Finding the subject",
-    "trimap": "Finding the edges",
-    "alpha": "Refining the edges",
-    "rematte": "Refining the stroke",
-    "foreground": "Cleaning the edge colours",
-    "save": "Writing the file",
-    "download": "Downloading the network",
-    "unpack": "Unpacking the network",
-    "verify": "Checking the network",
-    "convert": "Converting the network",
-    "try": "Trying the network on a sample",
-    "wait": "Waiting for another bgdesk",
+_STAGES: Mapping[Stage, str] = {
+    Stage.LOAD: "Reading the photo",
+    Stage.ENGINE: "Starting the engine",
+    Stage.PREPARE: "Preparing for first use",
+    Stage.NETWORK: "Finding the subject",
+    Stage.TRIMAP: "Finding the edges",
+    Stage.ALPHA: "Refining the edges",
+    Stage.REMATTE: "Refining the stroke",
+    Stage.FOREGROUND: "Cleaning the edge colours",
+    Stage.SAVE: "Writing the file",
+    Stage.DOWNLOAD: "Downloading the network",
+    Stage.UNPACK: "Unpacking the network",
+    Stage.VERIFY: "Checking the network",
+    Stage.CONVERT: "Converting the network",
+    Stage.TRY: "Trying the network on a sample",
+    Stage.WAIT: "Waiting for another bgdesk",
 }
 
-#: Stages of a queue's photo, where there is room for a word or two.
-_SHORT_STAGES: Mapping[str, str] = {
-    "load": "Reading",
-    "network": "Subject",
-    "trimap": "Edges",
-    "alpha": "Edges",
-    "foreground": "Colours",
-    "confidence": "Looking it over",
-    "save": "Writing",
-}
-#: Where a queue's photo stands: State.value -> words.
-_STATES: Mapping[str, str] = {
-    "queued": "Waiting",
-    "running": "Running",
-    "written": "Saving",
-    "review": "To review",
-    "done": "Done",
-    "rejected": "Rejected",
-    "skipped": "Skipped",
-    "failed": "Failed",
-}
+#: How carefully a photo is cut out, as choices.
+QUALITIES: tuple[tuple[str, Quality], ...] = (
+    ("Fast: a smaller photo", Quality.FAST),
+    ("Balanced", Quality.BALANCED),
+    ("Best: twice the time", Quality.BEST),
+)
 
 #: Timings worth a place in the status bar, in this order.
 _SHOWN: tuple[tuple[str, str], ...] = (("network", "network"), ("alpha", "alpha"), ("foreground", "colours"), ("rematte", "stroke"))
 
 
 def stage(name: str) -> str:
-    """A stage of work as a sentence's beginning; one that is not known is shown as it is called."""
-    return _STAGES.get(name, name[:1].upper() + name[1:])
-
-
-def short_stage(name: str) -> str:
-    return _SHORT_STAGES.get(name, name[:1].upper() + name[1:])
-
-
-def state(value: "State") -> str:
-    return _STATES[value.value]
+    """A stage of work as the beginning of a sentence; an unknown stage is shown by its name."""
+    return _STAGES.get(Stage(name), name[:1].upper() + name[1:])
 
 
 def share(value: float) -> str:
-    """A number in [0, 1]: `83 %`. Rounded down: what is under a gate of 80 % never reads as 80 %."""
+    """A number in [0, 1] as `83 %`, rounded down: a confidence under a gate of 80 % never reads as 80 %."""
     return f"{math.floor(value * 100 + 1e-9)} %"
 
 
@@ -110,12 +83,12 @@ def device(name: str) -> str:
 
 
 def marked(title: str, commercial: bool | None) -> str:
-    """A network's title with what must not be overlooked where it is chosen."""
+    """A network's title, marked where commercial use is not allowed or not known."""
     return title if commercial else f"{title} (non-commercial)" if commercial is False else f"{title} (licence not known)"
 
 
 def licence_line(licence: str, url: str, commercial: bool | None) -> str:
-    """The licence and what it allows, as rich text; what it does not allow stands out."""
+    """The licence and what it allows, as rich text, with what it forbids in bold."""
     name = html.escape(licence) or "licence not stated"
     linked = f'<a href="{html.escape(url, quote=True)}">{name}</a>' if url else name
     use = {True: "commercial use allowed", False: "<b>not for commercial use</b>", None: "<b>commercial use not known</b>"}

@@ -1,4 +1,4 @@
-"""The networks: what each may be used for, and installing, importing, checking and removing them."""
+"""The dialog of the networks: their licences, and installing, importing, checking and removing them."""
 
 import html
 from collections.abc import Callable
@@ -22,13 +22,14 @@ from PySide6.QtWidgets import (
 
 from bgdesk.app.networks.model_files import ModelStatus
 from bgdesk.app.networks.onnx_presets import Description
-from bgdesk.app.session.photos import Busy
+from bgdesk.app.work.activity import Busy
 from bgdesk.app.work.jobs import Jobs, Lane
 from bgdesk.core.errors import BgdeskError
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.file_dialogs import Ask
 from bgdesk.ui.networks.own_network_dialog import OwnNetworkDialog
+from bgdesk.ui.services import NetworkStore
 
 T = TypeVar("T")
 
@@ -36,17 +37,8 @@ T = TypeVar("T")
 _TALLEST = 420
 
 
-class Networks(Protocol):
-    """The part of app.networks.store.ModelStore that the window uses."""
-
-    def statuses(self) -> list[ModelStatus]: ...
-    def default_id(self) -> str | None: ...
-    def verify(self) -> list[ModelStatus]: ...
-    def remove(self, id: str) -> None: ...
-
-
 class Installer(Protocol):
-    """The part of app.session.session.Session that installs."""
+    """The part of app.session.session.Session that installs networks."""
 
     @property
     def busy(self) -> Busy | None: ...
@@ -57,8 +49,8 @@ class Installer(Protocol):
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Which networks are used. chosen: ids of the one that finds subjects and of the one that works out edges, "" for none named."""
+class NetworkChoice:
+    """Which networks are used, and how to use others. chosen: ids of the one for subjects and the one for edges; "" for the default."""
 
     chosen: Callable[[], tuple[str, str]]
     use: Callable[[str], None]
@@ -66,10 +58,20 @@ class Choice:
 
 
 class ModelsDialog(QDialog):
-    """`removed` is called after a network was taken away. Installing goes through the session; the rest over the IO lane."""
+    """Shows a card for each network. `removed` is called after one was deleted.
+
+    The session installs and imports; checking and removing run on the download lane.
+    """
 
     def __init__(
-        self, parent: QWidget, store: Networks, session: Installer, jobs: Jobs, ask: Ask, removed: Callable[[], None], choice: Choice
+        self,
+        parent: QWidget,
+        store: NetworkStore,
+        session: Installer,
+        jobs: Jobs,
+        ask: Ask,
+        removed: Callable[[], None],
+        choice: NetworkChoice,
     ) -> None:
         super().__init__(parent)
         named(self, "dialog.models", "Networks")
@@ -136,7 +138,7 @@ class ModelsDialog(QDialog):
         for status in self._store.statuses():
             self._cards.addWidget(self._card(status))
         self._cards.addStretch(1)
-        # All of a few networks, a scroll bar for many.
+        # High enough for a few networks; many get a scroll bar.
         self._list.setMinimumHeight(min(self._cards.sizeHint().height(), _TALLEST))
         self._verify.setVisible(any(status.installed for status in self._store.statuses()))
 
@@ -220,7 +222,7 @@ class ModelsDialog(QDialog):
         return f"{used}. Works out edges in place of bgdesk's own solver." if status.kind == "matte" else used
 
     def _add_use(self, row: QHBoxLayout, status: ModelStatus) -> None:
-        """The button that chooses a network; one for edges can be left again."""
+        """Add the button that chooses a network. The use of one for edges can be stopped again."""
         id, used = status.entry.id, self._used(status)
         if status.kind == "matte":
             text, then = ("Stop using", "") if used else ("Use", id)
@@ -238,7 +240,7 @@ class ModelsDialog(QDialog):
         dialog.open()
 
     def tell(self, text: str) -> None:
-        """What the message bar says, since this dialog covers it."""
+        """Show a message here, because this dialog covers the message bar."""
         self._say(text)
 
     def _button(self, name: str, text: str, act: Callable[[], None]) -> QPushButton:

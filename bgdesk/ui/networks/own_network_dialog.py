@@ -1,4 +1,4 @@
-"""Bring a network of one's own: a file, how it wants its photos, and what its licence allows."""
+"""The dialog that imports any network: its file, the input that it expects, and what its licence allows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ _USES = ((None, "Not known"), (True, "Allowed"), (False, "Not allowed"))
 
 
 class OwnNetworkDialog(QDialog):
-    """`take` gets the file, the id and the description; nothing is checked beyond what can be told from the words."""
+    """Asks for a file and its description. `take(file, id, description)` is called once they make sense; the file is not read here."""
 
     def __init__(self, parent: QWidget, ask: Ask, take: Callable[[Path, str, Description], None]) -> None:
         super().__init__(parent)
@@ -50,7 +50,7 @@ class OwnNetworkDialog(QDialog):
         self._terms.setTextFormat(Qt.TextFormat.RichText)
         self._terms.setOpenExternalLinks(True)
         self._error = QLabel()
-        named(self._error, "own.error", "What is wrong")
+        named(self._error, "own.error", "Problem")
         self._error.setWordWrap(True)
         form = QFormLayout()
         form.setSpacing(8)
@@ -98,12 +98,12 @@ class OwnNetworkDialog(QDialog):
             self._suggest()
 
     def _fill(self) -> None:
-        """The preset's facts into the fields, to be seen and changed."""
+        """Fill the fields from the preset, to be seen and changed."""
         preset = PRESETS.get(self._preset.currentData())
         if preset is not None:
             spec = preset.spec
             self._title.setText(preset.title)
-            self._kind.setCurrentIndex(self._kind.findData(spec.kind))
+            self._kind.setCurrentIndex(self._kind.findData(spec.kind.value))
             self._size.setText(_size_text(spec.size))
             self._mean.setText(_three_text(spec.mean))
             self._std.setText(_three_text(spec.std))
@@ -113,7 +113,7 @@ class OwnNetworkDialog(QDialog):
         self._show_terms()
 
     def _suggest(self) -> None:
-        """An id, while nobody has typed one."""
+        """Suggest an id, unless the person has typed one."""
         if not self._id.isModified():
             name = self._preset.currentData() or (self._path.stem if self._path is not None else "")
             self._id.setText("".join(c if c.isascii() and (c.isalnum() or c in "-_.") else "-" for c in name).strip("-_."))
@@ -141,7 +141,7 @@ class OwnNetworkDialog(QDialog):
         self._take(self._path, self._id.text(), description)
 
     def _describe(self) -> Description:
-        """Only what differs from the preset is said beside it: a size that was left as it is yields to the file's own."""
+        """Describe what differs from the preset. A size that was not changed is left out, so that the file's own is used."""
         name = self._preset.currentData() or None
         preset = PRESETS[name] if name else None
         spec: NetworkSpec | None = preset.spec if preset else None

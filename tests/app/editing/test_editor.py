@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 
 from bgdesk.app.session.photos import PhotoState
-from bgdesk.app.work.events import AlphaChanged, ForegroundChanged, HistoryChanged, Offer, Severity, TrimapChanged
+from bgdesk.app.work.events import AlphaChanged, ForegroundChanged, HistoryChanged, LabelsChanged, Offer, Severity
 from bgdesk.core.brush import RIM
 from bgdesk.core.errors import MattingError
+from bgdesk.core.formats import Format
 from bgdesk.core.geometry import Rect
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.trimap import Label
 
 PNG = ExportRecipe(Format.PNG)
@@ -20,16 +21,16 @@ PNG = ExportRecipe(Format.PNG)
 
 def test_a_stroke_changes_its_region_alone(desk: Any) -> None:
     desk.open()
-    document = desk.session.document
-    trimap, alpha = document.trimap.copy(), document.alpha.copy()
+    work = desk.session.work
+    trimap, alpha = work.labels.copy(), work.solved.copy()
     desk.events.clear()
     desk.session.stroke_begin(Label.FOREGROUND, 8, (60, 20))
     assert desk.session.painting
-    assert document.trimap[20, 60] == Label.FOREGROUND
-    assert (document.alpha == alpha).all()
+    assert work.labels[20, 60] == Label.FOREGROUND
+    assert (work.solved == alpha).all()
     desk.session.stroke_extend((80, 24))
     assert desk.session.pending_rects == (Rect(52, 12, 89, 33).grow(RIM),)
-    assert [event.rect for event in desk.heard(TrimapChanged)] == [Rect(52, 12, 69, 29).grow(RIM), Rect(52, 12, 89, 33).grow(RIM)]
+    assert [event.rect for event in desk.heard(LabelsChanged)] == [Rect(52, 12, 69, 29).grow(RIM), Rect(52, 12, 89, 33).grow(RIM)]
     desk.session.stroke_end()
     assert desk.session.pending_rects == (Rect(52, 12, 89, 33).grow(RIM),)
     assert desk.session.can_undo
@@ -38,15 +39,15 @@ def test_a_stroke_changes_its_region_alone(desk: Any) -> None:
     roi = Rect(52, 12, 89, 33).grow(RIM)
     assert desk.session.pending_rects == ()
     assert desk.heard(AlphaChanged) == [AlphaChanged(roi.grow(5))]
-    assert document.alpha[20, 60] == 1
+    assert work.solved[20, 60] == 1
     changed = np.zeros(alpha.shape, bool)
     changed[roi.slices] = True
-    assert (document.alpha[~changed] == alpha[~changed]).all()
-    assert (document.trimap[~changed] == trimap[~changed]).all()
+    assert (work.solved[~changed] == alpha[~changed]).all()
+    assert (work.labels[~changed] == trimap[~changed]).all()
     assert desk.engine.count("auto") == 1  # the network never runs for a stroke
     assert desk.engine.count("rematte") == 1
     assert desk.heard(ForegroundChanged) == [ForegroundChanged(roi.grow(5))]
-    assert (document.foreground == desk.engine.colours_of(document.source, document.alpha)).all()
+    assert (work.foreground == desk.engine.colours_of(work.source, work.solved)).all()
     assert 0 < desk.session.timings["rematte"] < 10
     assert desk.session.current.edited
 
@@ -82,7 +83,7 @@ def test_cancelling_a_stroke_restores_the_trimap(desk: Any) -> None:
     assert desk.state == before
     assert not desk.session.can_undo
     assert desk.session.pending_rects == ()
-    (event,) = desk.heard(TrimapChanged)
+    (event,) = desk.heard(LabelsChanged)
     assert event.rect.contains(Rect(30, 0, 230, 180))
     desk.settle()
     assert desk.engine.count("rematte") == 0
@@ -114,14 +115,14 @@ def test_undo_and_redo_restore_trimap_and_alpha_bit_for_bit(desk: Any) -> None:
     for state in states[-2::-1]:
         desk.events.clear()
         desk.session.undo()
-        assert desk.heard(TrimapChanged)
+        assert desk.heard(LabelsChanged)
         assert desk.heard(AlphaChanged)
         assert desk.heard(HistoryChanged)
         assert desk.state == state
         desk.settle()
         assert desk.state == state
-        document = desk.session.document
-        assert (document.foreground == desk.engine.colours_of(document.source, document.alpha)).all()
+        work = desk.session.work
+        assert (work.foreground == desk.engine.colours_of(work.source, work.solved)).all()
     assert not desk.session.can_undo
     assert not desk.session.current.edited
     for state in states[1:]:
@@ -130,8 +131,8 @@ def test_undo_and_redo_restore_trimap_and_alpha_bit_for_bit(desk: Any) -> None:
     assert not desk.session.can_redo
     desk.settle()
     assert desk.state == states[-1]
-    document = desk.session.document
-    assert (document.foreground == desk.engine.colours_of(document.source, document.alpha)).all()
+    work = desk.session.work
+    assert (work.foreground == desk.engine.colours_of(work.source, work.solved)).all()
 
 
 def test_pending_strokes_in_one_place_are_solved_together(desk: Any) -> None:
@@ -144,8 +145,8 @@ def test_pending_strokes_in_one_place_are_solved_together(desk: Any) -> None:
     desk.settle()
     rois = [what for name, what in desk.engine.calls if name == "rematte"]
     assert [roi.width for roi in rois] == [31 + 2 * RIM, 41 + 2 * RIM]
-    assert desk.session.document.alpha[100, 50] == 1
-    assert desk.session.document.alpha[100, 70] == 1
+    assert desk.session.work.solved[100, 50] == 1
+    assert desk.session.work.solved[100, 70] == 1
     assert desk.session.pending_rects == ()
     assert not desk.messages
 
@@ -182,7 +183,7 @@ def test_undo_while_a_re_matting_runs_drops_its_answer(desk: Any) -> None:
     desk.session.redo()
     assert desk.session.pending_rects != ()
     desk.settle()
-    assert desk.session.document.alpha[100, 50] == 1
+    assert desk.session.work.solved[100, 50] == 1
 
 
 def test_undoing_the_second_of_two_waiting_strokes_brings_the_first_ones_alpha(desk: Any) -> None:
@@ -195,9 +196,9 @@ def test_undoing_the_second_of_two_waiting_strokes_brings_the_first_ones_alpha(d
     assert len(desk.session.pending_rects) == 1
     desk.engine.release("rematte")
     desk.settle()
-    document = desk.session.document
-    assert document.alpha[20, 50] == 1
-    assert document.alpha[20, 75] == 0
+    work = desk.session.work
+    assert work.solved[20, 50] == 1
+    assert work.solved[20, 75] == 0
     desk.session.undo()
     desk.settle()
     assert desk.state == start
@@ -212,12 +213,12 @@ def test_an_answer_during_the_next_stroke_belongs_to_the_step_before(desk: Any) 
     desk.session.stroke_begin(Label.FOREGROUND, 5, (200, 20))
     desk.engine.release("rematte")
     desk.settle()
-    assert desk.session.document.alpha[20, 50] == 1
-    first = desk.session.document.alpha.copy()
+    assert desk.session.work.solved[20, 50] == 1
+    first = desk.session.work.solved.copy()
     desk.session.stroke_end()
     desk.settle()
     desk.session.undo()
-    assert (desk.session.document.alpha == first).all()
+    assert (desk.session.work.solved == first).all()
     desk.session.undo()
     desk.settle()
     assert desk.state == start
@@ -234,7 +235,7 @@ def test_a_failed_re_matting_is_told_and_tried_again_with_the_next_stroke(desk: 
     desk.stroke((200, 20))
     desk.settle()
     assert desk.session.pending_rects == ()
-    assert desk.session.document.alpha[20, 50] == 1
+    assert desk.session.work.solved[20, 50] == 1
 
 
 def test_a_re_matting_can_be_cancelled(desk: Any) -> None:
@@ -262,7 +263,7 @@ def test_colours_that_fail_do_not_lose_the_alpha(desk: Any, expect_log: Any) -> 
     desk.engine.failures["foreground"] = RuntimeError("solver bug")
     desk.stroke((50, 20))
     desk.settle()
-    assert desk.session.document.alpha[20, 50] == 1
+    assert desk.session.work.solved[20, 50] == 1
     desk.engine.failures.clear()
     desk.session.export(desk.folder / "out.png", PNG)
     desk.settle()
@@ -281,9 +282,9 @@ def test_colours_make_room_for_a_stroke_and_are_worked_out_afterwards(desk: Any)
     desk.engine.release("foreground")
     desk.session.stroke_cancel()
     desk.settle()
-    document = desk.session.document
-    assert (document.foreground == desk.engine.colours_of(document.source, document.alpha)).all()
-    assert document.alpha[20, 50] == 1
+    work = desk.session.work
+    assert (work.foreground == desk.engine.colours_of(work.source, work.solved)).all()
+    assert work.solved[20, 50] == 1
 
 
 # --- painting before there is an answer ------------------------------------------------------------------------------
@@ -301,19 +302,19 @@ def test_strokes_painted_early_are_kept_over_the_networks_answer(desk: Any) -> N
     assert len(desk.session.pending_rects) == 2
     desk.engine.release("auto")
     desk.settle()
-    document = desk.session.document
-    expected = desk.engine.trimap_of(document.source)
-    assert document.trimap[20, 70] == Label.FOREGROUND
-    assert document.trimap[100, 60] == Label.BACKGROUND
-    assert (document.trimap[150:] == expected[150:]).all()
-    assert document.alpha[20, 70] == 1
-    assert document.alpha[100, 60] == 0
+    work = desk.session.work
+    expected = desk.engine.trimap_of(work.source)
+    assert work.labels[20, 70] == Label.FOREGROUND
+    assert work.labels[100, 60] == Label.BACKGROUND
+    assert (work.labels[150:] == expected[150:]).all()
+    assert work.solved[20, 70] == 1
+    assert work.solved[100, 60] == 0
     assert desk.session.pending_rects == ()
     desk.session.undo()
     desk.session.undo()
     assert not desk.session.can_undo
-    assert (document.trimap == expected).all()
-    assert (document.alpha == desk.engine.alpha_of(document.source, expected)).all()
+    assert (work.labels == expected).all()
+    assert (work.solved == desk.engine.alpha_of(work.source, expected)).all()
 
 
 def test_an_answer_during_a_stroke_waits_for_its_end(desk: Any) -> None:
@@ -323,12 +324,12 @@ def test_an_answer_during_a_stroke_waits_for_its_end(desk: Any) -> None:
     desk.session.stroke_begin(Label.FOREGROUND, 10, (50, 20))
     desk.engine.release("auto")
     desk.settle()
-    assert not desk.session.document.has_alpha
+    assert not desk.session.work.has_alpha
     desk.session.stroke_extend((60, 20))
     desk.session.stroke_end()
     desk.settle()
-    assert desk.session.document.has_alpha
-    assert desk.session.document.alpha[20, 55] == 1
+    assert desk.session.work.has_alpha
+    assert desk.session.work.solved[20, 55] == 1
     assert desk.session.can_undo
 
 
@@ -341,8 +342,8 @@ def test_an_answer_during_a_stroke_that_is_cancelled_comes_then(desk: Any) -> No
     desk.settle()
     desk.session.stroke_cancel()
     desk.settle()
-    document = desk.session.document
-    assert (document.trimap == desk.engine.trimap_of(document.source)).all()
+    work = desk.session.work
+    assert (work.labels == desk.engine.trimap_of(work.source)).all()
     assert not desk.session.can_undo
 
 
@@ -382,11 +383,11 @@ def test_strokes_painted_while_it_is_cut_again_stay(desk: Any) -> None:
     desk.stroke((200, 20))
     desk.engine.release("auto")
     desk.settle()
-    document = desk.session.document
-    assert document.alpha[20, 50] == 0
-    assert document.alpha[20, 200] == 1
+    work = desk.session.work
+    assert work.solved[20, 50] == 0
+    assert work.solved[20, 200] == 1
     desk.session.undo()
-    assert (document.trimap == desk.engine.trimap_of(document.source)).all()
+    assert (work.labels == desk.engine.trimap_of(work.source)).all()
 
 
 def test_cut_again_without_a_network_offers_one(desk: Any) -> None:

@@ -1,5 +1,6 @@
 """Undo and redo, bit for bit, whatever the order in which alpha arrives."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,28 +9,30 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from bgdesk.app.editing.document import Document
 from bgdesk.app.editing.editor import Editor
-from bgdesk.app.editing.history import TILE, History, Saved, Step, tiles_over
+from bgdesk.app.editing.history import History, Step
+from bgdesk.app.editing.tiles import TILE, Saved, SpillFile, tiles_over
+from bgdesk.app.editing.work import Work
 from bgdesk.app.work.activity import Activity
 from bgdesk.app.work.events import AlphaChanged
 from bgdesk.app.work.jobs import Job, Jobs, Lane, Priority
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.recipe import EdgeRecipe, Recipe
 from bgdesk.core.trimap import Label
 
 SIZE = Size(300, 200)
 
 
-def document(seed: int = 1) -> Document:
+def a_work(seed: int = 1) -> Work:
     rng = np.random.default_rng(seed)
-    result = Document.awaiting(rng.integers(0, 256, (SIZE.height, SIZE.width, 3), np.uint8), Path("a.jpg"))
+    result = Work.awaiting(rng.integers(0, 256, (SIZE.height, SIZE.width, 3), np.uint8), Path("a.jpg"))
     trimap = rng.choice(np.array([0, 128, 255], np.uint8), (SIZE.height, SIZE.width))
     result.replace(trimap, rng.random(trimap.shape, np.float32), result.source.copy(), {})
     return result
 
 
-def state(document: Document) -> tuple[bytes, bytes, tuple[Rect, ...]]:
-    return document.trimap.tobytes(), document.alpha.tobytes(), document.debt
+def state(work: Work) -> tuple[object, ...]:
+    return work.labels.tobytes(), work.solved.tobytes(), work.debt, work.recipe, work.edit_id
 
 
 # --- tiles -----------------------------------------------------------------------------------------------------------
@@ -47,14 +50,17 @@ def state(document: Document) -> tuple[bytes, bytes, tuple[Rect, ...]]:
         np.arange(64, dtype=np.float32).reshape(8, 8)[2:5, 1:4],
     ],
 )
-def test_packing_keeps_every_bit(array: Any) -> None:
+def test_packing_and_spilling_keep_every_bit(array: Any, tmp_path: Path) -> None:
     saved = Saved(array)
-    assert not saved.packed
-    before = saved.nbytes
+    packed, before = [saved.packed], saved.nbytes
     assert saved.load().tobytes() == array.tobytes()
-    saved.pack()
-    saved.pack()
-    assert saved.packed
+    for _ in range(2):
+        saved.pack()
+        packed.append(saved.packed)
+        assert saved.load().tobytes() == array.tobytes()
+    saved.spill(SpillFile(tmp_path))
+    packed.append(saved.packed)
+    assert packed == [False, True, True, True]
     assert saved.load().dtype == array.dtype
     assert saved.load().shape == array.shape
     assert saved.load().tobytes() == array.tobytes()
@@ -81,10 +87,15 @@ def test_tiles_cover_the_rectangle_and_are_always_the_same_ones(rect: Rect) -> N
 # --- the stack alone -------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(st.sampled_from(["stroke", "alpha", "undo", "redo", "pack", "whole"]), st.integers(0, 2**30)), max_size=30))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["stroke", "alpha", "undo", "redo", "pack", "spill", "whole", "recipe", "drag"]), st.integers(0, 2**30)),
+        max_size=30,
+    )
+)
 @settings(max_examples=150)
-def test_undoing_everything_and_redoing_everything(actions: list[tuple[str, int]]) -> None:
-    doc = document()
+def test_undoing_everything_and_redoing_everything(tmp_path_factory: pytest.TempPathFactory, actions: list[tuple[str, int]]) -> None:
+    doc, file, drag = a_work(), SpillFile(tmp_path_factory.getbasetemp()), object()
     history = History(doc, 1 << 40)
     start = state(doc)
     for action, seed in actions:
@@ -92,14 +103,14 @@ def test_undoing_everything_and_redoing_everything(actions: list[tuple[str, int]
         left, top = int(rng.integers(0, 250)), int(rng.integers(0, 150))
         rect = Rect(left, top, left + int(rng.integers(1, 50)), top + int(rng.integers(1, 50)))
         if action == "stroke":
-            step = Step()
+            step = Step(name="paint")
             history.touch(step, rect)
-            doc.trimap[rect.slices] = rng.choice([0, 128, 255])
+            doc.labels[rect.slices] = rng.choice([0, 128, 255])
             history.push(step)
             doc.debt = (*doc.debt, rect)
         elif action == "alpha" and history.done:  # alpha is only ever owed after a stroke
-            history.touch_alpha(rect)
-            doc.patch_alpha(rect, rng.random((rect.height, rect.width), np.float32))
+            history.touch_solved(rect)
+            doc.patch_solved(rect, rng.random((rect.height, rect.width), np.float32))
             doc.debt = doc.debt[1:]
         elif action == "undo":
             now = state(doc)
@@ -113,9 +124,17 @@ def test_undoing_everything_and_redoing_everything(actions: list[tuple[str, int]
             for step in history.done + history.undone:
                 for saved in step.saved:
                     saved.pack()
+        elif action == "spill":
+            for step in history.done + history.undone:
+                for saved in step.saved:
+                    saved.spill(file)
+        elif action in ("recipe", "drag"):
+            recipe = replace(doc.recipe, edge=EdgeRecipe(shift=seed % 19))
+            if recipe != doc.recipe:
+                history.change_recipe(recipe, "shift edge", drag if action == "drag" else None)
         elif action == "whole":
-            history.push(history.whole())
-            doc.replace(rng.choice(np.array([0, 255], np.uint8), doc.trimap.shape), rng.random(doc.alpha.shape, np.float32), None, {})
+            history.push(history.whole("cut out again"))
+            doc.replace(rng.choice(np.array([0, 255], np.uint8), doc.labels.shape), rng.random(doc.solved.shape, np.float32), None, {})
     while history.redo() is not None:
         pass
     end = state(doc)
@@ -131,14 +150,14 @@ def test_undoing_everything_and_redoing_everything(actions: list[tuple[str, int]
 
 
 def test_the_oldest_steps_go_when_memory_is_short() -> None:
-    doc = document()
+    doc = a_work()
     history = History(doc, 20_000)
     states = [state(doc)]
     for index in range(10):
-        step = Step()
+        step = Step(name="paint")
         rect = Rect(index, index, index + 5, index + 5)
         history.touch(step, rect)
-        doc.trimap[rect.slices] = 255
+        doc.labels[rect.slices] = 255
         history.push(step)
         for saved in step.saved:
             saved.pack()
@@ -165,10 +184,10 @@ def test_the_oldest_steps_go_when_memory_is_short() -> None:
 
 
 def test_tiles_that_are_not_packed_yet_do_not_push_others_out() -> None:
-    doc = document()
+    doc = a_work()
     history = History(doc, int(1.5 * TILE * TILE))
     for _ in range(2):
-        step = Step()
+        step = Step(name="paint")
         history.touch(step, Rect(0, 0, 1, 1))
         history.push(step)
     assert history.nbytes == 2 * TILE * TILE
@@ -179,22 +198,22 @@ def test_tiles_that_are_not_packed_yet_do_not_push_others_out() -> None:
 
 
 def test_the_last_step_is_kept_whatever_it_takes() -> None:
-    doc = document()
+    doc = a_work()
     history = History(doc, 1)
     before = state(doc)
-    history.push(history.whole())
-    doc.replace(np.zeros_like(doc.trimap), np.zeros_like(doc.alpha), None, {})
+    history.push(history.whole("cut out again"))
+    doc.replace(np.zeros_like(doc.labels), np.zeros_like(doc.solved), None, {})
     history.trim()
     assert history.undo() is not None
     assert state(doc) == before
 
 
 def test_a_new_step_forgets_what_was_undone() -> None:
-    doc = document()
+    doc = a_work()
     history = History(doc, 1 << 30)
-    history.push(Step())
+    history.push(Step(name="paint"))
     history.undo()
-    history.push(Step())
+    history.push(Step(name="paint"))
     assert history.redo() is None
 
 
@@ -244,9 +263,9 @@ class Puppet(Jobs):
 
 def answered(editor: Editor) -> bool:
     """Every pixel that is known in the trimap has that alpha, where strokes have been painted."""
-    doc = editor.document
-    known = doc.trimap != Label.UNKNOWN
-    return bool((doc.alpha[known] == (doc.trimap[known] == Label.FOREGROUND)).all())
+    doc = editor.work
+    known = doc.labels != Label.UNKNOWN
+    return bool((doc.solved[known] == (doc.labels[known] == Label.FOREGROUND)).all())
 
 
 Action = st.tuples(
@@ -262,9 +281,9 @@ def test_any_order_of_strokes_undo_and_late_answers(fake: list[tuple[str, int]])
     activity = Activity(jobs, lambda event: None)
     engine = make_engine()
     pixels = np.random.default_rng(5).integers(0, 256, (SIZE.height, SIZE.width, 3), np.uint8)
-    editor = Editor(Document.awaiting(pixels), engine, activity, lambda event: None, lambda: None, 1 << 40)
-    editor.adopt(engine.auto(editor.document.source))
-    start = state(editor.document)
+    editor = Editor(Work.awaiting(pixels), engine, activity, lambda event: None, lambda: None, lambda notes: None, 1 << 40)
+    editor.adopt(engine.auto(editor.work.source))
+    start = state(editor.work)
     for action, seed in fake:
         rng = np.random.default_rng(seed)
         point = (float(rng.integers(-10, 310)), float(rng.integers(-10, 210)))
@@ -290,19 +309,19 @@ def test_any_order_of_strokes_undo_and_late_answers(fake: list[tuple[str, int]])
     while editor.history.undone:
         editor.redo()
     jobs.finish()
-    if not editor.document.debt:
+    if not editor.work.debt:
         assert answered(editor)
-    end = state(editor.document)
+    end = state(editor.work)
     stops = [end]
     while editor.history.done:
         editor.undo()
-        stops.append(state(editor.document))
-    assert state(editor.document) == start
+        stops.append(state(editor.work))
+    assert state(editor.work) == start
     for stop in stops[-2::-1]:
         editor.redo()
-        assert state(editor.document) == stop
+        assert state(editor.work) == stop
     jobs.finish()
-    assert editor.document.debt == ()
+    assert editor.work.debt == ()
     assert answered(editor)
     editor.stroke_begin(Label.UNKNOWN, 3, (10, 10))
     editor.stroke_end()
@@ -310,7 +329,7 @@ def test_any_order_of_strokes_undo_and_late_answers(fake: list[tuple[str, int]])
     while editor.history.done:
         editor.undo()
         jobs.finish()
-    assert state(editor.document) == start
+    assert state(editor.work) == start
 
 
 def make_engine() -> Any:
@@ -330,10 +349,10 @@ def test_an_answer_that_was_overtaken_by_undo_is_dropped() -> None:
     jobs = Puppet()
     events: list[Any] = []
     engine = make_engine()
-    editor = Editor(document(), engine, Activity(jobs, events.append), events.append, lambda: None, 1 << 30)
+    editor = Editor(a_work(), engine, Activity(jobs, events.append), events.append, lambda: None, lambda notes: None, 1 << 30)
     editor.stroke_begin(Label.FOREGROUND, 9, (100, 100))
     editor.stroke_end()
-    before = editor.document.alpha.tobytes()
+    before = editor.work.solved.tobytes()
     for lane, _, job in list(jobs.waiting):
         if lane is Lane.COMPUTE:
             jobs.waiting.remove((lane, job.priority, job))
@@ -342,5 +361,160 @@ def test_an_answer_that_was_overtaken_by_undo_is_dropped() -> None:
     events.clear()
     while jobs.posted:
         jobs.deliver()
-    assert editor.document.alpha.tobytes() == before
+    assert editor.work.solved.tobytes() == before
     assert not [event for event in events if isinstance(event, AlphaChanged)]
+
+
+# --- recipes ---------------------------------------------------------------------------------------------------------
+
+
+def shifted(recipe: Recipe, shift: float) -> Recipe:
+    return replace(recipe, edge=EdgeRecipe(shift=shift))
+
+
+def test_changes_of_one_drag_are_one_step() -> None:
+    doc = a_work()
+    history, before, drag = History(doc, 1 << 30), doc.recipe, object()
+    for shift in (1.0, 2.0, 3.0):
+        history.change_recipe(shifted(before, shift), "shift edge", drag)
+    assert len(history.done) == 1
+    names = [history.undo_name]
+    history.change_recipe(shifted(before, 4), "shift edge", object())
+    assert len(history.done) == 2
+    history.undo()
+    assert doc.recipe == shifted(before, 3)
+    history.undo()
+    assert doc.recipe == before
+    names += [history.undo_name, history.redo_name]
+    assert names == ["shift edge", None, "shift edge"]
+    history.redo()
+    assert doc.recipe == shifted(before, 3)
+
+
+def test_a_drag_that_ends_where_it_began_is_no_step() -> None:
+    doc = a_work()
+    history, before, drag = History(doc, 1 << 30), doc.recipe, object()
+    history.change_recipe(shifted(before, 1), "shift edge", drag)
+    history.change_recipe(before, "shift edge", drag)
+    assert history.done == []
+    assert doc.edit_id == 0
+
+
+def test_a_drag_does_not_join_what_was_undone() -> None:
+    doc = a_work()
+    history, before, drag = History(doc, 1 << 30), doc.recipe, object()
+    history.change_recipe(shifted(before, 1), "shift edge", drag)
+    history.undo()
+    history.change_recipe(shifted(before, 2), "shift edge", drag)
+    history.undo()
+    assert doc.recipe == before
+
+
+def test_alpha_that_comes_late_belongs_to_the_change_of_recipe_on_top() -> None:
+    doc = a_work()
+    history, rect = History(doc, 1 << 30), Rect(0, 0, 9, 9)
+    step = Step(name="paint")
+    history.touch(step, rect)
+    history.push(step)
+    doc.debt = (rect,)
+    painted = doc.solved.tobytes()
+    history.change_recipe(shifted(doc.recipe, 1), "shift edge")
+    history.touch_solved(rect)
+    doc.patch_solved(rect, np.full((9, 9), 0.5, np.float32))
+    doc.debt = doc.debt[1:]
+    history.undo()
+    assert doc.solved.tobytes() == painted
+    assert list(doc.debt) == [rect]  # the alpha of the stroke is worked out again
+
+
+def test_the_edit_id_names_the_state() -> None:
+    doc = a_work()
+    history = History(doc, 1 << 30)
+    ids = [doc.edit_id]
+    for shift in (1.0, 2.0):
+        history.change_recipe(shifted(doc.recipe, shift), "shift edge")
+        ids.append(doc.edit_id)
+    assert ids[0] == 0
+    assert len(set(ids)) == 3
+    for expected in ids[1::-1]:
+        history.undo()
+        assert doc.edit_id == expected
+    history.redo()
+    assert doc.edit_id == ids[1]
+    history.change_recipe(shifted(doc.recipe, 9), "shift edge")
+    assert doc.edit_id not in ids
+
+
+def test_steps_dropped_for_want_of_room_leave_an_edit() -> None:
+    doc = a_work()
+    history = History(doc, 1)
+    for _ in range(2):
+        step = Step(name="paint")
+        history.touch(step, Rect(0, 0, 5, 5))
+        history.push(step)
+        for saved in step.saved:
+            saved.pack()
+    assert history.trim()
+    history.undo()
+    assert doc.edit_id != 0
+
+
+# --- on disk ---------------------------------------------------------------------------------------------------------
+
+
+def test_steps_on_disk_take_no_memory_and_the_file_goes_with_them(tmp_path: Path) -> None:
+    doc = a_work()
+    history, before = History(doc, 1 << 30), state(doc)
+    step = Step(name="paint")
+    history.touch(step, doc.rect)
+    doc.labels[:] = 255
+    history.push(step)
+    file = SpillFile(tmp_path)
+    for saved in step.saved:
+        saved.spill(file)
+    assert history.nbytes == 0
+    assert history.spilled > 0
+    assert file.nbytes == history.spilled
+    assert list(tmp_path.iterdir()) == []  # it has no name: whatever becomes of the program, nothing is left
+    history.undo()
+    assert state(doc) == before
+
+
+def test_a_disk_that_cannot_be_read_leaves_everything_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    doc = a_work()
+    history = History(doc, 1 << 30)
+    step = Step(name="paint")
+    history.touch(step, Rect(0, 0, 5, 5))
+    doc.labels[:5, :5] = 255
+    history.push(step)
+    file, after = SpillFile(tmp_path), state(doc)
+    for saved in step.saved:
+        saved.spill(file)
+
+    def broken(*_: object) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SpillFile, "read", broken)
+        with pytest.raises(OSError, match="Input/output error"):
+            history.undo()
+    assert state(doc) == after
+    assert history.undo() is step
+
+
+def test_of_what_lies_on_disk_the_oldest_goes(tmp_path: Path) -> None:
+    doc = a_work()
+    history, file = History(doc, 1 << 30), SpillFile(tmp_path)
+    for index in range(4):
+        step = Step(name="paint")
+        history.touch(step, Rect(0, 0, 100, 100))
+        doc.labels[:5, :5] = index
+        history.push(step)
+        for saved in step.saved:
+            saved.spill(file)
+    steps = list(history.done)
+    assert not history.trim_to_disk(history.spilled)
+    assert history.trim_to_disk(sum(step.spilled for step in steps[2:]))
+    assert history.done == steps[2:]
+    assert history.trim_to_disk(0)
+    assert history.done == []

@@ -38,7 +38,7 @@ def test_shipped_catalog() -> None:
 
 
 def test_shipped_networks_are_written() -> None:
-    from bgdesk.engine.networks.nets import NETS
+    from bgdesk.engine.networks.nets.architectures import NETS
 
     assert {entry.net for entry in load_catalog(paths.catalog_file())} <= set(NETS)
 
@@ -51,12 +51,14 @@ def test_shipped_networks_are_written() -> None:
         ("https://example.org/a.onnx", "http://example.org/a.onnx", "not https"),
         (DIGEST, DIGEST.replace("0", "G"), "64 lower-case hex digits"),
         (DIGEST, "00", "64 lower-case hex digits"),
-        ("size = 3", 'size = "3"', "size must be of type int"),
+        ("size = 3", 'size = "3"', r'a: sources\[0\]\.size must be a whole number, not "3"\. Install bgdesk again\.'),
         ("size = 3", "size = 0", "without size"),
         ("default = true", "default = false", "exactly one network must be the default"),
         ('id = "a"', 'id = "../a"', "may only have letters"),
-        ('id = "a"', 'id = "a"\ncolour = "red"', "colour"),
-        ('title = "A"', "", "title"),
+        ('id = "a"', 'id = "a"\ncolour = "red"', "a: colour is not known"),
+        ('title = "A"', "", "a: title is missing"),
+        ("commercial = true", "", "a: commercial is missing"),
+        ("commercial = true", "commercial = 1", "a: commercial must be true or false"),
         ("[[model.source]]", "[[other]]", "a has no source"),
         ("[[model]]", "[[model", "could not be read"),
         (MODEL, MODEL + MODEL, "an id occurs twice"),

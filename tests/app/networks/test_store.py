@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from bgdesk.app.networks import model_files
-from bgdesk.app.networks import store as store_module
 from bgdesk.app.networks.catalog import CatalogEntry, Source
 from bgdesk.app.networks.download import Fetch
 from bgdesk.app.networks.store import ModelStore, default_store
 from bgdesk.core.errors import ModelError
 from bgdesk.core.tasks import Cancelled, CancelToken, Progress, cancellable, silent
+from bgdesk.engine.networks.weights import Weights
 
 ONNX = b"\x08\x08 the network" + bytes(range(200))
 OTHER = b"\x08\x08 another network" + bytes(range(100))
@@ -81,6 +81,7 @@ WHOLE = ["big.json", "big.safetensors"]
 def test_install(tmp_path: Path) -> None:
     store, stages = store_in(tmp_path / "new" / "models"), list[str]()
     weights = store.install("big", lambda stage, fraction: stages.append(stage))
+    assert isinstance(weights, Weights)
     assert (weights.id, weights.net, weights.path) == ("big", "isnet", tmp_path / "new" / "models" / "big.safetensors")
     assert weights.path.read_bytes() == b"tensors of " + ONNX
     assert weights.sha256 == sha256(b"tensors of " + ONNX)
@@ -372,7 +373,7 @@ def test_remove_while_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         raise PermissionError(13, "used by another process")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store_module.os, "replace", in_use)
+        patch.setattr(os, "replace", in_use)
         with pytest.raises(ModelError, match=r"big could not be removed: used by another process\. Close other windows"):
             store.remove("big")
     assert store.weights() == weights

@@ -1,5 +1,6 @@
 """Opening photos, and networks that are missing or late or fail."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -13,15 +14,16 @@ from bgdesk.app.session.photos import PhotoState
 from bgdesk.app.work.events import (
     AlphaChanged,
     BusyChanged,
-    DocumentReplaced,
     EngineChanged,
+    LabelsChanged,
     Offer,
     PhotosChanged,
+    PhotoShown,
     Severity,
-    TrimapChanged,
 )
 from bgdesk.core.errors import DeviceError, MattingError, ModelError
-from bgdesk.core.recipe import ExportRecipe, Format
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import ExportRecipe, MatteRecipe, Recipe
 from bgdesk.core.trimap import Label
 
 PNG = ExportRecipe(Format.PNG)
@@ -34,7 +36,7 @@ def test_nothing_is_open_at_first(desk: Any) -> None:
     session = desk.session
     assert session.photos == ()
     assert session.current is None
-    assert session.document is None
+    assert session.work is None
     assert session.busy is None
     assert not session.can_undo
     assert not session.can_redo
@@ -56,29 +58,29 @@ def test_the_photo_is_shown_before_the_network_answers(desk: Any) -> None:
     path = desk.photo()
     desk.session.open([path])
     desk.pump.until(lambda: desk.engine.entered("auto"))
-    document = desk.session.document
-    assert (document.source == desk.files.photos[path]).all()
-    assert not document.source.flags.writeable
-    assert (document.trimap == Label.UNKNOWN).all()
-    assert (document.alpha == 1).all()
-    assert not document.has_alpha
+    work = desk.session.work
+    assert (work.source == desk.files.photos[path]).all()
+    assert not work.source.flags.writeable
+    assert (work.labels == Label.UNKNOWN).all()
+    assert (work.solved == 1).all()
+    assert not work.has_alpha
     assert desk.session.current.state is PhotoState.MATTING
-    assert len(desk.heard(DocumentReplaced)) == 1
+    assert len(desk.heard(PhotoShown)) == 1
     desk.pump.until(lambda: desk.session.busy.fraction is not None)
     assert desk.session.busy.stage == "network"
 
     desk.engine.release("auto")
     desk.settle()
-    assert document is desk.session.document
-    assert document.has_alpha
-    assert (document.trimap == desk.engine.trimap_of(document.source)).all()
-    assert (document.alpha == desk.engine.alpha_of(document.source, document.trimap)).all()
-    assert document.foreground is not None
-    assert (document.foreground == desk.engine.colours_of(document.source, document.alpha)).all()
-    assert desk.heard(AlphaChanged) == [AlphaChanged(document.rect, first=True)]
-    assert desk.heard(TrimapChanged) == [TrimapChanged(document.rect)]
-    assert desk.session.current.state is PhotoState.READY
-    assert desk.session.timings == {"network": 0.5, "alpha": 0.25}
+    assert work is desk.session.work
+    assert work.has_alpha
+    assert (work.labels == desk.engine.trimap_of(work.source)).all()
+    assert (work.solved == desk.engine.alpha_of(work.source, work.labels)).all()
+    assert work.foreground is not None
+    assert (work.foreground == desk.engine.colours_of(work.source, work.solved)).all()
+    assert desk.heard(AlphaChanged) == [AlphaChanged(work.rect, first=True)]
+    assert desk.heard(LabelsChanged) == [LabelsChanged(work.rect)]
+    assert [each.state for each in desk.session.photos] == [PhotoState.READY]
+    assert desk.session.timings == desk.engine.TIMINGS
     assert desk.session.busy is None
     assert not desk.session.can_undo
     assert desk.session.current.thumbnail.shape == (128, 192, 3)
@@ -100,6 +102,22 @@ def test_warming_up_tells_the_device(desk: Any) -> None:
     assert desk.session.engine_status.device == "cpu"
     assert desk.heard(EngineChanged) == [EngineChanged()]
     assert desk.heard(BusyChanged) == []
+
+
+def test_preparing_at_the_first_start_is_shown_though_nobody_asked_for_it(desk: Any) -> None:
+    shown: list[Any] = []
+
+    def warm(progress: Any) -> Any:
+        progress("prepare", 0.25)
+        return desk.engine.status
+
+    desk.engine.warm = warm
+    desk.session.subscribe(lambda event: shown.append(desk.session.busy) if isinstance(event, BusyChanged) else None)
+    desk.session.warm()
+    desk.settle()
+    assert [(busy.stage, busy.fraction) for busy in shown if busy] == [("prepare", 0.25)]
+    assert desk.session.busy is None
+    assert desk.messages == []
 
 
 def test_warming_up_without_a_network_says_nothing(desk: Any) -> None:
@@ -127,16 +145,26 @@ def test_what_concerns_a_photo_is_told_for_each(desk: Any) -> None:
     assert sorted(m.text for m in desk.messages) == [f"{name}: Large parts are half transparent." for name in ("a.jpg", "b.jpg")]
 
 
+def test_colours_that_could_not_be_found_are_told_for_each_photo_each_time(desk: Any) -> None:
+    desk.engine.colour_notes = ("No spill was found.",)
+    desk.open(desk.photo("a.jpg"), desk.photo("b.jpg"))
+    for spill in ("#00b140", "auto"):  # the photo's own colours are worked out anew
+        desk.session.change_recipe(Recipe(matte=MatteRecipe(spill=spill)), "spill")
+        desk.settle()
+    assert [m.text for m in desk.messages] == ["a.jpg: No spill was found."] * 2
+    assert {m.about for m in desk.messages} == {desk.session.current.key}
+
+
 def test_a_failed_load_keeps_what_is_shown(desk: Any) -> None:
     desk.open()
-    before = desk.session.document
+    before = desk.session.work
     desk.session.open([desk.folder / "gone.jpg"])
     desk.settle()
-    assert desk.session.document is before
+    assert desk.session.work is before
     assert desk.session.current.name == "a.jpg"
     assert len(desk.session.photos) == 1  # what was opened alone and cannot be read leaves no trace
     assert [(m.severity, m.text) for m in desk.messages] == [(Severity.ERROR, "gone.jpg could not be read: there is no such file.")]
-    assert len(desk.heard(DocumentReplaced)) == 1
+    assert len(desk.heard(PhotoShown)) == 1
 
 
 def test_of_many_the_first_readable_one_is_shown(desk: Any) -> None:
@@ -188,22 +216,22 @@ def test_folders_give_their_photos_in_order(desk: Any) -> None:
 def test_a_folder_without_photos_is_said(desk: Any) -> None:
     (desk.folder / "empty").mkdir()
     desk.open(desk.folder / "empty")
-    assert desk.texts == ["There is no photo in empty."]
+    assert desk.texts == [f"{desk.folder / 'empty'} holds no photo that bgdesk can read. Choose another folder."]
     assert desk.session.photos == ()
 
 
 def test_a_folder_that_cannot_be_opened_does_not_stop_the_others(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (desk.folder / "locked").mkdir()
-    iterdir = Path.iterdir
+    scandir = os.scandir
 
-    def refuse(path: Path) -> Any:
-        if path.name == "locked":
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "locked":
             raise PermissionError(13, "Permission denied")
-        return iterdir(path)
+        return scandir(path)
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     desk.open(desk.folder / "locked", desk.photo())
-    assert desk.texts == ["locked could not be opened: Permission denied. Check its permissions and the disk."]
+    assert desk.texts == [f"{desk.folder / 'locked'} could not be opened: Permission denied. Check its permissions and the disk."]
     assert desk.session.current.name == "a.jpg"
 
 
@@ -222,7 +250,7 @@ def test_pasted_pictures_are_cut_out_too(desk: Any) -> None:
     desk.session.open_pixels(pixels, "Pasted picture")
     pixels[:] = 0  # whoever pasted may do with them what they like
     desk.settle()
-    assert (desk.session.document.alpha == 1).all()
+    assert (desk.session.work.solved == 1).all()
     assert desk.session.current.path is None
     assert desk.session.current.thumbnail.max() == 200
     assert max(desk.session.current.thumbnail.shape) <= 192
@@ -231,7 +259,7 @@ def test_pasted_pictures_are_cut_out_too(desk: Any) -> None:
 
 @pytest.mark.parametrize("shape", [(4, 4), (4, 4, 4), (0, 4, 3)])
 def test_what_is_no_picture_is_not_pasted(desk: Any, shape: tuple[int, ...]) -> None:
-    with pytest.raises(MattingError, match="no picture"):
+    with pytest.raises(MattingError, match="Pixels must be"):
         desk.session.open_pixels(np.zeros(shape, np.uint8), "Pasted")
     assert desk.session.photos == ()
 
@@ -242,10 +270,10 @@ def test_what_is_no_picture_is_not_pasted(desk: Any, shape: tuple[int, ...]) -> 
 def test_without_a_network_painting_by_hand_works(desk: Any) -> None:
     desk.models.installed = None
     desk.open()
-    document = desk.session.document
-    assert (document.trimap == Label.BACKGROUND).all()
-    assert (document.alpha == 0).all()
-    assert document.has_alpha
+    work = desk.session.work
+    assert (work.labels == Label.BACKGROUND).all()
+    assert (work.solved == 0).all()
+    assert work.has_alpha
     assert desk.session.current.state is PhotoState.READY
     (message,) = desk.messages
     assert message.offers == (Offer.INSTALL_MODEL, Offer.IMPORT_MODEL)
@@ -254,12 +282,12 @@ def test_without_a_network_painting_by_hand_works(desk: Any) -> None:
 
     desk.stroke((100, 100), (120, 100))
     desk.settle()
-    assert document.alpha[100, 110] == 1
-    assert document.alpha[0, 0] == 0
-    assert document.foreground is not None
+    assert work.solved[100, 110] == 1
+    assert work.solved[0, 0] == 0
+    assert work.foreground is not None
     desk.session.undo()
     desk.settle()
-    assert (document.alpha == 0).all()
+    assert (work.solved == 0).all()
 
 
 def test_installing_a_network_cuts_the_photo_that_waits_and_keeps_its_strokes(desk: Any) -> None:
@@ -269,18 +297,18 @@ def test_installing_a_network_cuts_the_photo_that_waits_and_keeps_its_strokes(de
     desk.settle()
     desk.session.install_model("isnet-general")
     desk.settle()
-    document = desk.session.document
-    expected = desk.engine.trimap_of(document.source)
-    assert (document.trimap[100:] == expected[100:]).all()
-    assert document.trimap[20, 70] == Label.FOREGROUND
-    assert document.alpha[20, 70] == 1
+    work = desk.session.work
+    expected = desk.engine.trimap_of(work.source)
+    assert (work.labels[100:] == expected[100:]).all()
+    assert work.labels[20, 70] == Label.FOREGROUND
+    assert work.solved[20, 70] == 1
     assert desk.texts[-1] == "isnet-general is installed."
     assert EngineChanged() in desk.events
     assert desk.session.can_undo
     desk.session.undo()
     desk.settle()
-    assert (document.trimap == expected).all()
-    assert (document.alpha == desk.engine.alpha_of(document.source, expected)).all()
+    assert (work.labels == expected).all()
+    assert (work.solved == desk.engine.alpha_of(work.source, expected)).all()
 
 
 def test_installing_can_be_cancelled_and_does_not_hold_up_a_photo(desk: Any) -> None:
@@ -289,7 +317,7 @@ def test_installing_can_be_cancelled_and_does_not_hold_up_a_photo(desk: Any) -> 
     desk.session.install_model("isnet-general")
     desk.pump.until(lambda: desk.session.busy.stage == "download")
     desk.session.open([desk.photo()])
-    desk.pump.until(lambda: desk.session.document is not None)  # though the download goes on
+    desk.pump.until(lambda: desk.session.work is not None)  # though the download goes on
     assert desk.session.busy.stage == "download"
     desk.session.cancel()
     desk.settle()
@@ -310,8 +338,8 @@ def test_a_damaged_network_leaves_painting_by_hand(desk: Any) -> None:
     desk.engine.failures["auto"] = ModelError("The network is damaged. Install it again.")
     desk.open()
     assert desk.texts == ["The network is damaged. Install it again."]
-    assert desk.session.document.has_alpha
-    assert (desk.session.document.alpha == 0).all()
+    assert desk.session.work.has_alpha
+    assert (desk.session.work.solved == 0).all()
 
 
 # --- cancelling and failing of the network ---------------------------------------------------------------------------
@@ -324,24 +352,24 @@ def test_cancelling_the_network_leaves_the_photo_to_paint(desk: Any) -> None:
     desk.session.cancel()
     assert desk.session.busy is None
     desk.settle()
-    document = desk.session.document
-    assert not document.has_alpha
-    assert (document.alpha == 1).all()
+    work = desk.session.work
+    assert not work.has_alpha
+    assert (work.solved == 1).all()
     assert desk.messages[-1].severity is Severity.INFO
     assert "a.jpg" in desk.texts[-1]
     assert desk.session.current.state is PhotoState.READY
 
     desk.stroke((50, 20))
     desk.settle()
-    assert document.has_alpha
-    assert document.alpha[20, 50] == 1
-    assert document.alpha[100, 100] == 0
+    assert work.has_alpha
+    assert work.solved[20, 50] == 1
+    assert work.solved[100, 100] == 0
 
     desk.engine.release("auto")
     desk.session.cut_again()
     desk.settle()
-    assert document.alpha[20, 50] == 1  # the stroke stays over the network's answer
-    assert document.alpha[80, 20] == 1
+    assert work.solved[20, 50] == 1  # the stroke stays over the network's answer
+    assert work.solved[80, 20] == 1
 
 
 def test_painting_background_first_takes_away_from_the_whole_photo(desk: Any) -> None:
@@ -351,8 +379,8 @@ def test_painting_background_first_takes_away_from_the_whole_photo(desk: Any) ->
     assert desk.session.current.state is PhotoState.FAILED
     desk.stroke((50, 20), label=Label.BACKGROUND)
     desk.settle()
-    assert desk.session.document.alpha[20, 50] == 0
-    assert desk.session.document.alpha[100, 100] == 1
+    assert desk.session.work.solved[20, 50] == 0
+    assert desk.session.work.solved[100, 100] == 1
 
 
 def test_strokes_painted_before_the_network_fails_go_on_by_hand(desk: Any, expect_log: Any) -> None:
@@ -364,8 +392,8 @@ def test_strokes_painted_before_the_network_fails_go_on_by_hand(desk: Any, expec
     desk.stroke((50, 20))
     desk.engine.release("auto")
     desk.settle()
-    assert desk.session.document.has_alpha
-    assert desk.session.document.alpha[20, 50] == 1
+    assert desk.session.work.has_alpha
+    assert desk.session.work.solved[20, 50] == 1
     assert desk.session.can_undo
     assert desk.texts == ["Something unforeseen went wrong while cutting out a.jpg; the log has the details."]
 
@@ -379,11 +407,11 @@ def test_strokes_before_a_failure_go_on_by_hand_even_if_the_last_one_is_taken_ba
     desk.session.stroke_begin(Label.FOREGROUND, 10, (200, 20))
     desk.engine.release("auto")
     desk.settle()
-    assert not desk.session.document.has_alpha
+    assert not desk.session.work.has_alpha
     desk.session.stroke_cancel()
     desk.settle()
-    assert desk.session.document.alpha[20, 50] == 1
-    assert desk.session.document.alpha[20, 200] == 0
+    assert desk.session.work.solved[20, 50] == 1
+    assert desk.session.work.solved[20, 200] == 0
 
 
 def test_an_answer_that_does_not_fit_is_a_failure_not_a_broken_document(desk: Any, expect_log: Any) -> None:
@@ -392,7 +420,7 @@ def test_an_answer_that_does_not_fit_is_a_failure_not_a_broken_document(desk: An
     desk.engine.alpha_of = lambda pixels, trimap: np.zeros((3, 3), np.float32)
     desk.engine.colours_of = lambda pixels, alpha: pixels
     desk.open()
-    assert desk.session.document.alpha.shape == (200, 300)
+    assert desk.session.work.solved.shape == (200, 300)
 
 
 def test_memory_that_runs_out_is_told_in_words(desk: Any, expect_log: Any) -> None:
@@ -414,7 +442,7 @@ def test_close_stops_everything_and_is_silent(desk: Any) -> None:
     desk.session.close()
     desk.pump.once()
     assert len(desk.events) == count
-    assert desk.engine.closed
+    assert desk.engine.called[-1] == "close"
     desk.session.close()
 
 

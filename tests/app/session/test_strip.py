@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from bgdesk.app.editing.parking import Parked, shrink
 from bgdesk.app.session.photos import PhotoState
-from bgdesk.app.work.events import DocumentReplaced, PhotosChanged
+from bgdesk.app.work.events import PhotosChanged, PhotoShown
 from bgdesk.app.work.jobs import Lane, Priority
 from bgdesk.core.errors import MattingError
 from bgdesk.core.recipe import ExportRecipe
@@ -41,18 +42,18 @@ def test_a_photo_is_read_and_cut_out_when_it_is_selected(desk: Any) -> None:
     assert states(desk) == [PhotoState.READY, PhotoState.WAITING, PhotoState.WAITING]
     assert len(desk.files.loads) == 1
     assert all(photo.thumbnail is not None for photo in desk.session.photos)
-    first = desk.session.document
+    first = desk.session.work
     desk.files.gate = threading.Event()
     select(desk, 1, wait=False)
     desk.pump.until(lambda: len(desk.files.loads) == 2)
-    assert desk.session.document is first  # until the other one is there
+    assert desk.session.work is first  # until the other one is there
     assert states(desk)[1] is PhotoState.LOADING
     desk.files.gate.set()
     desk.settle()
     assert desk.session.current.name == "1.jpg"
     assert states(desk)[1] is PhotoState.READY
     select(desk, 0)
-    assert desk.session.document is first
+    assert desk.session.work is first
     assert len(desk.files.loads) == 2
     assert desk.engine.count("auto") == 2
 
@@ -68,7 +69,7 @@ def test_changing_ones_mind_while_a_photo_is_read(desk: Any) -> None:
     assert desk.session.current.name == "2.jpg"
     assert states(desk) == [PhotoState.READY, PhotoState.WAITING, PhotoState.READY]
     assert desk.session._strip.entries[1].editor is None
-    assert desk.heard(DocumentReplaced) == [DocumentReplaced()] * 2
+    assert desk.heard(PhotoShown) == [PhotoShown()] * 2
 
 
 def test_going_back_while_another_photo_is_read(desk: Any) -> None:
@@ -112,31 +113,31 @@ def test_cancelling_a_load_keeps_what_is_shown(desk: Any) -> None:
 
 def test_an_answer_goes_to_its_own_photo(desk: Any) -> None:
     open_many(desk)
-    first = desk.session.document
-    untouched = first.alpha.copy()
+    first = desk.session.work
+    untouched = first.solved.copy()
     desk.engine.hold("rematte")
     desk.stroke(STROKE)
     desk.pump.until(lambda: desk.engine.entered("rematte") == 1)
     select(desk, 1, wait=False)
-    desk.pump.until(lambda: desk.session.document is not first)
+    desk.pump.until(lambda: desk.session.work is not first)
     desk.events.clear()
     desk.engine.release("rematte")
     desk.settle()
-    assert first.alpha[20, 50] == 1
-    assert (first.alpha != untouched).any()
-    assert desk.session.document.alpha[20, 50] == 0
-    assert all(event.rect == desk.session.document.rect for event in desk.events if hasattr(event, "rect"))
+    assert first.solved[20, 50] == 1
+    assert (first.solved != untouched).any()
+    assert desk.session.work.solved[20, 50] == 0
+    assert all(event.rect == desk.session.work.rect for event in desk.events if hasattr(event, "rect"))
     select(desk, 0)
     assert desk.session.can_undo
 
 
 def test_switching_ends_the_stroke_under_way(desk: Any) -> None:
     open_many(desk)
-    first = desk.session.document
+    first = desk.session.work
     desk.session.stroke_begin(Label.FOREGROUND, 10, STROKE)
     select(desk, 1)
     assert not desk.session.painting
-    assert first.alpha[20, 50] == 1
+    assert first.solved[20, 50] == 1
 
 
 def test_undo_is_each_photos_own(desk: Any) -> None:
@@ -148,7 +149,7 @@ def test_undo_is_each_photos_own(desk: Any) -> None:
     desk.session.undo()
     select(desk, 0)
     assert desk.session.can_undo
-    assert desk.session.document.alpha[20, 50] == 1
+    assert desk.session.work.solved[20, 50] == 1
 
 
 # --- removing --------------------------------------------------------------------------------------------------------
@@ -168,7 +169,7 @@ def test_removing_the_current_photo_shows_its_neighbour(desk: Any) -> None:
     desk.session.remove(12345)
     desk.settle()
     assert desk.session.current is None
-    assert desk.session.document is None
+    assert desk.session.work is None
     assert desk.session.photos == ()
 
 
@@ -178,7 +179,7 @@ def test_removing_a_photo_while_it_is_cut_out(desk: Any) -> None:
     desk.pump.until(lambda: desk.engine.entered("auto"))
     desk.session.remove(desk.session.photos[0].key)
     desk.settle()
-    assert desk.session.document is None
+    assert desk.session.work is None
     assert desk.session.busy is None
     assert desk.texts == []
 
@@ -225,10 +226,9 @@ def test_edits_survive_leaving_memory(desk: Any) -> None:
     assert len(desk.files.loads) == loads + 1  # it was out of memory
     assert desk.state == painted
     assert desk.session.photos[0].edited
-    assert not desk.session.can_undo
     assert desk.engine.count("auto") == 3
-    document = desk.session.document
-    assert (document.foreground == desk.engine.colours_of(document.source, document.alpha)).all()
+    work = desk.session.work
+    assert (work.foreground == desk.engine.colours_of(work.source, work.solved)).all()
 
 
 def test_a_photo_shown_again_while_it_leaves_memory_stays_there(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,10 +236,10 @@ def test_a_photo_shown_again_while_it_leaves_memory_stays_there(desk: Any, monke
     packing: list[Parked] = []
     pack = Parked.pack
 
-    def held(parked: Parked, progress: Progress) -> None:
+    def held(parked: Parked, folder: Path, progress: Progress) -> None:
         packing.append(parked)
         assert len(packing) > len(gates) or gates[len(packing) - 1].wait(10)
-        pack(parked, progress)
+        pack(parked, folder, progress)
 
     open_many(desk, 2)
     select(desk, 1)
@@ -255,19 +255,19 @@ def test_a_photo_shown_again_while_it_leaves_memory_stays_there(desk: Any, monke
     desk.stroke(STROKE)
     gates[1].set()
     desk.settle()
-    assert desk.session.document is not None
+    assert desk.session.work is not None
     assert desk.session.can_undo
 
 
 def test_untouched_photos_leave_memory_and_come_back(desk: Any) -> None:
     limit_to(desk, 1.01)
     open_many(desk)
-    alpha = desk.session.document.alpha.copy()
+    alpha = desk.session.work.solved.copy()
     select(desk, 1)
     select(desk, 2)
     assert sum(entry.nbytes for entry in desk.session._strip.entries) <= desk.session.settings.memory_bytes
     select(desk, 0)
-    assert (desk.session.document.alpha == alpha).all()
+    assert (desk.session.work.solved == alpha).all()
     assert states(desk)[0] is PhotoState.READY
 
 
@@ -283,7 +283,7 @@ def test_pasted_pictures_survive_leaving_memory(desk: Any) -> None:
     assert desk.session.current.name == "a.jpg"
     assert desk.session._strip.entries[0].editor is None
     select(desk, 0)
-    assert (desk.session.document.source == pixels).all()
+    assert (desk.session.work.source == pixels).all()
     assert desk.state == painted
 
 
@@ -324,7 +324,7 @@ def test_a_photo_with_a_job_under_way_stays_in_memory(desk: Any) -> None:
     desk.settle()
     assert desk.session._strip.entries[0].editor is None
     select(desk, 0)
-    assert desk.session.document.alpha[20, 50] == 1
+    assert desk.session.work.solved[20, 50] == 1
 
 
 # --- ahead of time ---------------------------------------------------------------------------------------------------
@@ -341,8 +341,8 @@ def test_the_next_photos_are_cut_out_ahead(desk: Any) -> None:
     loads = len(desk.files.loads)
     desk.events.clear()
     desk.session.select(desk.session.photos[1].key)
-    assert desk.session.document.has_alpha  # at once
-    assert desk.heard(DocumentReplaced) == [DocumentReplaced()]
+    assert desk.session.work.has_alpha  # at once
+    assert desk.heard(PhotoShown) == [PhotoShown()]
     desk.settle()
     assert len(desk.files.loads) == loads + 1
     assert states(desk)[3] is PhotoState.READY
@@ -368,11 +368,11 @@ def test_painting_stops_what_is_cut_ahead(desk: Any) -> None:
     desk.pump.until(lambda: states(desk)[1] is PhotoState.WAITING)
     desk.session.stroke_end()
     desk.settle()
-    assert desk.session.document.alpha[20, 50] == 1
+    assert desk.session.work.solved[20, 50] == 1
     assert states(desk)[1] is PhotoState.WAITING  # and it is not begun again while somebody paints
     desk.engine.release("auto")
     select(desk, 1)
-    assert desk.session.document.has_alpha
+    assert desk.session.work.has_alpha
 
 
 def test_selecting_what_is_being_cut_ahead_waits_for_that(desk: Any) -> None:
@@ -383,7 +383,7 @@ def test_selecting_what_is_being_cut_ahead_waits_for_that(desk: Any) -> None:
     select(desk, 1, wait=False)
     assert desk.session.busy.stage == "network"
     desk.engine.release("auto")
-    desk.pump.until(lambda: desk.session.document.has_alpha)
+    desk.pump.until(lambda: desk.session.work.has_alpha)
     desk.settle()
     assert desk.engine.count("auto") == 3  # the first, this one, and the third ahead of time
 

@@ -1,14 +1,15 @@
 """What is remembered, and that nothing is lost when the file is not what it should be."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bgdesk.app.system import settings
-from bgdesk.app.system.settings import Settings
+from bgdesk.app.system.settings import SETTINGS, Settings
+from bgdesk.core.recipe import EdgeRecipe, MatteRecipe, Quality, Recipe
 
 
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
@@ -20,6 +21,9 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
         overlay=0.25,
         precut=False,
         undo_bytes=1 << 24,
+        undo_disk_bytes=0,
+        shift=-1.25,
+        feather=3,
         folded=("panel.shadow",),
         window_state="AAE=",
     )
@@ -69,6 +73,14 @@ def test_another_broken_file_does_not_replace_the_first(tmp_path: Path, expect_l
         ("overlay", 1.5),
         ("overlay", float("nan")),
         ("undo_bytes", -1),
+        ("undo_disk_bytes", 1 << 60),
+        ("shift", 20.5),
+        ("feather", -1),
+        ("decontaminate", 1.5),
+        ("quality", "worst"),
+        ("reach", "far"),
+        ("device", "abacus"),
+        ("spill", "green"),
         ("precut", 1),
         ("folded", "brush"),
         ("folded", [1]),
@@ -80,7 +92,7 @@ def test_another_broken_file_does_not_replace_the_first(tmp_path: Path, expect_l
 def test_one_senseless_value_loses_only_itself(tmp_path: Path, expect_log: Any, name: str, value: Any) -> None:
     expect_log(f"left out: {name}")
     file = tmp_path / "settings.json"
-    good = replace(Settings(), device="cpu", model="u2netp")
+    good = replace(Settings(), export_folder="out", model="u2netp")
     content = json.dumps({**asdict(good), name: value})
     file.write_text(content)
     assert settings.load(file) == good
@@ -101,7 +113,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     def full(*args: Any, **options: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(settings.json, "dump", full)
+    monkeypatch.setattr(json, "dump", full)
     with pytest.raises(OSError, match="No space"):
         settings.save(Settings(), file)
     assert settings.load(file).theme == "dark"
@@ -113,3 +125,20 @@ def test_a_folder_in_place_of_the_file(tmp_path: Path, expect_log: Any) -> None:
     expect_log("could not be kept aside")
     (tmp_path / "settings.json").mkdir()
     assert settings.load(tmp_path / "settings.json") == Settings()
+
+
+def test_every_setting_takes_its_own_default(tmp_path: Path) -> None:
+    assert list(SETTINGS) == [each.name for each in fields(Settings)]
+    for name, facts in SETTINGS.items():
+        default = getattr(Settings(), name)
+        assert not facts.choices or default in facts.choices
+        assert facts.number is None or facts.number.standard == default
+
+
+def test_what_new_photos_are_cut_out_with() -> None:
+    chosen = Settings(quality="best", decontaminate=0.5, spill="#00b140", shift=1, smooth=2, feather=3, contrast=40)
+    assert chosen.recipe == Recipe(
+        matte=MatteRecipe(strength=0.5, spill=(0, 0xB1, 0x40), quality=Quality.BEST),
+        edge=EdgeRecipe(shift=1, smooth=2, feather=3, contrast=40),
+    )
+    assert Settings().recipe == Recipe()

@@ -10,14 +10,34 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bgdesk.batch.journal.journal import VERSION, About, Entry, Journal, JournalError, Ledger
-from bgdesk.batch.model.values import BatchRecipe, Decision, Existing, Outcome, Planned, State, Written
+from bgdesk.batch.journal.journal import VERSION, About, Journal, JournalError, Ledger
+from bgdesk.batch.model.values import (
+    BatchRecipe,
+    Decision,
+    Existing,
+    Fallback,
+    Item,
+    LedgerEntry,
+    Outcome,
+    Planned,
+    QueueKind,
+    State,
+    Variant,
+    Written,
+)
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.stages import Stage
 
-ABOUT = About("Shoes", "batch", Path("/photos/out"), Existing.SKIP, BatchRecipe(gate=0.7), 1.5e9)
+ABOUT = About(
+    title="Shoes", kind=QueueKind.BATCH, output=Path("/photos/out"), existing=Existing.SKIP, recipe=BatchRecipe(gate=0.7), made=1.5e9
+)
 
 
-def some(count: int, state: State = State.QUEUED) -> list[Planned]:
-    return [Planned(Path(f"/photos/{n}.jpg"), 100 + n, 5 + n, (Path(f"/photos/out/{n}.png"),), state) for n in range(count)]
+def some(count: int) -> list[Planned]:
+    return [
+        Planned(source=Path(f"/photos/{n}.jpg"), size=100 + n, mtime=5 + n, outputs=(Path(f"/photos/out/{n}.png"),)) for n in range(count)
+    ]
 
 
 @pytest.fixture
@@ -27,16 +47,16 @@ def journal(tmp_path: Path) -> Journal:
 
 def test_what_is_written_is_read_by_the_next_process(journal: Journal, tmp_path: Path) -> None:
     outcome = Outcome(
-        (Written(Path("/o/.s.png"), Path("/o/s.png"), "ab"),),
-        8,
-        6,
-        {"network": 0.5},
-        0.4,
-        ("Unsure.",),
-        ("A note.",),
-        "CPU",
-        "bf16",
-        "isnet",
+        written=(Written(Path("/o/.s.png"), Path("/o/s.png"), "ab"),),
+        width=8,
+        height=6,
+        timings={Stage.NETWORK: 0.5},
+        confidence=0.4,
+        reasons=("Unsure.",),
+        notes=("A note.",),
+        device="CPU",
+        precision="bf16",
+        model="isnet",
     )
     first = journal.items()[0]
     changed = replace(first, state=State.REVIEW, crashes=1, seconds=2.5, outcome=outcome, decision=Decision.ACCEPTED, error="no")
@@ -51,8 +71,10 @@ def test_what_is_written_is_read_by_the_next_process(journal: Journal, tmp_path:
 
 def test_names_of_any_bytes_come_back(tmp_path: Path) -> None:
     strange = Path(os.fsdecode(b"/photos/caf\xe9\n.jpg"))
-    journal = Journal.create(tmp_path / "j", replace(ABOUT, output=strange), [Planned(strange, 1, 2, (strange, Path("/b")))])
-    journal.update(replace(journal.items()[0], outcome=Outcome((Written(strange, strange, ""),), 1, 1)))
+    journal = Journal.create(
+        tmp_path / "j", replace(ABOUT, output=strange), [Planned(source=strange, size=1, mtime=2, outputs=(strange, Path("/b")))]
+    )
+    journal.update(replace(journal.items()[0], outcome=Outcome(written=(Written(strange, strange, ""),), width=1, height=1)))
     assert journal.about().output == strange
     assert journal.items()[0].outputs == (strange, Path("/b"))
     found = journal.items()[0].outcome
@@ -118,8 +140,15 @@ def test_ten_thousand_are_written_and_read(tmp_path: Path) -> None:
 def test_looking_at_ten_thousand_with_results_is_quick(tmp_path: Path) -> None:
     """Once they are loaded: a list that is followed by a person is looked at again and again."""
     journal = Journal.create(tmp_path / "j", ABOUT, some(10_000))
-    timings = dict.fromkeys(("load", "network", "trimap", "alpha", "foreground", "save"), 0.1)
-    outcome = Outcome((Written(Path("/o/.s.png"), Path("/o/s.png"), "ab"),), 8, 6, timings, 0.4, ("Its edge is unsure.",))
+    timings = dict.fromkeys((Stage.LOAD, Stage.NETWORK, Stage.TRIMAP, Stage.ALPHA, Stage.FOREGROUND, Stage.SAVE), 0.1)
+    outcome = Outcome(
+        written=(Written(Path("/o/.s.png"), Path("/o/s.png"), "ab"),),
+        width=8,
+        height=6,
+        timings=timings,
+        confidence=0.4,
+        reasons=("Its edge is unsure.",),
+    )
     journal.update_all(replace(item, state=State.DONE, outcome=outcome) for item in journal.items())
     journal.load()
     begun = time.process_time()
@@ -174,11 +203,10 @@ def test_a_page_that_is_damaged_in_the_middle_is_found(tmp_path: Path) -> None:
 
 def test_text_of_any_kind_comes_back(tmp_path: Path) -> None:
     odd = os.fsdecode(b"caf\xe9 \xf0\x9f\x91\x9f")
-    journal = Journal.create(tmp_path / "j", replace(ABOUT, title=odd), [replace(some(1)[0], reason=odd)])
+    journal = Journal.create(tmp_path / "j", replace(ABOUT, title=odd), some(1))
     assert journal.about().title == odd
+    journal.update(replace(journal.items()[0], error=odd))
     assert journal.items()[0].error == odd
-    journal.update(replace(journal.items()[0], error=odd * 2))
-    assert journal.items()[0].error == odd * 2
     journal.close()
 
 
@@ -268,7 +296,14 @@ def test_the_ledger_knows_an_output_until_somebody_changes_it(tmp_path: Path) ->
     assert not ledger.ours(output)
     output.write_bytes(b"cutout")
     status = output.stat()
-    entry = Entry("key", Path("/photos/shoe.jpg"), 5, 6, status.st_size, status.st_mtime_ns)
+    entry = LedgerEntry(
+        recipe_key="key",
+        source=Path("/photos/shoe.jpg"),
+        source_size=5,
+        source_mtime=6,
+        output_size=status.st_size,
+        output_mtime=status.st_mtime_ns,
+    )
     ledger.record({output: entry})
     ledger.close()
     again = Ledger(tmp_path / "queues" / "ledger.sqlite")
@@ -279,3 +314,113 @@ def test_the_ledger_knows_an_output_until_somebody_changes_it(tmp_path: Path) ->
     output.unlink()
     assert not again.ours(output)
     again.close()
+
+
+#: Statements that an earlier bgdesk wrote, to the letter: its tables, a queue, and an item with everything that an item can have.
+OLD = r"""
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE items (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, position REAL NOT NULL, source BLOB NOT NULL, size INTEGER NOT NULL, mtime INTEGER NOT NULL,
+    outputs BLOB NOT NULL, state TEXT NOT NULL, crashes INTEGER NOT NULL DEFAULT 0, interrupted INTEGER NOT NULL DEFAULT 0, seconds REAL,
+    error TEXT NOT NULL DEFAULT '', outcome TEXT, decision TEXT, attempts INTEGER NOT NULL DEFAULT 0, claimed REAL
+);
+CREATE TABLE litter (path BLOB PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX by_state ON items (state, position);
+CREATE INDEX by_decision ON items (decision) WHERE decision IS NOT NULL;
+INSERT INTO about VALUES ('title', 'Shoes'), ('kind', 'watch'), ('output', '2f6f7574'), ('existing', 'number'), ('made', '1500000000.5');
+INSERT INTO about VALUES ('recipe', '{"device": "auto", "fallback": {"model": "birefnet", "quality": "best"}, "gate": 0.7, "matte": {"decontaminate": true, "quality": "balanced", "refine": true, "spill": [0, 177, 64], "strength": 1.0}, "matting": null, "model": "isnet-general", "precision": "auto", "variants": [{"alpha_only": false, "background": [255, 255, 255], "format": "png", "margin": 0.05, "name": "white", "size": 2000}, {"alpha_only": false, "background": null, "format": "psd", "margin": 0.05, "name": "layers", "size": null}]}');
+INSERT INTO items VALUES (7, 1.5, X'2F70686F746F732F636166E92E6A7067', 100, 5, X'2F6F75742F612E706E67002F6F75742F612E707364', 'review', 1, 1, 2.5, '', '{"written": [{"staged": "/out/review/caf\udce9.png", "target": "/out/caf\udce9.png", "sha256": "ab"}], "width": 8, "height": 6, "timings": {"load": 0.1, "network": 0.5}, "confidence": 0.4, "reasons": ["Unsure."], "notes": ["A note."], "device": "CPU", "precision": "bf16", "model": "isnet-general", "model_sha256": "cd", "source_sha256": "ef", "thumbnail": "/q/thumbs/7.jpg"}', NULL, 2, 1500000001.0);
+INSERT INTO items VALUES (8, 2.0, X'2F70686F746F732F622E6A7067', 1, 2, X'2F6F75742F622E706E67', 'skipped', 0, 0, NULL, 'waits for a look', NULL, NULL, 0, NULL);
+PRAGMA user_version = 1;
+"""  # noqa: E501
+
+
+def test_the_journal_of_an_earlier_bgdesk_is_opened(tmp_path: Path) -> None:
+    file = tmp_path / "journal.sqlite"
+    connection = sqlite3.connect(file)
+    connection.executescript(OLD)
+    connection.close()
+    journal = Journal(file)
+    journal.load()
+    assert journal.about() == About(
+        title="Shoes",
+        kind=QueueKind.WATCH,
+        output=Path("/out"),
+        existing=Existing.NUMBER,
+        recipe=BatchRecipe(
+            matte=MatteRecipe(spill=(0, 177, 64)),
+            variants=(Variant(name="white", background=(255, 255, 255), size=2000), Variant(name="layers", format=Format.PSD)),
+            model="isnet-general",
+            gate=0.7,
+            fallback=Fallback(model="birefnet"),
+        ),
+        made=1500000000.5,
+    )
+    odd = os.fsdecode(b"caf\xe9")
+    reviewed, skipped = journal.items()
+    assert reviewed == Item(
+        id=7,
+        position=1.5,
+        source=Path(f"/photos/{odd}.jpg"),
+        size=100,
+        mtime=5,
+        outputs=(Path("/out/a.png"), Path("/out/a.psd")),
+        state=State.REVIEW,
+        crashes=1,
+        interrupted=1,
+        seconds=2.5,
+        outcome=Outcome(
+            written=(Written(Path(f"/out/review/{odd}.png"), Path(f"/out/{odd}.png"), "ab"),),
+            width=8,
+            height=6,
+            timings={Stage.LOAD: 0.1, Stage.NETWORK: 0.5},
+            confidence=0.4,
+            reasons=("Unsure.",),
+            notes=("A note.",),
+            device="CPU",
+            precision="bf16",
+            model="isnet-general",
+            model_sha256="cd",
+            source_sha256="ef",
+            thumbnail=Path("/q/thumbs/7.jpg"),
+        ),
+        attempts=2,
+    )
+    assert (skipped.state, skipped.reason) == (State.SKIPPED, "waits for a look")
+    journal.update(reviewed)  # it can be written as well
+    assert journal.items()[0] == reviewed
+    journal.close()
+
+
+def test_recipes_have_the_keys_that_earlier_outputs_were_recorded_with() -> None:
+    """Else every output that exists would be made again."""
+    assert BatchRecipe().key == "6e6b5644a7670c11efee04c70099cd5e93a5004667b02df933e0f59038813e65"
+    recipe = BatchRecipe(
+        matte=MatteRecipe(spill="#fff"),
+        variants=(Variant(name="a", background=(1, 2, 3), size=100), Variant(format=Format.PSD)),
+        gate=0.7,
+        fallback=Fallback(),
+    )
+    assert recipe.key == "349f96837cdd9d0d3f803da557d5ea014ae3c9ab160f340dc71b14f3462ce3d0"
+
+
+@pytest.mark.parametrize("outcome", ["{}", "[]", "not JSON", '{"written": [], "width": 1, "height": 1, "colour": 3}'])
+def test_a_row_that_bgdesk_cannot_have_written_is_damage(journal: Journal, tmp_path: Path, outcome: str) -> None:
+    journal.close()
+    connection = sqlite3.connect(tmp_path / "journal.sqlite")
+    connection.execute("UPDATE items SET outcome = ? WHERE id = 1", (outcome,))
+    connection.commit()
+    connection.close()
+    again = Journal(tmp_path / "journal.sqlite")
+    with pytest.raises(JournalError, match="damaged"):
+        again.load()
+    again.close()
+
+
+def test_a_full_disk_is_known_by_sqlite_s_code(journal: Journal) -> None:
+    assert journal._connection is not None
+    pages = journal._rows("PRAGMA page_count")[0][0]
+    journal._connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(JournalError, match=r"the disk is full\. Make room, then resume"):
+        journal.add(some(5000))
+    assert len(journal.items()) == 5

@@ -145,11 +145,11 @@ def test_leftovers_of_a_worker_are_swept_and_nothing_else(tmp_path: Path) -> Non
     assert sorted(tmp_path.iterdir()) == sorted(others)
 
 
-def test_held_outputs_are_discarded_unless_somebody_worked_on_them(tmp_path: Path) -> None:
-    held = placing.hold([staged(tmp_path), staged(tmp_path, b"other", "sock.png")])
-    assert [one.staged for one in held] == [tmp_path / "review" / "shoe.png", tmp_path / "review" / "sock.png"]
-    held[1].staged.write_bytes(b"retouched")
-    placing.discard(held)
+def test_outputs_in_review_are_discarded_unless_somebody_worked_on_them(tmp_path: Path) -> None:
+    reviewed = placing.put_in_review([staged(tmp_path), staged(tmp_path, b"other", "sock.png")])
+    assert [one.staged for one in reviewed] == [tmp_path / "review" / "shoe.png", tmp_path / "review" / "sock.png"]
+    reviewed[1].staged.write_bytes(b"retouched")
+    placing.discard(reviewed)
     assert [path.name for path in (tmp_path / "review").iterdir()] == ["sock.png"]
 
 

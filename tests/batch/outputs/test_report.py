@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,18 +21,36 @@ from bgdesk.batch.model.values import Decision, Item, Outcome, State, Summary
 from bgdesk.batch.outputs import report
 from bgdesk.batch.outputs.report import acceptance, failures, seconds_by_stage, write_csv, write_html
 from bgdesk.core.errors import SaveError
+from bgdesk.core.stages import Stage
 
 NOW = datetime(2026, 3, 1, 14, 30)
 NASTY = "</td><script>alert(1)</script>\"'& <b>.jpg"
 
 
-def item(id: int, state: State = State.DONE, name: str | None = None, confidence: float | None = 0.9, **more: object) -> Item:
+def item(id: int, state: State = State.DONE, name: str | None = None, confidence: float | None = 0.9, **more: Any) -> Item:
     name = f"shoe{id}.jpg" if name is None else name
     done = state in (State.DONE, State.REVIEW, State.REJECTED)
-    outcome = Outcome((), 40, 30, {"load": 0.1, "network": 0.5, "save": id / 10}, confidence, model="isnet-general", device="cpu")
-    values: dict[str, object] = {"seconds": 1.0 if done else None, "outcome": outcome if done else None, **more}
+    outcome = Outcome(
+        written=(),
+        width=40,
+        height=30,
+        timings={Stage.LOAD: 0.1, Stage.NETWORK: 0.5, Stage.SAVE: id / 10},
+        confidence=confidence,
+        model="isnet-general",
+        device="cpu",
+    )
+    values: dict[str, Any] = {"seconds": 1.0 if done else None, "outcome": outcome if done else None, **more}
     # A path may hold a "/" in no name: what looks like one is a folder.
-    return Item(id, float(id), Path("/in") / name, 9, 10**18, (Path("/out") / f"{Path(name).stem}.png",), state, **values)  # type: ignore[arg-type]
+    return Item(
+        id=id,
+        position=float(id),
+        source=Path("/in") / name,
+        size=9,
+        mtime=10**18,
+        outputs=(Path("/out") / f"{Path(name).stem}.png",),
+        state=state,
+        **values,
+    )
 
 
 def summary(items: Sequence[Item], rate: float | None = None) -> Summary:
@@ -110,7 +129,7 @@ def test_page_says_what_became_of_every_photo(tmp_path: Path) -> None:
     found = page(items, tmp_path)
     assert [row[1:] for row in found.rows] == [
         ["shoe1.jpgshoe1.png", "Done", "0.90", "1.00", "40 × 30", ""],
-        ["shoe2.jpg", "In review", "0.40", "1.00", "40 × 30", ""],
+        ["shoe2.jpg", "Needs review", "0.40", "1.00", "40 × 30", ""],
         ["shoe3.jpg", "Failed", "", "", "", "shoe3.jpg could not be read: it is empty."],
         ["shoe4.jpgshoe4.png", "Skipped", "", "", "", "is up to date"],
     ]
@@ -154,7 +173,7 @@ def test_pictures_are_small_and_in_the_page(tmp_path: Path) -> None:
     Image.new("RGBA", (400, 200), (255, 0, 0, 128)).save(thumbs / "1.png")
     Image.new("RGB", (200, 400), "blue").save(thumbs / "elsewhere.jpg")
     (thumbs / "3.jpg").write_bytes(b"no picture")
-    two = Outcome((), 40, 30, thumbnail=thumbs / "elsewhere.jpg")
+    two = Outcome(written=(), width=40, height=30, thumbnail=thumbs / "elsewhere.jpg")
     found = page([item(1), item(2, outcome=two), item(3), item(4)], tmp_path, thumbs)
     pictures = []
     for address in found.images:
@@ -167,7 +186,7 @@ def test_pictures_are_small_and_in_the_page(tmp_path: Path) -> None:
 def test_of_very_many_some_have_their_picture_and_the_page_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "PICTURES", 6)
     Image.new("RGB", (10, 10)).save(tmp_path / "all.png")
-    seen = Outcome((), 40, 30, thumbnail=tmp_path / "all.png")
+    seen = Outcome(written=(), width=40, height=30, thumbnail=tmp_path / "all.png")
     states = [State.REVIEW if id in (5, 17) else State.DONE for id in range(1, 21)]
     found = page([item(id, state, outcome=seen) for id, state in enumerate(states, 1)], tmp_path)
     assert len(found.rows) == 20
@@ -180,7 +199,7 @@ def test_of_very_many_some_have_their_picture_and_the_page_says_so(tmp_path: Pat
 def test_more_in_review_than_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "PICTURES", 2)
     Image.new("RGB", (10, 10)).save(tmp_path / "all.png")
-    seen = Outcome((), 40, 30, thumbnail=tmp_path / "all.png")
+    seen = Outcome(written=(), width=40, height=30, thumbnail=tmp_path / "all.png")
     found = page([item(id, State.REVIEW if id > 1 else State.DONE, outcome=seen) for id in range(1, 7)], tmp_path)
     assert len(found.images) == 2
 
@@ -195,7 +214,7 @@ def test_figures() -> None:
     assert failures(items) == [("… could not be read: it is empty.", 2), ("The disk is full.", 1), ("no reason was given", 1)]
     stages = seconds_by_stage(items)
     assert list(stages) == ["load", "network", "save"]
-    assert stages["save"] == (pytest.approx(1.05), pytest.approx(1.9))
+    assert stages[Stage.SAVE] == pytest.approx((1.05, 1.9))
     assert acceptance({}) is None
     assert acceptance({Decision.ACCEPTED: 3, Decision.FIXED: 1, Decision.REJECTED: 2}) == 0.5
 
@@ -204,12 +223,12 @@ def test_review_is_counted_in_the_page(tmp_path: Path) -> None:
     items = [
         item(1, decision=Decision.ACCEPTED),
         item(2, State.REJECTED, decision=Decision.REJECTED, error="hair is missing"),
-        item(3, State.REVIEW, outcome=Outcome((), 4, 3, confidence=0.2, reasons=("It touches the border.",))),
+        item(3, State.REVIEW, outcome=Outcome(written=(), width=4, height=3, confidence=0.2, reasons=("It touches the border.",))),
     ]
     found = page(items, tmp_path, gate=0.7)
     assert "Accepted as they were50 %" in found.text
     assert "Why rejectedhair is missing1" in found.text
-    assert "Why a look was asked forIt touches the border.1" in found.text
+    assert "Why photos need reviewIt touches the border.1" in found.text
     assert "gate 0.7" in found.text
     assert found.source.count('<rect class="bar"') == 2
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from bgdesk.batch.model.values import BatchRecipe, Variant
 from bgdesk.batch.planning.naming import LONGEST, beside, default, example, parse
-from bgdesk.batch.planning.scan import Photo
+from bgdesk.batch.planning.scan import PhotoFile
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
 
 ONE = BatchRecipe()
-TWO = BatchRecipe(variants=(Variant("web", size=1200), Variant("full", Format.PSD)))
+TWO = BatchRecipe(variants=(Variant(name="web", size=1200), Variant(name="full", format=Format.PSD)))
 # 1 March 2026, noon in UTC: the same day from UTC-12 to UTC+11.
-PHOTO = Photo(Path("/shop/spring/red/shoe 7.final.jpg"), 10, 1_772_366_400_000_000_000, Path("/shop"))
+PHOTO = PhotoFile(Path("/shop/spring/red/shoe 7.final.jpg"), 10, 1_772_366_400_000_000_000, Path("/shop"))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_tokens(pattern: str, name: str) -> None:
 def test_variant_without_a_name_takes_its_separator_along() -> None:
     pattern = parse("{name}-{variant}", ONE)
     assert pattern.fill(PHOTO, Variant()) == "shoe 7.final"
-    assert pattern.fill(PHOTO, Variant("web")) == "shoe 7.final-web"
+    assert pattern.fill(PHOTO, Variant(name="web")) == "shoe 7.final-web"
     assert parse("{variant}/{name}", ONE).fill(PHOTO, Variant()) == "shoe 7.final"
 
 
@@ -91,7 +91,7 @@ def test_senseless_patterns_are_refused_in_words(pattern: str, said: str) -> Non
 
 
 def test_variants_must_not_share_a_name() -> None:
-    png = BatchRecipe(variants=(Variant("web"), Variant("full")))
+    png = BatchRecipe(variants=(Variant(name="web"), Variant(name="full")))
     with pytest.raises(UsageError, match=r"several variants \(web, full\) one name\. Put \{variant\} into it"):
         parse("{name}", png)
     assert parse("{name}", TWO).fill(PHOTO, TWO.variants[1]) == "shoe 7.final"
@@ -100,7 +100,7 @@ def test_variants_must_not_share_a_name() -> None:
 @pytest.mark.parametrize("name", ["a/b", "a:b", "a.", " a", "a\\b", "x" * 60])
 def test_variant_whose_name_is_no_file_name(name: str) -> None:
     with pytest.raises(UsageError, match="The variant's name"):
-        parse("{name}-{variant}", BatchRecipe(variants=(Variant(name),)))
+        parse("{name}-{variant}", BatchRecipe(variants=(Variant(name=name),)))
 
 
 def test_photo_whose_own_name_is_too_long_or_strange() -> None:

@@ -8,34 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgdesk.batch.model.values import BatchRecipe, Existing, State, Variant
-from bgdesk.batch.planning.plan import UP_TO_DATE, Plan, plan
-from bgdesk.batch.planning.scan import Found, Photo, find
+from bgdesk.batch.model.values import BatchRecipe, Existing, LedgerEntry, SkipReason, State, Variant
+from bgdesk.batch.planning.plan import Plan, plan
+from bgdesk.batch.planning.scan import PhotoFile, ScanResult, find
 from bgdesk.core.errors import UsageError
-from bgdesk.core.recipe import Format, MatteRecipe
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import MatteRecipe
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
 
 RECIPE = BatchRecipe()
-TWO = BatchRecipe(variants=(Variant("web", size=1200), Variant("full")))
-
-
-@dataclass(frozen=True)
-class Made:
-    recipe_key: str
-    source: Path
-    source_size: int
-    source_mtime: int
-    output_size: int
-    output_mtime: int
+TWO = BatchRecipe(variants=(Variant(name="web", size=1200), Variant(name="full")))
 
 
 @dataclass
 class Ledger:
     """The journal's, in memory."""
 
-    records: dict[Path, Made] = field(default_factory=dict)
+    records: dict[Path, LedgerEntry] = field(default_factory=dict)
 
-    def lookup(self, output: Path) -> Made | None:
+    def lookup(self, output: Path) -> LedgerEntry | None:
         return self.records.get(output)
 
     def carry_out(self, plan: Plan) -> None:
@@ -45,7 +36,14 @@ class Ledger:
                 output.parent.mkdir(parents=True, exist_ok=True)
                 output.write_bytes(f"cutout of {item.source}".encode())
                 now = output.stat()
-                self.records[output] = Made(plan.recipe.key, item.source, item.size, item.mtime, now.st_size, now.st_mtime_ns)
+                self.records[output] = LedgerEntry(
+                    recipe_key=plan.recipe.key,
+                    source=item.source,
+                    source_size=item.size,
+                    source_mtime=item.mtime,
+                    output_size=now.st_size,
+                    output_mtime=now.st_mtime_ns,
+                )
 
 
 def make(top: Path, *names: str, content: bytes = b"photo") -> None:
@@ -77,7 +75,7 @@ def test_every_photo_gets_one_target_a_variant(tmp_path: Path) -> None:
 
 def test_formats_give_their_suffixes(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg")
-    recipe = BatchRecipe(variants=(Variant("png"), Variant("psd", Format.PSD)))
+    recipe = BatchRecipe(variants=(Variant(name="png"), Variant(name="psd", format=Format.PSD)))
     assert outputs(plan(find([tmp_path]), recipe, tmp_path / "out", "{name}")) == ["a.png", "a.psd"]
 
 
@@ -128,7 +126,7 @@ def test_second_run_finds_everything_up_to_date(tmp_path: Path) -> None:
     assert first.numbered == 1
     ledger.carry_out(first)
     second = plan(found, replace(TWO, gate=0.9), tmp_path / "out", ledger=ledger)
-    assert [(item.state, item.reason) for item in second.planned] == [(State.SKIPPED, UP_TO_DATE)] * 3
+    assert [(item.state, item.skipped) for item in second.planned] == [(State.SKIPPED, SkipReason.UP_TO_DATE)] * 3
     assert outputs(second) == outputs(first)
     assert (second.todo, len(second.skipped), second.numbered, second.replaced) == ((), 3, 0, 0)
     assert (tmp_path / "out" / "y-web.png").read_bytes() == b"somebody's own"
@@ -142,7 +140,7 @@ def test_cutout_is_made_anew_in_its_place_when_photo_or_recipe_changed(tmp_path:
     again = plan(find([tmp_path / "in"]), RECIPE, tmp_path / "out", ledger=ledger)
     assert [(item.state, item.outputs[0].name) for item in again.planned] == [(State.QUEUED, "a.png"), (State.SKIPPED, "b.png")]
     assert again.replaced == 1
-    other = plan(find([tmp_path / "in"]), BatchRecipe(MatteRecipe(refine=False)), tmp_path / "out", ledger=ledger)
+    other = plan(find([tmp_path / "in"]), BatchRecipe(matte=MatteRecipe(refine=False)), tmp_path / "out", ledger=ledger)
     assert [(item.state, item.outputs[0].name) for item in other.planned] == [(State.QUEUED, "a.png"), (State.QUEUED, "b.png")]
 
 
@@ -242,8 +240,8 @@ PLACES = st.tuples(st.sampled_from(["/zz/in", "/zz/in/x", "/zz/out"]), STEMS, st
 
 @given(st.lists(PLACES, max_size=12, unique=True), st.sampled_from(["{name}", "{folder}", "{subfolder}/{name}", "all"]))
 def test_no_target_is_given_twice_and_none_is_a_photo(places: list[tuple[str, str, str]], pattern: str) -> None:
-    photos = [Photo(Path(folder, stem + suffix), 1, 1, Path("/zz/in")) for folder, stem, suffix in places]
-    made = plan(Found(tuple(photos)), RECIPE, Path("/zz/out"), pattern)
+    photos = [PhotoFile(Path(folder, stem + suffix), 1, 1, Path("/zz/in")) for folder, stem, suffix in places]
+    made = plan(ScanResult(tuple(photos)), RECIPE, Path("/zz/out"), pattern)
     targets = [str(output).casefold() for item in made.planned for output in item.outputs]
     assert len(set(targets)) == len(targets) == len(photos)
     assert not set(targets) & {str(photo.path).casefold() for photo in photos}

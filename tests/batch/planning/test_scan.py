@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgdesk.batch.planning.scan import Filters, Found, Order, find, moment, natural
+from bgdesk.batch.planning.scan import Filters, Order, ScanResult, find, moment
 from bgdesk.core.errors import UsageError
 from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
+from bgdesk.files.find import natural
 
 
 def make(top: Path, *names: str, content: bytes = b"") -> None:
@@ -21,11 +22,11 @@ def make(top: Path, *names: str, content: bytes = b"") -> None:
         path.write_bytes(content)
 
 
-def names(found: Found, top: Path) -> list[str]:
+def names(found: ScanResult, top: Path) -> list[str]:
     return [photo.path.relative_to(top).as_posix() for photo in found.photos]
 
 
-def said(found: Found) -> list[str]:
+def said(found: ScanResult) -> list[str]:
     return [sentence for _, sentence in found.problems]
 
 
@@ -98,12 +99,12 @@ def test_filters(tmp_path: Path) -> None:
 
 def test_filters_that_take_nothing_are_no_fault_of_the_folder(tmp_path: Path) -> None:
     make(tmp_path, "a.jpg")
-    assert find([tmp_path], filters=Filters(include=("*.png",))) == Found((), (), (tmp_path,))
+    assert find([tmp_path], filters=Filters(include=("*.png",))) == ScanResult((), (), (tmp_path,))
 
 
 @pytest.mark.parametrize("text", ["2026-13-01", "yesterday", ""])
 def test_what_is_no_date_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"is no date\. Write it like 2026-03-01"):
+    with pytest.raises(UsageError, match=r"is not a date\. Write it like 2026-03-01"):
         moment(text)
 
 
@@ -137,7 +138,7 @@ def test_what_cannot_be_taken_is_said_and_keeps_nothing_else_back(tmp_path: Path
     missing, pipe, bare, outer, long = said(found)
     assert missing == "gone.jpg could not be read: there is no such file. Look whether it was moved or renamed."
     assert pipe == "pipe.jpg could not be read: it is a device or a pipe, not a file. Choose a photo."
-    assert bare.startswith(f"{tmp_path / 'bare'} holds no photo that bgdesk can read. Name one with .jpg, .jpeg")
+    assert bare.startswith(f"{tmp_path / 'bare'} holds no photo that bgdesk can read. Choose another folder.")
     assert "Take its subfolders in as well" in outer
     assert "there is no such file" in long
 

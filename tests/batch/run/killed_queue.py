@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from bgdesk.batch.model.values import Job
+from bgdesk.batch.model.values import PhotoJob
 from bgdesk.batch.run.queue import Queue
 from tests.batch.fakes import FakePool
 
@@ -17,7 +17,7 @@ from tests.batch.fakes import FakePool
 class SlowPool(FakePool):
     """Each photo takes a moment, so that a kill meets photos in every stage."""
 
-    def _work(self, job: Job, alone: bool) -> None:
+    def _work(self, job: PhotoJob, alone: bool) -> None:
         time.sleep(0.01 + 0.04 * random.random())
         super()._work(job, alone)
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgdesk.batch.journal.folder import QueueError
-from bgdesk.batch.journal.journal import About, Entry, Journal, Ledger
-from bgdesk.batch.model.values import BatchRecipe, Decision, Existing, Item, Outcome, Planned, State, Written
+from bgdesk.batch.journal.journal import About, Journal, Ledger
+from bgdesk.batch.model.values import BatchRecipe, Decision, Existing, Item, LedgerEntry, Outcome, Planned, QueueKind, State, Written
 from bgdesk.batch.outputs import placing
 from bgdesk.batch.run.finisher import Finisher
 
@@ -79,8 +79,10 @@ class Scene:
         self.out, self.photo = self.folder / "out", self.folder / "shoe.jpg"
         self.out.mkdir()
         self.photo.write_bytes(b"photo")
-        about = About("Shoes", "batch", self.out, self.existing, BatchRecipe(gate=self.gate), 1.5e9)
-        planned = Planned(self.photo, 5, 6, tuple(self.out / name for name in NAMES))
+        about = About(
+            title="Shoes", kind=QueueKind.BATCH, output=self.out, existing=self.existing, recipe=BatchRecipe(gate=self.gate), made=1.5e9
+        )
+        planned = Planned(source=self.photo, size=5, mtime=6, outputs=tuple(self.out / name for name in NAMES))
         self.journal = Journal.create(self.folder / "journal.sqlite", about, [planned])
         self.ledger = Ledger(self.folder / "ledger.sqlite")
         self.start()
@@ -102,8 +104,12 @@ class Scene:
         assert item is not None
         return item
 
+    def state(self) -> State:
+        """A call, so that type checkers know that it may be another one every time."""
+        return self.item.state
+
     def write(self, staged: Sequence[Path], content: str) -> tuple[Written, ...]:
-        written = []
+        written: list[Written] = []
         for path, target in zip(staged, self.item.outputs, strict=True):
             data = f"{content} {path.suffix} {len(written)}".encode()
             path.write_bytes(data)
@@ -115,7 +121,7 @@ class Scene:
         item = self.journal.claim()
         assert item is not None
         written = self.write(self.finisher.staged(item), "cutout")
-        item = replace(item, state=State.WRITTEN, outcome=Outcome(written, 8, 6, confidence=self.confidence))
+        item = replace(item, state=State.WRITTEN, outcome=Outcome(written=written, width=8, height=6, confidence=self.confidence))
         self.journal.update(item)
         self.finisher.finish(item)
 
@@ -125,7 +131,7 @@ class Scene:
         elif decision is Decision.REJECTED:
             self.finisher.reject(1, "hair")
         else:
-            self.finisher.fixed(1, self.write(self.finisher.staged_by_hand(self.item), "mended"))
+            self.finisher.fixed(1, self.write(self.finisher.staged_by_hand(self.item), "fixed"))
 
     def go_on(self, decision: Decision | None) -> None:
         """Do what is still to be done."""
@@ -146,7 +152,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
 
 
 @pytest.fixture
-def held(tmp_path: Path) -> Iterator[Scene]:
+def reviewed(tmp_path: Path) -> Iterator[Scene]:
     """Its outputs wait in review."""
     scene = Scene(tmp_path, confidence=0.2)
     scene.work()
@@ -181,7 +187,7 @@ def test_killed_anywhere_again_and_again(
         scene.go_on(decision)
     expected = {}
     if decision is not Decision.REJECTED:
-        word = "mended" if decision is Decision.FIXED else "cutout"
+        word = "fixed" if decision is Decision.FIXED else "cutout"
         expected = {name: f"{word} .png {number}" for number, name in enumerate(NAMES)}
     if foreign and existing is not Existing.REPLACE:
         if expected:
@@ -226,7 +232,7 @@ def test_outputs_that_somebody_removed_before_they_had_their_places_are_made_ane
     item = scene.journal.claim()
     assert item is not None
     written = scene.write(scene.finisher.staged(item), "cutout")
-    scene.journal.update(replace(item, state=State.WRITTEN, outcome=Outcome(written, 8, 6)))
+    scene.journal.update(replace(item, state=State.WRITTEN, outcome=Outcome(written=written, width=8, height=6)))
     written[1].staged.unlink()
     scene.start()
     assert scene.item.state is State.QUEUED
@@ -236,44 +242,44 @@ def test_a_disk_that_is_away_keeps_what_is_on_it(scene: Scene) -> None:
     item = scene.journal.claim()
     assert item is not None
     written = scene.write(scene.finisher.staged(item), "cutout")
-    scene.journal.update(replace(item, state=State.WRITTEN, outcome=Outcome(written, 8, 6)))
+    scene.journal.update(replace(item, state=State.WRITTEN, outcome=Outcome(written=written, width=8, height=6)))
     scene.out.rename(scene.folder / "away")
     scene.start()
-    assert scene.item.state is State.WRITTEN
+    assert scene.state() is State.WRITTEN
     (scene.folder / "away").rename(scene.out)
     scene.start()
-    assert scene.item.state is State.DONE
+    assert scene.state() is State.DONE
     assert sorted(scene.files()) == list(NAMES)
 
 
-def test_accepted_as_somebody_has_retouched_it(held: Scene) -> None:
-    (held.out / "review" / NAMES[0]).write_text("retouched")
-    held.decide(Decision.ACCEPTED)
-    assert held.files()[NAMES[0]] == "retouched"
-    assert held.item.outcome is not None
-    assert held.item.outcome.written[0].sha256 == hashlib.sha256(b"retouched").hexdigest()
+def test_accepted_as_somebody_has_retouched_it(reviewed: Scene) -> None:
+    (reviewed.out / "review" / NAMES[0]).write_text("retouched")
+    reviewed.decide(Decision.ACCEPTED)
+    assert reviewed.files()[NAMES[0]] == "retouched"
+    assert reviewed.item.outcome is not None
+    assert reviewed.item.outcome.written[0].sha256 == hashlib.sha256(b"retouched").hexdigest()
 
 
-def test_rejected_but_retouched_stays(held: Scene) -> None:
-    (held.out / "review" / NAMES[0]).write_text("retouched")
-    held.decide(Decision.REJECTED)
-    assert held.files() == {"review/" + NAMES[0]: "retouched"}
-    assert (held.item.state, held.item.error) == (State.REJECTED, "hair")
+def test_rejected_but_retouched_stays(reviewed: Scene) -> None:
+    (reviewed.out / "review" / NAMES[0]).write_text("retouched")
+    reviewed.decide(Decision.REJECTED)
+    assert reviewed.files() == {"review/" + NAMES[0]: "retouched"}
+    assert (reviewed.item.state, reviewed.item.error) == (State.REJECTED, "hair")
 
 
-def test_what_waited_and_is_gone_is_said(held: Scene) -> None:
-    (held.out / "review" / NAMES[0]).unlink()
-    held.decide(Decision.ACCEPTED)
-    assert held.item.state is State.FAILED
-    assert held.item.error.startswith("The cutout of shoe.jpg that waited in review is gone")
-    assert held.finisher.anew(None) == [1]
-    held.work()
-    assert held.item.state is State.REVIEW
+def test_what_was_in_review_and_is_gone_is_said(reviewed: Scene) -> None:
+    (reviewed.out / "review" / NAMES[0]).unlink()
+    reviewed.decide(Decision.ACCEPTED)
+    assert reviewed.state() is State.FAILED
+    assert reviewed.item.error.startswith("The cutout of shoe.jpg that was in review is gone")
+    assert reviewed.finisher.requeue(None) == [1]
+    reviewed.work()
+    assert reviewed.state() is State.REVIEW
 
 
 @pytest.mark.parametrize("decision", [Decision.ACCEPTED, Decision.FIXED])
 def test_a_decision_that_cannot_be_carried_out_is_as_if_it_was_not_made(
-    held: Scene, decision: Decision, monkeypatch: pytest.MonkeyPatch
+    reviewed: Scene, decision: Decision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> Path:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -281,17 +287,17 @@ def test_a_decision_that_cannot_be_carried_out_is_as_if_it_was_not_made(
     with monkeypatch.context() as patch:
         patch.setattr(placing, "place", full)
         with pytest.raises(QueueError, match=r"shoe\.jpg could not be put in its place: No space left"):
-            held.decide(decision)
-    assert (held.item.state, held.item.decision) == (State.REVIEW, None)
-    held.decide(decision)
-    assert held.item.state is State.DONE
-    assert sorted(held.files()) == list(NAMES)
+            reviewed.decide(decision)
+    assert (reviewed.item.state, reviewed.item.decision) == (State.REVIEW, None)
+    reviewed.decide(decision)
+    assert reviewed.item.state is State.DONE
+    assert sorted(reviewed.files()) == list(NAMES)
 
 
-def test_done_anew_from_review_leaves_nothing_of_before(held: Scene) -> None:
-    assert held.finisher.anew([1]) == [1]
-    assert held.files() == {}
-    assert (held.item.state, held.item.decision, held.item.outcome) == (State.QUEUED, None, None)
+def test_done_anew_from_review_leaves_nothing_of_before(reviewed: Scene) -> None:
+    assert reviewed.finisher.requeue([1]) == [1]
+    assert reviewed.files() == {}
+    assert (reviewed.item.state, reviewed.item.decision, reviewed.item.outcome) == (State.QUEUED, None, None)
 
 
 def test_what_is_removed_from_the_queue_leaves_no_hidden_files(scene: Scene) -> None:
@@ -305,10 +311,10 @@ def test_what_is_removed_from_the_queue_leaves_no_hidden_files(scene: Scene) -> 
     assert scene.journal.litter() == {}
 
 
-def test_what_is_removed_from_review_stays_for_the_person(held: Scene) -> None:
-    held.finisher.remove([1])
-    held.start()
-    assert sorted(held.files()) == [f"review/{name}" for name in NAMES]
+def test_what_is_removed_from_review_stays_for_the_person(reviewed: Scene) -> None:
+    reviewed.finisher.remove([1])
+    reviewed.start()
+    assert sorted(reviewed.files()) == [f"review/{name}" for name in NAMES]
 
 
 def test_replace_means_what_was_there_when_it_was_asked_for(tmp_path: Path) -> None:
@@ -318,7 +324,18 @@ def test_replace_means_what_was_there_when_it_was_asked_for(tmp_path: Path) -> N
     for path, mtime in ((other, 2_000_000_000_000_000_000), (old, 1_000_000_000_000_000_000)):
         path.write_text("of another photo")
         os.utime(path, ns=(mtime, mtime))
-        scene.ledger.record({path: Entry("key", tmp_path / "boot.jpg", 1, 1, path.stat().st_size, mtime)})
+        scene.ledger.record(
+            {
+                path: LedgerEntry(
+                    recipe_key="key",
+                    source=tmp_path / "boot.jpg",
+                    source_size=1,
+                    source_mtime=1,
+                    output_size=path.stat().st_size,
+                    output_mtime=mtime,
+                )
+            }
+        )
     scene.work()
     assert scene.files() == {NAMES[0]: "of another photo", "shoe-a-2.png": "cutout .png 0", NAMES[1]: "cutout .png 1"}
     scene.close()

@@ -7,9 +7,10 @@ import pytest
 
 from bgdesk.batch.journal.folder import ledger
 from bgdesk.batch.journal.journal import JournalError
-from bgdesk.batch.model.values import BatchRecipe, Decision, Job, State, Written
+from bgdesk.batch.model.values import BatchRecipe, Decision, PhotoJob, QueueKind, State, Written
 from bgdesk.batch.outputs import placing
 from bgdesk.batch.run.queue import ItemsChanged, Phase, PhaseChanged, Progressed, Queue, QueueError, queues
+from bgdesk.core.stages import Stage
 from tests.batch.fakes import FakePool, photos, planned, write_output
 from tests.batch.rooms import Room, run, states, until
 
@@ -36,11 +37,11 @@ def test_all_done(room: Room) -> None:
 def test_a_photo_tells_how_far_it_is(room: Room) -> None:
     queue = room.queue(1)
     run(queue)
-    assert Progressed(1, "network", 0.0) in room.events
+    assert Progressed(1, Stage.NETWORK, 0.0) in room.events
     assert ItemsChanged((1,)) in room.events
 
 
-def test_pause_finishes_what_is_in_hand_and_resume_goes_on(room: Room) -> None:
+def test_pause_finishes_what_is_in_progress_and_resume_goes_on(room: Room) -> None:
     room.prepare = lambda pool: pool.gate.clear()
     queue = room.queue(8)
     queue.start()
@@ -72,7 +73,7 @@ def test_stop_lets_the_workers_go_and_start_begins_again(room: Room) -> None:
     assert run(queue).counts[State.DONE] == 8
 
 
-def test_closing_gives_back_what_is_in_hand_without_blame(room: Room) -> None:
+def test_closing_gives_back_what_is_in_progress_without_blame(room: Room) -> None:
     room.prepare = lambda pool: pool.gate.clear() if not room.pools else None
     queue = room.queue(6)
     queue.start()
@@ -86,9 +87,9 @@ def test_closing_gives_back_what_is_in_hand_without_blame(room: Room) -> None:
 def test_what_fails_is_said_and_can_be_tried_again(room: Room) -> None:
     fails = [True]
 
-    def ending(pool: FakePool, job: Job, alone: bool) -> None:
+    def ending(pool: FakePool, job: PhotoJob, alone: bool) -> None:
         if fails[0]:
-            pool.events.failed(job.id, "photo01.png could not be read: the file ends early. Copy it again from the camera.")
+            pool.events.failed(job.id, "photo01.png could not be read: the file ends early. Copy it again from the camera.", None)
         else:
             pool.events.written(job.id, pool.outcome(job))
 
@@ -102,7 +103,7 @@ def test_what_fails_is_said_and_can_be_tried_again(room: Room) -> None:
 
 
 def test_a_photo_that_kills_its_worker_is_tried_alone_and_then_set_aside(room: Room) -> None:
-    def ending(pool: FakePool, job: Job, alone: bool) -> None:
+    def ending(pool: FakePool, job: PhotoJob, alone: bool) -> None:
         pool.events.crashed(job.id, "the worker was ended by signal 11")
 
     room.prepare = lambda pool: pool.endings.update({"photo02.png": ending})
@@ -115,7 +116,7 @@ def test_a_photo_that_kills_its_worker_is_tried_alone_and_then_set_aside(room: R
 
 
 def test_a_photo_that_only_stood_beside_is_done(room: Room) -> None:
-    def ending(pool: FakePool, job: Job, alone: bool) -> None:
+    def ending(pool: FakePool, job: PhotoJob, alone: bool) -> None:
         if alone:
             pool.events.written(job.id, pool.outcome(job))
         else:
@@ -147,25 +148,25 @@ def test_order_and_more_photos_while_it_runs(room: Room) -> None:
     more = photos(room.photos / "more", 2)
     queue.start()
     queue.add(planned(more, room.out / "more"))
-    until(lambda: queue.summary().counts[State.DONE] == 5 or (queue.phase is Phase.IDLE and queue.start() is None and False))
+    until(lambda: queue.summary().counts[State.DONE] == 5)
 
 
 def test_a_watch_queue_waits_for_more(room: Room) -> None:
-    queue = room.queue(plan=[], kind="watch")
+    queue = room.queue(plan=[], kind=QueueKind.WATCH)
     queue.start()
     queue.add(planned(photos(room.photos, 2), room.out))
     until(lambda: queue.summary().counts[State.DONE] == 2)
     assert queue.phase is Phase.RUNNING
 
 
-def test_interactive_work_holds_the_workers(room: Room) -> None:
+def test_interactive_work_pauses_the_workers(room: Room) -> None:
     queue = room.queue()
-    queue.hold(True)
+    queue.pause_workers(True)
     queue.start()
     until(lambda: room.pools)
-    assert room.pools[0].held == [True]
-    queue.hold(False)
-    assert room.pools[0].held == [True, False]
+    assert room.pools[0].paused == [True]
+    queue.pause_workers(False)
+    assert room.pools[0].paused == [True, False]
     assert queue.wait(20)
 
 

@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 from bgdesk.batch.journal.journal import Journal, JournalError
-from bgdesk.batch.model.values import Existing, Job, State
+from bgdesk.batch.model.values import Existing, PhotoJob, State
 from bgdesk.batch.outputs import placing
 from bgdesk.batch.run.queue import Phase, Queue, QueueError, QueueEvent, queues
+from bgdesk.core.errors import Cause
 from tests.batch.fakes import Ending, FakePool, photos, planned
 from tests.batch.rooms import Room, run, states, until
 
@@ -43,9 +44,9 @@ def test_a_disk_of_photos_that_is_gone_pauses_and_fails_none(room: Room) -> None
 
 
 def test_a_disk_that_goes_while_a_worker_reads_fails_none(room: Room) -> None:
-    def gone(pool: FakePool, job: Job, alone: bool) -> None:
+    def gone(pool: FakePool, job: PhotoJob, alone: bool) -> None:
         room.photos.rename(room.photos.with_name("unplugged"))
-        pool.events.failed(job.id, f"{job.source.name} could not be read: there is no such file.")
+        pool.events.failed(job.id, f"{job.source.name} could not be read: there is no such file.", None)
 
     def one_by_one(pool: FakePool) -> None:
         pool.capacity, pool.endings = 1, {"photo05.png": gone}
@@ -76,8 +77,10 @@ def test_a_photo_that_changed_is_taken_as_it_is_now(room: Room) -> None:
     assert (queue.items()[0].size, queue.items()[0].mtime) == (status.st_size, status.st_mtime_ns)
 
 
-def full(pool: FakePool, job: Job, alone: bool) -> None:
-    pool.events.failed(job.id, f"{job.targets[0].name} could not be saved: the disk is full. Make room or choose another disk.")
+def full(pool: FakePool, job: PhotoJob, alone: bool) -> None:
+    pool.events.failed(
+        job.id, f"{job.targets[0].name} could not be saved: the disk is full. Make room or choose another disk.", Cause.DISK_FULL
+    )
 
 
 def test_a_full_disk_pauses_and_fails_nothing(room: Room) -> None:
@@ -148,11 +151,16 @@ def test_an_output_folder_that_cannot_be_made_pauses(room: Room) -> None:
 
 
 def test_a_folder_that_loses_its_permissions_pauses(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(folder: Path, error: str) -> str:
+    def refused(folder: Path, cause: Cause) -> str:
+        assert cause is Cause.NO_PERMISSION
         return f"{folder} cannot be written to: Permission denied. Check the disk and the permissions, then resume."
 
-    def ending(pool: FakePool, job: Job, alone: bool) -> None:
-        pool.events.failed(job.id, f"{job.targets[0].name} could not be saved: you are not allowed to write there. Choose another folder.")
+    def ending(pool: FakePool, job: PhotoJob, alone: bool) -> None:
+        pool.events.failed(
+            job.id,
+            f"{job.targets[0].name} could not be saved: you are not allowed to write there. Choose another folder.",
+            Cause.NO_PERMISSION,
+        )
 
     room.prepare = lambda pool: pool.endings.update({"photo01.png": ending})
     monkeypatch.setattr(placing, "trouble", refused)
@@ -163,14 +171,15 @@ def test_a_folder_that_loses_its_permissions_pauses(room: Room, monkeypatch: pyt
     assert "Permission denied" in room.said()[0]
 
 
-def test_trouble_with_a_place_is_told_from_trouble_with_a_photo(tmp_path: Path) -> None:
-    assert placing.trouble(tmp_path, "photo.png is damaged") == ""
-    assert "is full" in placing.trouble(tmp_path, "x could not be saved: the disk is full. Make room.")
-    assert "cannot be written to" in placing.trouble(tmp_path / "gone", "x could not be saved")
+def test_trouble_with_a_folder_is_told_from_trouble_with_an_output(tmp_path: Path) -> None:
+    assert placing.trouble(tmp_path, Cause.OTHER) == ""  # the output cannot be saved anywhere
+    assert placing.trouble(tmp_path, Cause.NO_PERMISSION) == ""  # the folder is well again
+    assert "is full" in placing.trouble(tmp_path, Cause.DISK_FULL)  # even if there is room again
+    assert "cannot be written to" in placing.trouble(tmp_path / "gone", Cause.VANISHED)
 
 
 def test_when_no_photo_can_be_done_it_pauses_and_says_why(room: Room) -> None:
-    def ending(pool: FakePool, job: Job, alone: bool) -> None:
+    def ending(pool: FakePool, job: PhotoJob, alone: bool) -> None:
         pool.events.lost("No network is installed. Install one: bgdesk models install isnet-general")
         pool.events.returned(job.id)
 
@@ -215,11 +224,11 @@ def test_a_photo_is_never_replaced_by_its_cutout(room: Room) -> None:
 
 def test_the_same_queue_is_opened_once(room: Room) -> None:
     queue = room.queue()
-    assert queues(room.home)[0].held
+    assert queues(room.home)[0].locked
     with pytest.raises(QueueError, match="run by another bgdesk"):
         Queue.open(queue.folder, room.make_pool)
     queue.close()
-    assert not queues(room.home)[0].held
+    assert not queues(room.home)[0].locked
     room.opened(Queue.open(queue.folder, room.make_pool))
 
 
@@ -243,8 +252,8 @@ def test_names_that_are_no_text_fail_and_finish_like_others(room: Room) -> None:
     for path, name in zip(made, odd, strict=True):
         path.rename(name)
 
-    def ending(pool: FakePool, job: Job, alone: bool) -> None:
-        pool.events.failed(job.id, f"{job.source.name} could not be read: the file ends early.")
+    def ending(pool: FakePool, job: PhotoJob, alone: bool) -> None:
+        pool.events.failed(job.id, f"{job.source.name} could not be read: the file ends early.", None)
 
     room.prepare = lambda pool: pool.endings.update({odd[0].name: ending})
     queue = room.queue(plan=planned(odd, room.out))
@@ -264,8 +273,8 @@ def test_a_listener_that_fails_hurts_nobody(room: Room, expect_log: Callable[[st
 
 
 def test_a_photo_that_fails_on_a_disk_that_is_nearly_full_is_still_to_blame(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    def ending(pool: FakePool, job: Job, alone: bool) -> None:
-        pool.events.failed(job.id, f"{job.source.name} could not be read: the file ends early.")
+    def ending(pool: FakePool, job: PhotoJob, alone: bool) -> None:
+        pool.events.failed(job.id, f"{job.source.name} could not be read: the file ends early.", None)
 
     monkeypatch.setattr(placing, "_ROOM", 1e30)
     room.prepare = lambda pool: pool.endings.update({"photo01.png": ending})

@@ -38,26 +38,30 @@ class Queue:
     output: Path
     recipe: BatchRecipe = field(default_factory=BatchRecipe)
     existing: Existing = Existing.SKIP
-    held: list[Item] = field(default_factory=list)
+    kept: list[Item] = field(default_factory=list)
     listeners: list[Callable[[Any], None]] = field(default_factory=list)
 
     def items(self) -> list[Item]:
-        return list(self.held)
+        return list(self.kept)
 
     def item(self, id: int) -> Item | None:
-        return next((item for item in self.held if item.id == id), None)
+        return next((item for item in self.kept if item.id == id), None)
 
     def add(self, planned: Sequence[Planned]) -> None:
         for each in planned:
-            id = len(self.held) + 1
-            self.held.append(Item(id, float(id), each.source, each.size, each.mtime, each.outputs, each.state))
+            id = len(self.kept) + 1
+            self.kept.append(
+                Item(
+                    id=id, position=float(id), source=each.source, size=each.size, mtime=each.mtime, outputs=each.outputs, state=each.state
+                )
+            )
 
     def subscribe(self, listener: Callable[[Any], None]) -> Callable[[], None]:
         self.listeners.append(listener)
         return lambda: self.listeners.remove(listener)
 
     def becomes(self, id: int, state: State, error: str = "") -> None:
-        self.held[id - 1] = replace(self.held[id - 1], state=state, error=error)
+        self.kept[id - 1] = replace(self.kept[id - 1], state=state, error=error)
         for listener in self.listeners:
             listener(ItemsChanged((id,)))
             listener(Progressed(id))
@@ -100,7 +104,7 @@ def test_photo_is_taken_once_it_is_at_rest(scene: Scene) -> None:
     photo = scene.put("a.jpg")
     assert scene.look(2) == []
     assert scene.look() == ["a.jpg"]
-    (item,) = scene.queue.held
+    (item,) = scene.queue.kept
     assert (item.source, item.size, item.outputs) == (photo, 5, (scene.queue.output / "a.png",))
     assert scene.look(5) == []
 
@@ -111,7 +115,7 @@ def test_growing_file_is_waited_for(scene: Scene) -> None:
         assert scene.look() == []
     assert scene.look(1) == []
     assert scene.look(1) == ["a.jpg"]
-    assert scene.queue.held[0].size == 5
+    assert scene.queue.kept[0].size == 5
 
 
 def test_quick_looks_do_not_shorten_the_rest(scene: Scene) -> None:
@@ -164,9 +168,9 @@ def test_restart_takes_nothing_twice_and_what_changed_again(scene: Scene) -> Non
     assert scene.look(5) == []
     photo.write_bytes(b"another photo")
     assert scene.look(4) == ["a.jpg"]
-    assert [item.source.name for item in scene.queue.held] == ["a.jpg", "b.jpg", "a.jpg"]
+    assert [item.source.name for item in scene.queue.kept] == ["a.jpg", "b.jpg", "a.jpg"]
     # It is the same photo's cutout: the queue will put the new one in its place.
-    assert scene.queue.held[2].outputs == scene.queue.held[0].outputs
+    assert scene.queue.kept[2].outputs == scene.queue.kept[0].outputs
 
 
 def test_photos_of_one_name_at_different_times_do_not_share_a_cutout(scene: Scene) -> None:
@@ -175,7 +179,7 @@ def test_photos_of_one_name_at_different_times_do_not_share_a_cutout(scene: Scen
     assert scene.look(3) == ["x/a.jpg"]
     scene.put("y/a.png")
     assert scene.look(3) == ["y/a.png"]
-    assert [item.outputs[0].name for item in scene.queue.held] == ["a.png", "a-2.png"]
+    assert [item.outputs[0].name for item in scene.queue.kept] == ["a.png", "a-2.png"]
 
 
 def test_pattern_numbers_go_on_and_filters_hold(scene: Scene) -> None:
@@ -185,7 +189,7 @@ def test_pattern_numbers_go_on_and_filters_hold(scene: Scene) -> None:
     scene.put("b.jpg")
     scene.put("c.png")
     assert scene.look(3) == ["b.jpg"]
-    assert [item.outputs[0].name for item in scene.queue.held] == ["001.png", "002.png"]
+    assert [item.outputs[0].name for item in scene.queue.kept] == ["001.png", "002.png"]
 
 
 def test_output_inside_the_watched_folder_does_not_feed_itself(tmp_path: Path) -> None:
@@ -202,13 +206,13 @@ def test_watched_folder_that_is_the_output_folder_does_not_feed_itself(tmp_path:
     scene.start(recursive=True)
     scene.put("a.jpg")
     assert scene.look(3) == ["a.jpg"]
-    (output,) = scene.queue.held[0].outputs
+    (output,) = scene.queue.kept[0].outputs
     assert output == tmp_path / "a_cutout.png"
     output.write_bytes(b"cutout")
     scene.put("review/a_cutout.png")
     assert scene.look(5) == []
     # As the queue found the name taken at the last moment.
-    scene.queue.held[0] = replace(scene.queue.held[0], outputs=(tmp_path / "a_cutout-2.png",))
+    scene.queue.kept[0] = replace(scene.queue.kept[0], outputs=(tmp_path / "a_cutout-2.png",))
     scene.queue.becomes(1, State.DONE)
     (tmp_path / "a_cutout-2.png").write_bytes(b"cutout")
     assert scene.look(5) == []

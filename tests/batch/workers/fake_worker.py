@@ -21,7 +21,7 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
-def outcome(present: int, held: bool) -> str:
+def outcome(present: int, paused: bool) -> dict[str, Any]:
     """What a test wants to know of this worker, where an outcome has words."""
     nothing: dict[str, Any] = dict.fromkeys(("confidence", "thumbnail"))
     facts = {
@@ -31,16 +31,16 @@ def outcome(present: int, held: bool) -> str:
         "model_sha256": str(os.getsid(0)) if hasattr(os, "getsid") else "",
         "source_sha256": os.environ.get("MALLOC_ARENA_MAX", ""),
         "width": present,
-        "height": int(held),
+        "height": int(paused),
     }
-    return json.dumps({**nothing, **facts, "written": [], "reasons": [], "notes": [], "timings": {}})
+    return {**nothing, **facts, "written": [], "reasons": [], "notes": [], "timings": {}}
 
 
 def main() -> None:
     if "FAKE_DIE" in os.environ:
         sys.stderr.write("a driver is missing\n")
         sys.exit(7)
-    held, jobs = False, dict[int, str]()
+    paused, jobs = False, dict[int, str]()
     for text in sys.stdin:
         message = json.loads(text)
         match message["do"]:
@@ -48,16 +48,16 @@ def main() -> None:
                 say(said="lost", error=os.environ["FAKE_LOST"])
             case "start":
                 say(said="ready", kind="cuda", devices=int(os.environ.get("FAKE_DEVICES", "1")))
-            case "hold":
-                held = message["held"]
+            case "pause":
+                paused = message["paused"]
             case "cancel":
                 for id in message["ids"]:
                     del jobs[id]
                     say(said="returned", id=id)
             case "job":
-                job = json.loads(message["job"])
+                job = message["job"]
                 jobs[job["id"]] = job["source"]
-                begin(job, jobs, held)
+                begin(job, jobs, paused)
             case "end":
                 if any("stubborn" in source for source in jobs.values()):
                     continue
@@ -68,19 +68,20 @@ def main() -> None:
         time.sleep(60)  # until it is killed
 
 
-def begin(job: dict[str, Any], jobs: dict[int, str], held: bool) -> None:
+def begin(job: dict[str, Any], jobs: dict[int, str], paused: bool) -> None:
     id, name = job["id"], os.path.basename(job["source"])
     if "FAKE_IDLE_DEATH" in os.environ:
         sys.exit(5)
     if name.startswith("rest"):  # read ahead, in no stage
-        say(said="stage", id=id, stage="load")
-        say(said="stage", id=id, stage="")
+        say(said="lane", id=id, lane="load")
+        say(said="lane", id=id, lane=None)
         return
-    say(said="stage", id=id, stage="compute")
+    say(said="lane", id=id, lane="compute")
     say(said="progress", id=id, stage="network", fraction=0.5)
     if name.startswith("where"):
-        say(said="progress", id=id, stage=f"GPU {os.environ.get('CUDA_VISIBLE_DEVICES', 'all')}", fraction=0.5)
-        return
+        os.makedirs(job["folder"], exist_ok=True)
+        with open(os.path.join(job["folder"], f"GPU {os.environ.get('CUDA_VISIBLE_DEVICES', 'all')}"), "w", encoding="ascii"):
+            return
     if name.startswith(("wait", "stubborn")):
         return
     if name.startswith("signal"):
@@ -94,14 +95,17 @@ def begin(job: dict[str, Any], jobs: dict[int, str], held: bool) -> None:
         sys.exit(3)
     if name.startswith("garbage"):
         write("\x00\xff this is no message\n[1, 2]\n{}")
-        say(said="written", id=12345, outcome="")
-        say(said="stage", id=id)
+        say(said="written", id=12345, outcome=outcome(1, paused))
+        say(said="written", id=id, outcome="")
+        say(said="lane", id=id)
     present = len(jobs)
     del jobs[id]
     if name.startswith("fail"):
-        say(said="failed", id=id, error=f"{name} is damaged.")
+        say(said="failed", id=id, error=f"{name} is damaged.", cause=None)
+    elif name.startswith("full"):
+        say(said="failed", id=id, error=f"{name} could not be saved.", cause="disk full")
     else:
-        say(said="written", id=id, outcome=outcome(present, held))
+        say(said="written", id=id, outcome=outcome(present, paused))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import pytest
 
 from bgdesk.batch.model.pool import PoolEvents
 from bgdesk.batch.model.values import BatchRecipe, Planned, State
-from bgdesk.batch.run.queue import Phase, Queue, Said
-from bgdesk.batch.workers.ray_pool import Place, RayPool, places
+from bgdesk.batch.run.queue import Notice, Phase, Queue
+from bgdesk.batch.workers.ray_pool import ActorPlace, RayPool, places
 from tests.batch.workers.ray_engine import open_nothing, open_trap
 from tests.batch.workers.workers import photo_at
 
@@ -31,16 +31,16 @@ def node(id: str, cpus: int, gpus: int = 0, alive: bool = True) -> dict[str, obj
 @pytest.mark.parametrize(
     ("nodes", "jobs", "expected"),
     [
-        ([node("a", 8)], None, [Place("a", 8)]),
-        ([node("a", 8)], 2, [Place("a", 4)] * 2),
-        ([node("a", 8), node("b", 4)], None, [Place("a", 8), Place("b", 4)]),
-        ([node("a", 8), node("b", 4, alive=False)], None, [Place("a", 8)]),
-        ([node("a", 8, gpus=2)], None, [Place(None, 4)] * 2),
-        ([node("a", 8, gpus=2)], 1, [Place(None, 4)]),
+        ([node("a", 8)], None, [ActorPlace("a", 8)]),
+        ([node("a", 8)], 2, [ActorPlace("a", 4)] * 2),
+        ([node("a", 8), node("b", 4)], None, [ActorPlace("a", 8), ActorPlace("b", 4)]),
+        ([node("a", 8), node("b", 4, alive=False)], None, [ActorPlace("a", 8)]),
+        ([node("a", 8, gpus=2)], None, [ActorPlace(None, 4)] * 2),
+        ([node("a", 8, gpus=2)], 1, [ActorPlace(None, 4)]),
         ([], None, []),
     ],
 )
-def test_where_actors_go(nodes: list[dict[str, object]], jobs: int | None, expected: list[Place]) -> None:
+def test_where_actors_go(nodes: list[dict[str, object]], jobs: int | None, expected: list[ActorPlace]) -> None:
     assert places(nodes, jobs) == expected
 
 
@@ -49,7 +49,7 @@ def planned(folder: Path, count: int, trap: int | None = None) -> list[Planned]:
     for number in range(count):
         source = photo_at(folder / "photos" / f"{number:02}.png", width=23 if number == trap else 20)
         status = source.stat()
-        found.append(Planned(source, status.st_size, status.st_mtime_ns, (folder / "out" / f"{number:02}.png",)))
+        found.append(Planned(source=source, size=status.st_size, mtime=status.st_mtime_ns, outputs=(folder / "out" / f"{number:02}.png",)))
     return found
 
 
@@ -104,7 +104,7 @@ def test_a_cluster_without_a_network_pauses_and_says_why(tmp_path: Path, home: P
     queue = Queue.create(home, BatchRecipe(), planned(tmp_path, 2), make, title="ray", output=tmp_path / "out")
     queues.append(queue)
     said: list[str] = []
-    queue.subscribe(lambda event: said.append(event.text) if isinstance(event, Said) else None)
+    queue.subscribe(lambda event: said.append(event.text) if isinstance(event, Notice) else None)
     queue.start()
     until(lambda: said, 120)
     assert "No network is installed" in said[0]

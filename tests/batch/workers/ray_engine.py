@@ -5,14 +5,15 @@ import time
 from pathlib import Path
 
 from bgdesk.batch.model.values import BatchRecipe
-from bgdesk.batch.workers.photo_job import Opened
-from bgdesk.batch.workers.worker import Ready
+from bgdesk.batch.workers.photo_job import QueueEngine
+from bgdesk.batch.workers.worker import ReadyEngines
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import ModelError
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Confidence
 from bgdesk.core.tasks import Progress, silent
-from tests.batch.workers.workers import PATIENCE, FakeConfidence, FakeEngine
+from tests.batch.workers.workers import PATIENCE, FakeEngine
 
 
 class Trap(FakeEngine):
@@ -32,15 +33,15 @@ class Trap(FakeEngine):
             time.sleep(PATIENCE)
         return cutout
 
-    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> FakeConfidence:
-        return FakeConfidence(0.9)
+    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
+        return Confidence(0.9)
 
 
-def open_trap(folder: str, recipe: BatchRecipe) -> Ready:
+def open_trap(folder: str, recipe: BatchRecipe) -> ReadyEngines:
     """With functools.partial(open_trap, folder): the engine of `RayPool`."""
     engine = Trap(Path(folder))
-    return Ready(lambda model: Opened(engine, "abc"))
+    return ReadyEngines(lambda model: QueueEngine(engine, "abc"))
 
 
-def open_nothing(recipe: BatchRecipe) -> Ready:
+def open_nothing(recipe: BatchRecipe) -> ReadyEngines:
     raise ModelError("No network is installed. Install one with: bgdesk models install isnet-general")

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bgdesk.batch.model.values import BatchRecipe, Job, Variant
-from bgdesk.batch.workers.local_pool import IN_HAND, LocalPool, own_command, words_for
+from bgdesk.batch.model.values import BatchRecipe, PhotoJob, Variant
+from bgdesk.batch.workers.dispatcher import JOBS_EACH
+from bgdesk.batch.workers.local_pool import LocalPool, own_command, words_for
 from bgdesk.cli import cut
+from bgdesk.core.errors import Cause
+from bgdesk.core.stages import Stage
 from tests.batch.workers.workers import Listener, job_for
 
 FAKE = [sys.executable, str(Path(__file__).with_name("fake_worker.py"))]
@@ -40,17 +43,17 @@ def start(listener: Listener) -> Iterator[Start]:
 
 
 @pytest.fixture
-def job(tmp_path: Path) -> Callable[[int, str], Job]:
+def job(tmp_path: Path) -> Callable[[int, str], PhotoJob]:
     """job(id, name): the name says what the fake worker does."""
     return lambda id, name: job_for(tmp_path / f"{name}.png", tmp_path, id)
 
 
-MakeJob = Callable[[int, str], Job]
+MakeJob = Callable[[int, str], PhotoJob]
 
 
 def test_jobs_are_done(start: Start, listener: Listener, job: MakeJob) -> None:
     pool = start()
-    assert pool.capacity == IN_HAND
+    assert pool.capacity == JOBS_EACH
     for id in range(1, 8):
         pool.submit(job(id, "good"))
     assert listener.how(*range(1, 8)) == ["written"] * 7
@@ -65,6 +68,13 @@ def test_a_failure_is_told(start: Start, listener: Listener, job: MakeJob) -> No
     pool.submit(job(2, "good"))
     assert listener.how(1, 2) == ["failed", "written"]
     assert listener.said(1) == "fail.png is damaged."
+    assert listener.causes == {1: None}
+
+
+def test_why_an_output_could_not_be_saved_is_told(start: Start, listener: Listener, job: MakeJob) -> None:
+    start().submit(job(1, "full"))
+    assert listener.how(1) == ["failed"]
+    assert listener.causes == {1: Cause.DISK_FULL}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +169,7 @@ def test_a_worker_that_cannot_be_started(start: Start, listener: Listener, job: 
     assert listener.how(1) == ["returned"]
 
 
-def test_what_is_no_message_is_passed_over(start: Start, listener: Listener, job: MakeJob) -> None:
+def test_what_is_not_a_message_is_passed_over(start: Start, listener: Listener, job: MakeJob) -> None:
     start().submit(job(1, "garbage"))
     assert listener.how(1) == ["written"]
 
@@ -182,7 +192,7 @@ def test_alone_means_alone(start: Start, listener: Listener, job: MakeJob) -> No
 
 def test_cancelling_what_waits(start: Start, listener: Listener, job: MakeJob) -> None:
     pool = start()
-    for id in range(1, IN_HAND + 1):
+    for id in range(1, JOBS_EACH + 1):
         pool.submit(job(id, "wait"))
     pool.submit(job(9, "good"))
     pool.cancel([9, 77])
@@ -191,7 +201,7 @@ def test_cancelling_what_waits(start: Start, listener: Listener, job: MakeJob) -
     assert listener.how(1) == ["returned"]
 
 
-def test_a_hold_reaches_the_workers_there_are_and_those_to_come(
+def test_a_pause_reaches_the_workers_there_are_and_those_to_come(
     start: Start, listener: Listener, job: MakeJob, expect_log: ExpectLog
 ) -> None:
     expect_log("A worker ended with status 3")
@@ -199,14 +209,14 @@ def test_a_hold_reaches_the_workers_there_are_and_those_to_come(
     pool.submit(job(1, "good"))
     assert listener.how(1) == ["written"]
     assert listener.outcome(1).height == 0
-    pool.hold(True)
+    pool.pause(True)
     pool.submit(job(2, "good"))
     pool.submit(job(3, "status"))
     assert listener.how(2, 3) == ["written", "crashed"]
     pool.submit(job(4, "good"))
     assert listener.how(4) == ["written"]
     assert listener.outcome(2).height == listener.outcome(4).height == 1
-    pool.hold(False)
+    pool.pause(False)
     pool.submit(job(5, "good"))
     assert listener.how(5) == ["written"]
     assert listener.outcome(5).height == 0
@@ -251,23 +261,24 @@ def test_every_gpu_has_a_worker(
     visible: str | None,
     jobs: int | None,
     expected: set[str],
+    tmp_path: Path,
 ) -> None:
     """The first worker finds out how many there are, and uses the first of them; the others see one each."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     pool = start(jobs, FAKE_DEVICES=devices, **({} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}))
     workers = jobs or int(devices)
-    for id in range(1, IN_HAND * workers + 1):
+    for id in range(1, JOBS_EACH * workers + 1):
         pool.submit(job(id, "where"))
-    listener.until(lambda: {stage for _, stage in listener.stages if stage.startswith("GPU")} == {f"GPU {each}" for each in expected})
-    assert pool.capacity == IN_HAND * workers
+    listener.until(lambda: {file.name for file in tmp_path.glob("queue/GPU *")} == {f"GPU {each}" for each in expected})
+    assert pool.capacity == JOBS_EACH * workers
 
 
 def test_several_workers_share_the_processor(start: Start, listener: Listener, job: MakeJob, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     pool = start(2)
-    for id in range(1, 2 * IN_HAND + 1):
+    for id in range(1, 2 * JOBS_EACH + 1):
         pool.submit(job(id, "good"))
-    listener.how(*range(1, 2 * IN_HAND + 1))
+    listener.how(*range(1, 2 * JOBS_EACH + 1))
     assert listener.outcome(1).precision == str(max(1, (os.cpu_count() or 1) // 2))
 
 
@@ -282,7 +293,7 @@ def test_a_listener_s_mistake_costs_nothing(listener: Listener, job: MakeJob, ex
     expect_log("a listener of the pool failed")
 
     class Clumsy(Listener):
-        def progressed(self, id: int, stage: str, fraction: float) -> None:
+        def progressed(self, id: int, stage: Stage, fraction: float) -> None:
             raise ZeroDivisionError
 
     clumsy = Clumsy()
@@ -314,7 +325,7 @@ def test_how_a_process_ended(status: int, said: str) -> None:
 
 
 def test_the_real_worker_writes_what_cut_writes(models_home: Path, listener: Listener, tmp_path: Path, sample: Path) -> None:
-    recipe = BatchRecipe(model="u2netp", variants=(Variant(), Variant("square", size=128, background=(255, 255, 255))))
+    recipe = BatchRecipe(model="u2netp", variants=(Variant(), Variant(name="square", size=128, background=(255, 255, 255))))
     pool = LocalPool(listener, recipe)
     pool.submit(job_for(sample, tmp_path, 1, recipe))
     parser = argparse.ArgumentParser()

@@ -7,15 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgdesk.batch.model.values import BatchRecipe, Fallback, Variant
-from bgdesk.batch.workers.memory import Cost, Where, admits, cost, cost_of, default_memory, need
+from bgdesk.batch.workers.memory import Cost, Station, admits, cost, cost_of, default_memory, need
+from bgdesk.core.formats import Format
 from bgdesk.core.geometry import Size
-from bgdesk.core.recipe import Format
 from tests.batch.workers.workers import photo_at
 
 PHOTO = Cost(loading=7, read=3, computing=24, cut=11, saving=20)
-LARGE = Cost(700, 300, 2400, 1100, 2000)
+LARGE = Cost(loading=700, read=300, computing=2400, cut=1100, saving=2000)
 COSTS = st.builds(
-    lambda read, more: Cost(read + more[0], read, read + more[1], read + more[2], read + more[2] + more[3]),
+    lambda read, more: Cost(
+        loading=read + more[0], read=read, computing=read + more[1], cut=read + more[2], saving=read + more[2] + more[3]
+    ),
     st.integers(1, 50),
     st.tuples(*[st.integers(0, 50)] * 4),
 )
@@ -27,22 +29,22 @@ COSTS = st.builds(
         ([], PHOTO, 100, True),
         ([], LARGE, 100, True),  # alone, whatever its size
         ([], LARGE, 0, True),
-        ([(PHOTO, Where.COMPUTING)], PHOTO, 0, False),
-        ([(PHOTO, Where.COMPUTING)], LARGE, 100, False),
-        ([(LARGE, Where.SAVING)], PHOTO, 100, False),  # nothing slips in beside it
-        ([(PHOTO, Where.COMPUTING)], PHOTO, 2 * 11 + 13 + 9, True),  # two waiting, one of them computed, one written
-        ([(PHOTO, Where.COMPUTING)], PHOTO, 2 * 11 + 13 + 9 - 1, False),
-        ([(PHOTO, Where.SAVING), (PHOTO, Where.COMPUTING)], PHOTO, 3 * 11 + 13 + 9, True),
+        ([(PHOTO, Station.COMPUTING)], PHOTO, 0, False),
+        ([(PHOTO, Station.COMPUTING)], LARGE, 100, False),
+        ([(LARGE, Station.SAVING)], PHOTO, 100, False),  # nothing slips in beside it
+        ([(PHOTO, Station.COMPUTING)], PHOTO, 2 * 11 + 13 + 9, True),  # two waiting, one of them computed, one written
+        ([(PHOTO, Station.COMPUTING)], PHOTO, 2 * 11 + 13 + 9 - 1, False),
+        ([(PHOTO, Station.SAVING), (PHOTO, Station.COMPUTING)], PHOTO, 3 * 11 + 13 + 9, True),
     ],
 )
-def test_who_may_come_in(flight: list[tuple[Cost, Where]], new: Cost, budget: int, expected: bool) -> None:
+def test_who_may_come_in(flight: list[tuple[Cost, Station]], new: Cost, budget: int, expected: bool) -> None:
     assert admits(flight, new, budget) is expected
 
 
 @given(st.lists(COSTS, min_size=1, max_size=5))
 def test_however_the_lanes_run_it_fits(costs: list[Cost]) -> None:
     """Whichever photo is in each stage, and the rest waiting on either side, they hold no more than was counted."""
-    bound = need([(each, Where.TAKEN) for each in costs])
+    bound = need([(each, Station.TAKEN) for each in costs])
     for loading in (*costs, None):
         for computing in (*costs, None):
             for saving in (*costs, None):
@@ -71,7 +73,7 @@ def test_a_photo_s_head_is_enough(tmp_path: Path) -> None:
     [
         BatchRecipe(variants=(Variant(format=Format.PSD),)),
         BatchRecipe(variants=(Variant(background=(255, 255, 255)),)),
-        BatchRecipe(variants=(Variant(), Variant("large", size=8000))),
+        BatchRecipe(variants=(Variant(), Variant(name="large", size=8000))),
         BatchRecipe(gate=0.5, fallback=Fallback()),
     ],
 )

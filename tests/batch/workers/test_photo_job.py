@@ -2,6 +2,7 @@
 
 import argparse
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,24 @@ from PIL import Image
 from bgdesk.batch.model.values import BatchRecipe, Fallback, Variant, Written
 from bgdesk.batch.workers import photo_job
 from bgdesk.cli import cut
-from bgdesk.core.errors import LoadError, MattingError, SaveError
-from bgdesk.core.recipe import Format, MatteRecipe, Quality
-from bgdesk.core.tasks import Cancelled, CancelToken, cancellable
+from bgdesk.core.arrays import Pixels
+from bgdesk.core.cutout import Cutout
+from bgdesk.core.errors import LoadError, SaveError
+from bgdesk.core.formats import Format
+from bgdesk.core.recipe import EdgeRecipe, MatteRecipe, Quality
+from bgdesk.core.results import Confidence
+from bgdesk.core.stages import Stage
+from bgdesk.core.tasks import Cancelled, CancelToken, Progress, cancellable, silent
 from bgdesk.files.load import load
 from tests.batch.workers.workers import FakeEngine, engines_of, job_for, photo_at
 
 ALL = BatchRecipe(
     variants=(
         Variant(),
-        Variant("mask", alpha_only=True),
-        Variant("white", background=(255, 255, 255)),
-        Variant("square", size=64, margin=0.1),
-        Variant("layers", Format.PSD),
+        Variant(name="mask", alpha_only=True),
+        Variant(name="white", background=(255, 255, 255)),
+        Variant(name="square", size=64, margin=0.1),
+        Variant(name="layers", format=Format.PSD),
     )
 )
 
@@ -93,19 +99,34 @@ def test_a_plain_variant_is_what_cut_writes(photo: Path, tmp_path: Path) -> None
     parser = argparse.ArgumentParser()
     cut.add_arguments(parser)
 
-    class Cutter(FakeEngine):
-        status = None
-
-    assert cut.run(parser.parse_args([str(photo), "-o", str(tmp_path / "cut.png")]), lambda *_: Cutter()) == 0  # type: ignore[arg-type]
+    assert cut.run(parser.parse_args([str(photo), "-o", str(tmp_path / "cut.png")]), lambda *_: FakeEngine()) == 0
     outcome = photo_job.do(job_for(photo, tmp_path), engines_of(FakeEngine()))
     assert outcome.written[0].staged.read_bytes() == (tmp_path / "cut.png").read_bytes()
 
 
 def test_nobody_sees_the_colours_of_an_opacity(photo: Path, tmp_path: Path) -> None:
     engine = FakeEngine()
-    recipe = BatchRecipe(MatteRecipe(spill="auto"), (Variant(alpha_only=True),))
+    recipe = BatchRecipe(matte=MatteRecipe(spill="auto"), variants=(Variant(alpha_only=True),))
     photo_job.do(job_for(photo, tmp_path, recipe=recipe), engines_of(engine))
     assert engine.recipes == [MatteRecipe(decontaminate=False)]
+
+
+def test_the_edge_is_finished_after_confidence_was_judged(photo: Path, tmp_path: Path) -> None:
+    class Judge(FakeEngine):
+        judged: Cutout | None = None
+
+        def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
+            self.judged = cutout
+            return super().confidence(pixels, cutout, progress)
+
+    engine = Judge(0.9)
+    recipe = BatchRecipe(gate=0.5, edge=EdgeRecipe(shift=4), variants=(Variant(), Variant(name="mask", alpha_only=True)))
+    job = job_for(photo, tmp_path, recipe=recipe)
+    outcome = photo_job.do(job, engines_of(engine))
+    assert engine.judged is not None
+    assert not engine.judged.alpha[50, 102]
+    assert pixels_of(job.staged[0])[50, 102, 3] == pixels_of(job.staged[1])[50, 102] == 255
+    assert list(outcome.timings) == ["load", "network", "alpha", "confidence", "finish", "save"]
 
 
 @pytest.mark.parametrize(
@@ -118,28 +139,28 @@ def test_nobody_sees_the_colours_of_an_opacity(photo: Path, tmp_path: Path) -> N
         ([0.4, 0.4], 0.4, 2),
     ],
 )
-def test_another_try_under_the_gate(photo: Path, tmp_path: Path, said: list[float], kept: float, tries: int) -> None:
+def test_a_second_attempt_below_the_gate(photo: Path, tmp_path: Path, said: list[float], kept: float, tries: int) -> None:
     engine = FakeEngine(*said)
     recipe = BatchRecipe(gate=0.8, fallback=Fallback(Quality.BEST))
     outcome = photo_job.do(job_for(photo, tmp_path, recipe=recipe), engines_of(engine))
     assert outcome.confidence == kept
     assert outcome.reasons == (f"It looks like {kept:.1f}.",)
     assert [each.quality for each in engine.recipes] == [Quality.BALANCED, Quality.BEST][:tries]
-    assert outcome.timings["network"] == 0.5 * tries
+    assert outcome.timings[Stage.NETWORK] == 0.5 * tries
     assert len(outcome.notes) == tries
     if tries == 2:
-        assert ("was kept: 0.70 in place of 0.40" in outcome.notes[1]) == (kept == 0.7)
+        assert ("was used: 0.70 instead of 0.40" in outcome.notes[1]) == (kept == 0.7)
 
 
-def test_another_network_for_another_try(photo: Path, tmp_path: Path) -> None:
+def test_another_network_for_the_second_attempt(photo: Path, tmp_path: Path) -> None:
     recipe = BatchRecipe(gate=0.8, fallback=Fallback(Quality.BALANCED, "other"))
     outcome = photo_job.do(job_for(photo, tmp_path, recipe=recipe), engines_of(FakeEngine(0.2), other=FakeEngine(0.6)))
     assert (outcome.confidence, outcome.model_sha256) == (0.6, "other")
-    assert outcome.notes[1].startswith("A second try, balanced with other, was surer")
+    assert outcome.notes[1].startswith("A second attempt (balanced quality with other) was more confident and was used: ")
 
 
-def test_the_same_again_is_no_other_try(photo: Path, tmp_path: Path) -> None:
-    recipe = BatchRecipe(MatteRecipe(quality=Quality.BEST), gate=0.8, fallback=Fallback(Quality.BEST))
+def test_the_same_again_is_not_a_second_attempt(photo: Path, tmp_path: Path) -> None:
+    recipe = BatchRecipe(matte=MatteRecipe(quality=Quality.BEST), gate=0.8, fallback=Fallback(Quality.BEST))
     assert photo_job.do(job_for(photo, tmp_path, recipe=recipe), engines_of(FakeEngine(0.2))).confidence == 0.2
 
 
@@ -150,10 +171,10 @@ def test_a_photo_that_is_gone(tmp_path: Path) -> None:
 
 def test_a_failure_leaves_nothing(photo: Path, tmp_path: Path) -> None:
     """The second output's folder is a file; the first output was complete by then."""
-    job = job_for(photo, tmp_path, recipe=BatchRecipe(variants=(Variant(), Variant("b"))))
+    job = job_for(photo, tmp_path, recipe=BatchRecipe(variants=(Variant(), Variant(name="b"))))
     (tmp_path / "no").write_text("a file")
     moved = (job.staged[0], tmp_path / "no" / "folder" / job.staged[1].name)
-    job = type(job)(job.id, job.source, job.targets, moved, job.recipe, job.folder)
+    job = replace(job, staged=moved)
     with pytest.raises(SaveError, match=r"^shoe-b\.png could not be saved: the folder .*no.folder could not be made"):
         photo_job.do(job, engines_of(FakeEngine()))
     assert left_in(tmp_path / "out") == []
@@ -182,7 +203,7 @@ def test_cancelling_leaves_nothing(photo: Path, tmp_path: Path) -> None:
 def test_the_photo_is_never_written_over(photo: Path, tmp_path: Path) -> None:
     before = photo.read_bytes()
     job = job_for(photo, tmp_path)
-    job = type(job)(job.id, photo, (photo,), (photo,), job.recipe, job.folder)
+    job = replace(job, targets=(photo,), staged=(photo,))
     with pytest.raises(SaveError, match="never overwrites"):
         photo_job.do(job, engines_of(FakeEngine()))
     assert photo.read_bytes() == before
@@ -201,16 +222,3 @@ def test_a_person_s_fix_is_written_like_the_rest(photo: Path, tmp_path: Path) ->
     written = photo_job.write(cutout, load(photo), job)
     assert [each.target for each in written] == list(job.targets)
     assert all(each.staged.exists() for each in written)
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (MattingError("13 bring bad luck. Crop it."), "13 bring bad luck. Crop it."),
-        (MemoryError(), "shoe.jpg does not fit into this computer's memory."),
-        (RuntimeError("no\nway"), "shoe.jpg could not be cut out, something unforeseen went wrong: no. If memory is short"),
-        (ZeroDivisionError(), "something unforeseen went wrong: ZeroDivisionError. If"),
-    ],
-)
-def test_every_failure_has_a_sentence(error: Exception, said: str) -> None:
-    assert said in photo_job.sentence(Path("/photos/shoe.jpg"), error)

@@ -1,44 +1,62 @@
 """The lanes of a worker in this process, with an engine that answers at once; then the process itself."""
 
+import errno
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from bgdesk.app.system.filelock import locked
-from bgdesk.batch.model.values import BatchRecipe, Outcome
+from bgdesk.app.system.locks import locked
+from bgdesk.batch.model.values import BatchRecipe
+from bgdesk.batch.workers import photo_job
 from bgdesk.batch.workers import worker as worker_module
 from bgdesk.batch.workers.memory import BASE
-from bgdesk.batch.workers.photo_job import Opened
-from bgdesk.batch.workers.wire import Message, line, parse
-from bgdesk.batch.workers.worker import Worker
+from bgdesk.batch.workers.photo_job import QueueEngine
+from bgdesk.batch.workers.wire import (
+    EndWork,
+    EngineLost,
+    FromWorker,
+    JobFailed,
+    JobReturned,
+    JobWritten,
+    LaneChanged,
+    StageProgress,
+    StartWork,
+    TakeJob,
+    WorkerReady,
+    heard,
+    line,
+)
+from bgdesk.batch.workers.worker import PhotoWorker
+from bgdesk.core.errors import Cause
 from bgdesk.core.tasks import Progress
 from tests.batch.workers.workers import PATIENCE, FakeEngine, Listener, engines_of, job_for, photo_at
 
 AMPLE = BASE + 1_000_000_000
+T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[3]
 
 
 class Pool(Listener):
     """The other end of a worker's wire."""
 
-    def say(self, message: Message) -> None:
-        id = message["id"]
-        match message["said"]:
-            case "written":
-                self.written(id, Outcome.from_json(message["outcome"]))
-            case "failed":
-                self.failed(id, message["error"])
-            case "returned":
+    def hear(self, message: FromWorker) -> None:
+        match message:
+            case JobWritten(id, outcome):
+                self.written(id, outcome)
+            case JobFailed(id, error, cause):
+                self.failed(id, error, cause)
+            case JobReturned(id):
                 self.returned(id)
-            case "stage":
-                self.progressed(id, f"[{message['stage']}]", 0.0)
-            case "progress":
-                self.progressed(id, message["stage"], message["fraction"])
+            case LaneChanged(id, lane):
+                self.note(id, f"[{'' if lane is None else lane.value}]")
+            case StageProgress(id, stage, fraction):
+                self.progressed(id, stage, fraction)
 
 
 class Gate:
@@ -63,12 +81,12 @@ def pool() -> Pool:
 
 
 @pytest.fixture
-def start(pool: Pool) -> Iterator[Callable[..., Worker]]:
+def start(pool: Pool) -> Iterator[Callable[..., PhotoWorker]]:
     """start(engine, memory) gives a running worker."""
     workers = []
 
-    def begin(engine: FakeEngine, memory: int = AMPLE) -> Worker:
-        worker = Worker(engines_of(engine), pool.say, memory)
+    def begin(engine: FakeEngine, memory: int = AMPLE) -> PhotoWorker:
+        worker = PhotoWorker(engines_of(engine), pool.hear, memory)
         worker.start()
         workers.append(worker)
         return worker
@@ -78,7 +96,7 @@ def start(pool: Pool) -> Iterator[Callable[..., Worker]]:
         worker.end(say=False)
 
 
-Start = Callable[..., Worker]
+Start = Callable[..., PhotoWorker]
 
 
 def photos(folder: Path, *widths: int) -> list[Path]:
@@ -122,24 +140,35 @@ def test_failures_cost_only_their_own_photo(start: Start, pool: Pool, tmp_path: 
     assert pool.said(3).startswith("3.png could not be cut out, something unforeseen went wrong: tensors do not fit.")
     assert pool.said(4).startswith("4.png does not fit into this computer's memory.")
     assert "gone.png could not be read" in pool.said(5)
+    assert set(pool.causes.values()) == {None}  # the photos are to blame
 
 
-def test_a_hold_pauses_what_runs_and_begins_nothing(start: Start, pool: Pool, tmp_path: Path) -> None:
+def test_why_an_output_could_not_be_saved_is_told(start: Start, pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    start(FakeEngine()).take(job_for(photo_at(tmp_path / "1.png"), tmp_path))
+    assert pool.how(1) == ["failed"]
+    assert pool.causes == {1: Cause.DISK_FULL}
+
+
+def test_a_pause_stops_what_runs_and_begins_nothing(start: Start, pool: Pool, tmp_path: Path) -> None:
     gate = Gate()
     worker = start(FakeEngine(before=gate))
     first, second = photos(tmp_path, 20, 20)
     worker.take(job_for(first, tmp_path, 1))
     gate.wait()
-    worker.hold(True)
+    worker.pause(True)
     worker.take(job_for(second, tmp_path, 2))
     gate.passes.release()  # the engine goes on to its next report, and stays there
     pool.until(lambda: (1, "network") in pool.stages)
     told = len(pool.stages)
-    worker.cancel([2])  # heard while held, and an answer says that everything before it was
+    worker.cancel([2])  # heard while paused, and an answer says that everything before it was
     assert pool.how(2) == ["returned"]
     assert len(pool.stages) == told
     assert not pool.ended.keys() - {2}
-    worker.hold(False)
+    worker.pause(False)
     assert pool.how(1) == ["written"]
 
 
@@ -170,15 +199,15 @@ def test_giving_back_what_was_not_begun(start: Start, pool: Pool, tmp_path: Path
     assert pool.how(1) == ["written"]
 
 
-@pytest.mark.parametrize("held", [False, True])
-def test_the_end_gives_everything_back(start: Start, pool: Pool, tmp_path: Path, held: bool) -> None:
+@pytest.mark.parametrize("paused", [False, True])
+def test_the_end_gives_everything_back(start: Start, pool: Pool, tmp_path: Path, paused: bool) -> None:
     gate = Gate()
     worker = start(FakeEngine(before=gate))
     jobs = [job_for(source, tmp_path, id) for id, source in enumerate(photos(tmp_path, 20, 20), 1)]
     for job in jobs:
         worker.take(job)
     gate.wait()
-    worker.hold(held)
+    worker.pause(paused)
     jobs[0].staged[0].parent.mkdir()
     jobs[0].staged[0].write_text("half")
     worker.end(say=True)
@@ -218,7 +247,7 @@ def test_more_memory_lets_it_in(start: Start, pool: Pool, tmp_path: Path) -> Non
 CHILD = """
 import os, sys, threading
 from bgdesk.batch.workers import worker
-from bgdesk.batch.workers.worker import Ready
+from bgdesk.batch.workers.worker import ReadyEngines
 from tests.batch.workers.workers import FakeEngine, engines_of
 from tests.batch.workers.test_worker import held_forever
 
@@ -228,7 +257,7 @@ def before(progress):
     if os.path.exists(sys.argv[1] + "/hang"):
         held_forever(sys.argv[1])
 
-worker.main(lambda recipe: Ready(engines_of(FakeEngine(before=before)), "cpu", 1))
+worker.main(lambda recipe: ReadyEngines(engines_of(FakeEngine(before=before)), "cpu", 1))
 """
 
 
@@ -253,33 +282,31 @@ def start_child(folder: Path) -> subprocess.Popen[bytes]:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert process.stdin is not None
-    process.stdin.write(line({"do": "start", "recipe": BatchRecipe().to_json(), "memory": AMPLE}))
+    process.stdin.write(line(StartWork(BatchRecipe(), AMPLE)))
     process.stdin.flush()
     return process
 
 
-def heard(process: subprocess.Popen[bytes], until: str) -> list[Message]:
-    """Messages up to the first that says `until`; every line has to be a message."""
+def hear(process: subprocess.Popen[bytes], until: type[T]) -> T:
+    """The first message of that kind; every line has to be a message."""
     assert process.stdout is not None
-    messages: list[Message] = []
     for data in process.stdout:
-        message = parse(data)
+        message = heard(data)
         assert message is not None, data
-        messages.append(message)
-        if message["said"] == until:
-            break
-    return messages
+        if isinstance(message, until):
+            return message
+    pytest.fail(f"the worker ended before {until}")
 
 
 def test_the_process_speaks_on_a_wire_of_its_own(tmp_path: Path) -> None:
     with start_child(tmp_path) as process:
         assert process.stdin is not None
-        assert heard(process, "ready")[-1] == {"said": "ready", "kind": "cpu", "devices": 1}
+        assert hear(process, WorkerReady) == WorkerReady("cpu", 1)
         job = job_for(photo_at(tmp_path / "héé\udce9.png"), tmp_path)
-        process.stdin.write(line({"do": "job", "job": job.to_json()}) + line({"do": "job"})[:5] + b"\n")
+        process.stdin.write(line(TakeJob(job)) + line(TakeJob(job))[:5] + b"\n")
         process.stdin.flush()
-        assert heard(process, "written")[-1]["id"] == 1
-        process.stdin.write(line({"do": "end"}))
+        assert hear(process, JobWritten).id == 1
+        process.stdin.write(line(EndWork()))
         process.stdin.flush()
         _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
@@ -292,15 +319,15 @@ def test_the_process_is_nicer_and_dies_with_its_parent(tmp_path: Path) -> None:
     (tmp_path / "hang").touch()
     with start_child(tmp_path) as process:
         assert process.stdin is not None
-        heard(process, "ready")
+        hear(process, WorkerReady)
         if hasattr(os, "getpriority"):
             assert os.getpriority(os.PRIO_PROCESS, process.pid) > os.getpriority(os.PRIO_PROCESS, 0)
         job = job_for(photo_at(tmp_path / "a.png"), tmp_path)
         job.staged[0].parent.mkdir()
         job.staged[0].write_text("half")
-        process.stdin.write(line({"do": "job", "job": job.to_json()}))
+        process.stdin.write(line(TakeJob(job)))
         process.stdin.flush()
-        heard(process, "progress")
+        hear(process, StageProgress)
         process.stdin.close()
         assert process.wait(PATIENCE) == 0
     assert not job.staged[0].exists()
@@ -344,16 +371,16 @@ sys.stdin.read()
 def test_an_engine_that_cannot_be_opened_is_said(home: Path) -> None:
     """The real thing, without any network installed."""
     command = [sys.executable, "-P", "-m", "bgdesk", "_worker"]
-    start = line({"do": "start", "recipe": BatchRecipe().to_json(), "memory": AMPLE})
+    start = line(StartWork(BatchRecipe(), AMPLE))
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)}
     ) as process:
         assert process.stdin is not None
         process.stdin.write(start)
         process.stdin.flush()
-        said = heard(process, "lost")
+        said = hear(process, EngineLost)
         process.communicate(timeout=PATIENCE)
-    assert said[-1]["error"].startswith("No network is installed. Install one with: bgdesk models install")
+    assert said.error.startswith("No network is installed. Install one with: bgdesk models install")
 
 
 def test_the_door_is_hidden(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -377,13 +404,15 @@ def test_the_door_is_hidden(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 def test_the_devices_are_counted(monkeypatch: pytest.MonkeyPatch, found: str, instead_of: str, kind: str, devices: int) -> None:
     import torch
 
+    from bgdesk.app.networks import open_engine
+    from bgdesk.core.engine import EngineStatus
     from bgdesk.engine.networks import device
-    from bgdesk.engine.pipeline import EngineStatus, Pipeline
+    from bgdesk.engine.pipeline import Pipeline
 
     engine = Pipeline(lambda: pytest.fail("no network is needed here"))
-    monkeypatch.setattr(engine, "warm", lambda: EngineStatus(found, "fp16", "isnet-general", (), instead_of))
-    monkeypatch.setattr(worker_module.work, "open_engines", lambda recipe: lambda model: Opened(engine))
-    monkeypatch.setattr(device, "probe", lambda: device.Machine(cuda="Card", mps=False, bf16=True))
+    monkeypatch.setattr(engine, "warm", lambda: EngineStatus(device=found, precision="fp16", model="isnet-general", instead_of=instead_of))
+    monkeypatch.setattr(photo_job, "open_engines", lambda recipe: lambda model: QueueEngine(engine))
+    monkeypatch.setattr(open_engine, "probe", lambda: device.Machine(cuda="Card", mps=False, bf16=True))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     ready = worker_module.open_engine(BatchRecipe())
     assert (ready.kind, ready.devices) == (kind, devices)

@@ -3,19 +3,22 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from bgdesk.batch.model.values import BatchRecipe, Job, Outcome
-from bgdesk.batch.workers.photo_job import Opened
+from bgdesk.batch.model.values import BatchRecipe, Outcome, PhotoJob
+from bgdesk.batch.workers.photo_job import QueueEngine
 from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.errors import MattingError
+from bgdesk.core.errors import Cause, MattingError
 from bgdesk.core.recipe import MatteRecipe
+from bgdesk.core.results import Confidence
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
+from tests.fakes import engine as fakes
 
 #: Nothing here takes longer unless it hangs.
 PATIENCE = 60.0
@@ -28,7 +31,7 @@ def photo_at(path: Path, width: int = 20, height: int = 10) -> Path:
     return path
 
 
-def job_for(source: Path, folder: Path, id: int = 1, recipe: BatchRecipe | None = None) -> Job:
+def job_for(source: Path, folder: Path, id: int = 1, recipe: BatchRecipe | None = None) -> PhotoJob:
     """Outputs go to folder/out, one a variant; the queue's own folder is folder/queue."""
     recipe = recipe or BatchRecipe()
     names = [
@@ -36,30 +39,23 @@ def job_for(source: Path, folder: Path, id: int = 1, recipe: BatchRecipe | None 
     ]
     targets = tuple(folder / "out" / name for name in names)
     staged = tuple(target.with_name(f".{target.stem}.k3f9-{id}.bgdesk{target.suffix}") for target in targets)
-    return Job(id, source, targets, staged, recipe, folder / "queue")
+    return PhotoJob(id=id, source=source, targets=targets, staged=staged, recipe=recipe, folder=folder / "queue")
 
 
-@dataclass(frozen=True)
-class FakeConfidence:
-    value: float
-    reasons: tuple[str, ...] = ()
-
-
-class FakeEngine:
-    """engine.pipeline.Pipeline without a network: the left half of every photo is the subject.
+class FakeEngine(fakes.FakeEngine):
+    """The left half of every photo is the subject; the column beside it is half opaque.
 
     A photo that is 13 pixels wide is refused, one of 17 pixels breaks the engine. confidences: what it says, call by call.
-    `recipes` is what it was asked for. before: called at each photo with its progress.
+    before: called at each photo with its progress.
     """
 
     def __init__(self, *confidences: float, before: Callable[[Progress], None] | None = None) -> None:
+        super().__init__()
         self.confidences = list(confidences)
-        self.recipes: list[MatteRecipe] = []
         self.before = before
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
-        self.recipes.append(recipe)
-        progress("network", 0.0)
+        cutout = super().auto(pixels, recipe, progress)
         if self.before is not None:
             self.before(progress)
         if pixels.shape[1] == 13:
@@ -68,22 +64,21 @@ class FakeEngine:
             raise RuntimeError("tensors do not fit\nat all")
         if pixels.shape[1] == 19:
             raise MemoryError
-        alpha = np.zeros(pixels.shape[:2], np.float32)
-        alpha[:, : pixels.shape[1] // 2] = 1
+        alpha = cutout.alpha.copy()
         alpha[:, pixels.shape[1] // 2] = 0.5
         trimap = np.where(alpha == 0.5, np.uint8(128), (alpha * 255).astype(np.uint8))
         timings = {"network": 0.5, "alpha": 0.25}
-        return Cutout(pixels, alpha, 255 - pixels, trimap, alpha, timings, "CPU", "bf16", "isnet-general", ("A note.",), recipe)
+        return replace(cutout, alpha=alpha, foreground=255 - pixels, trimap=trimap, timings=timings, notes=("A note.",))
 
-    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> FakeConfidence:
+    def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
         progress("confidence", 0.0)
         value = self.confidences.pop(0)
-        return FakeConfidence(value, (f"It looks like {value:.1f}.",))
+        return Confidence(value, (f"It looks like {value:.1f}.",))
 
 
-def engines_of(engine: FakeEngine, **others: FakeEngine) -> Callable[[str | None], Opened]:
+def engines_of(engine: FakeEngine, **others: FakeEngine) -> Callable[[str | None], QueueEngine]:
     """`engine` for no name, the others by theirs."""
-    return lambda model: Opened(engine, "abc") if model is None else Opened(others[model], model)
+    return lambda model: QueueEngine(engine, "abc") if model is None else QueueEngine(others[model], model)
 
 
 class Listener:
@@ -94,10 +89,14 @@ class Listener:
         self.lost_because: list[str] = []
         self.stages: list[tuple[int, str]] = []
         self.twice: list[int] = []
+        self.causes: dict[int, Cause | None] = {}
         self._changed = threading.Condition()
 
-    def progressed(self, id: int, stage: str, fraction: float) -> None:
+    def progressed(self, id: int, stage: Stage, fraction: float) -> None:
         assert 0 <= fraction <= 1
+        self.note(id, stage)
+
+    def note(self, id: int, stage: str) -> None:
         with self._changed:
             self.stages.append((id, stage))
             self._changed.notify_all()
@@ -110,7 +109,8 @@ class Listener:
     def written(self, id: int, outcome: Outcome) -> None:
         self._end(id, "written", outcome)
 
-    def failed(self, id: int, error: str) -> None:
+    def failed(self, id: int, error: str, cause: Cause | None) -> None:
+        self.causes[id] = cause
         self._end(id, "failed", error)
 
     def crashed(self, id: int, error: str) -> None:

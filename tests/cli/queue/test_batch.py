@@ -14,8 +14,9 @@ from PIL import Image
 
 from bgdesk import __main__
 from bgdesk.batch.model.pool import PoolEvents
-from bgdesk.batch.model.values import BatchRecipe, Job, State
+from bgdesk.batch.model.values import BatchRecipe, PhotoJob, State
 from bgdesk.batch.run.queue import MakePool, Queue, queues
+from bgdesk.cli.console import PREPARING
 from bgdesk.cli.queue import batch, queue_options
 from bgdesk.core.errors import UsageError
 from tests.batch.fakes import FakePool, photos
@@ -72,8 +73,8 @@ def bench(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return made
 
 
-def failing(pool: FakePool, job: Job, alone: bool) -> None:
-    pool.events.failed(job.id, f"{job.source.name} could not be read: the file ends early. Copy it again from the camera.")
+def failing(pool: FakePool, job: PhotoJob, alone: bool) -> None:
+    pool.events.failed(job.id, f"{job.source.name} could not be read: the file ends early. Copy it again from the camera.", None)
 
 
 def test_all_done(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,6 +84,17 @@ def test_all_done(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     assert said.out == ""
     assert "4 photos cut out into" in said.err
     assert (queues(bench.home)[0].folder / "report.html").is_file()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_first_use_of_all_is_said_to_take_longer(
+    bench: Bench, first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    if not first:
+        (tmp_path / "step.kernel").touch()
+    assert bench.start("--gate", "0") == 0
+    assert (PREPARING in capsys.readouterr().err) is first
 
 
 def test_one_fails_and_the_others_are_done(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,8 +112,8 @@ def test_some_wait_for_a_look(bench: Bench, capsys: pytest.CaptureFixture[str]) 
     assert bench.start() == 3
     assert "review/photo02.png" in bench.outputs()
     said = capsys.readouterr().err
-    assert "to be looked at, confidence 0.30" in said
-    assert f"To be looked at: {bench.out / 'review'}" in said
+    assert "needs review, confidence 0.30" in said
+    assert f"Needs review: {bench.out / 'review'}" in said
 
 
 def test_a_failure_says_more_than_a_doubt(bench: Bench) -> None:
@@ -146,7 +158,7 @@ def test_what_waits_for_a_look_is_not_done_again(bench: Bench, capsys: pytest.Ca
     assert bench.start() == 3
     assert len(bench.pools) == 1
     assert "Nothing to do: 4 photos up to date in" in (said := capsys.readouterr().err)
-    assert "1 of them waits for a look" in said
+    assert "1 of them in review" in said
     assert bench.start("--gate", "0.5") == 3  # another gate is no other recipe
     assert bench.outputs() == before
     (bench.out / "review" / "photo02.png").rename(bench.out / "photo02.png")  # somebody finds it good, by hand
@@ -224,7 +236,7 @@ def test_ctrl_c_loses_nothing_and_says_how_to_go_on(bench: Bench, capsys: pytest
     begun = threading.Semaphore(0)
     release = threading.Event()
 
-    def slow(pool: FakePool, job: Job, alone: bool) -> None:
+    def slow(pool: FakePool, job: PhotoJob, alone: bool) -> None:
         begun.release()
         release.wait(20)
         if pool.closed:
@@ -287,10 +299,10 @@ def test_nothing_to_resume(bench: Bench, capsys: pytest.CaptureFixture[str]) -> 
     [
         ([], "name the photos and, with -o, a folder"),
         (["photo.jpg"], "name the photos and, with -o, a folder"),
-        (["--resume", "--gate", "0.5"], "--gate and --resume cannot be had together"),
+        (["--resume", "--gate", "0.5"], "--gate and --resume cannot be combined"),
         (["a.jpg", "-o", "out", "--jobs", "0"], "--jobs is 1 or more"),
         (["a.jpg", "-o", "out", "--address", "x:1"], "add --engine ray"),
-        (["a.jpg", "-o", "out", "--gate", "2"], "The gate is a number from 0 to 1"),
+        (["a.jpg", "-o", "out", "--gate", "2"], "Gate is a number from 0 to 1, not 2"),
         (["a.jpg", "-o", "out", "--template", "nope"], "There is no template called 'nope'"),
         (["a.jpg", "-o", "out", "--pattern", "{what}"], "unknown {what}"),
         (["--status", "nope"], "no queue called 'nope'"),
@@ -311,7 +323,7 @@ def test_without_a_network_it_is_said_before_anything_is_begun(tmp_path: Path, h
 
 
 def test_an_unfinished_queue_of_the_same_is_told_of(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    def no_network(pool: FakePool, job: Job, alone: bool) -> None:
+    def no_network(pool: FakePool, job: PhotoJob, alone: bool) -> None:
         pool.events.lost("The network is gone.")
         pool.events.returned(job.id)
 
@@ -344,7 +356,7 @@ def test_retry_does_what_failed_again(bench: Bench, capsys: pytest.CaptureFixtur
 
 
 def test_a_queue_that_cannot_go_on_says_why_and_how_to_go_on(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    def no_network(pool: FakePool, job: Job, alone: bool) -> None:
+    def no_network(pool: FakePool, job: PhotoJob, alone: bool) -> None:
         pool.events.lost("The network is gone. Install it again.")
         pool.events.returned(job.id)
 
@@ -368,7 +380,7 @@ def test_sigterm_ends_it_as_well_as_ctrl_c(bench: Bench, capsys: pytest.CaptureF
     """One worker's photo ends the queue: what is in hand is finished, what is not waits."""
     before = signal.getsignal(signal.SIGTERM)
 
-    def end(pool: FakePool, job: Job, alone: bool) -> None:
+    def end(pool: FakePool, job: PhotoJob, alone: bool) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         while bench.phase() != "stopping":
             threading.Event().wait(0.01)
@@ -386,7 +398,7 @@ def test_sigterm_ends_it_as_well_as_ctrl_c(bench: Bench, capsys: pytest.CaptureF
 def test_what_is_done_while_it_stops_at_once_is_told(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     """A result that comes in between the second Ctrl+C and the end of the workers counts, and has its record."""
 
-    def late(pool: FakePool, job: Job, alone: bool) -> None:
+    def late(pool: FakePool, job: PhotoJob, alone: bool) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         while bench.phase() != "stopping":
             threading.Event().wait(0.01)
@@ -407,7 +419,7 @@ def test_what_is_done_while_it_stops_at_once_is_told(bench: Bench, capsys: pytes
 def test_a_queue_that_another_bgdesk_runs_is_left_alone(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     held: list[int] = []
 
-    def other(pool: FakePool, job: Job, alone: bool) -> None:
+    def other(pool: FakePool, job: PhotoJob, alone: bool) -> None:
         id = queues(bench.home)[0].id
         done = subprocess.run(
             [sys.executable, "-m", "bgdesk", "batch", "--resume", id], capture_output=True, text=True, cwd=ROOT, timeout=60

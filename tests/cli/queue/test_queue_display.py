@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bgdesk.batch.model.values import Item, Outcome, Planned, State, Summary, Written
+from bgdesk.batch.model.values import Item, Outcome, Planned, SkipReason, State, Summary, Written
 from bgdesk.cli.queue.queue_display import Lines, Records, Screen, display_for, line_of, record_of, shown
+from bgdesk.core.stages import Stage
 
 
 class Terminal(io.StringIO):
@@ -34,8 +35,26 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def item(folder: Path, state: State, **more: object) -> Item:
     target = folder / "out" / "shoe.png"
     staged = folder / "out" / "review" / "shoe.png" if state is State.REVIEW else target
-    outcome = Outcome((Written(staged, target, ""),), 30, 20, {"load": 0.01234567, "network": 0.5}, 0.41, ("It is blurred.",), ("A note.",))
-    made = Item(7, 7.0, folder / "in" / "shoe.jpg", 100, 1, (target,), state, seconds=1.234, outcome=outcome)
+    outcome = Outcome(
+        written=(Written(staged, target, ""),),
+        width=30,
+        height=20,
+        timings={Stage.LOAD: 0.01234567, Stage.NETWORK: 0.5},
+        confidence=0.41,
+        reasons=("It is blurred.",),
+        notes=("A note.",),
+    )
+    made = Item(
+        id=7,
+        position=7.0,
+        source=folder / "in" / "shoe.jpg",
+        size=100,
+        mtime=1,
+        outputs=(target,),
+        state=state,
+        seconds=1.234,
+        outcome=outcome,
+    )
     return replace(made, **more)  # type: ignore[arg-type]
 
 
@@ -52,7 +71,7 @@ def counted(**counts: int) -> Summary:
 
 def test_what_came_of_a_photo_in_a_line(here: Path) -> None:
     assert line_of(item(here, State.DONE), "3 of 9") == f"{Path('in/shoe.jpg')} -> {Path('out/shoe.png')} (1.2 s, 3 of 9)"
-    review = f"{Path('in/shoe.jpg')} -> {Path('out/review/shoe.png')} (1.2 s): to be looked at, confidence 0.41. It is blurred."
+    review = f"{Path('in/shoe.jpg')} -> {Path('out/review/shoe.png')} (1.2 s): needs review, confidence 0.41. It is blurred."
     assert line_of(item(here, State.REVIEW)) == review
     assert line_of(failed(here)) == "shoe.jpg could not be read: the file ends early. Copy it again."
     assert line_of(replace(failed(here), error="The disk is full.")) == f"{Path('in/shoe.jpg')}: The disk is full."
@@ -90,7 +109,7 @@ def test_records(here: Path) -> None:
     records = Records(stream)
     records.photo(item(here, State.REVIEW))
     records.photo(failed(here))
-    records.skipped(Planned(here / "a.jpg", 1, 1, (here / "a.png",), State.SKIPPED, "is up to date"))
+    records.skipped(Planned(source=here / "a.jpg", size=1, mtime=1, outputs=(here / "a.png",), skipped=SkipReason.UP_TO_DATE))
     records.problem(here / "b.jpg", "b.jpg could not be read.")
     records.summary({"status": 1})
     review, wrong, skipped, problem, last = map(json.loads, stream.getvalue().splitlines())
@@ -129,7 +148,7 @@ def test_the_picture_on_a_terminal(here: Path) -> None:
     display.working(8, "boot[red].jpg", "network", 0.42)
     display.show(replace(counted(done=3, queued=6, failed=1, review=2), rate=0.5, left=120.0))
     seen = stream.getvalue() and stream.seen()
-    for text in ("6 of 12", "30 a minute", "about 2 minutes left", "1 failed", "2 to look at", "shoe.jpg", "waits", "network  42 %"):
+    for text in ("6 of 12", "30 a minute", "about 2 minutes left", "1 failed", "2 need review", "shoe.jpg", "waits", "network  42 %"):
         assert text in seen, text
     assert "boot[red].jpg" in seen  # a name is no instruction
     display.close()

@@ -11,14 +11,14 @@ import pytest
 
 from bgdesk import __main__
 from bgdesk.batch.model.pool import PoolEvents
-from bgdesk.batch.model.values import BatchRecipe, Job
+from bgdesk.batch.model.values import BatchRecipe, PhotoJob
 from bgdesk.batch.run.queue import queues
 from bgdesk.cli.queue import queue_options, watch_folder
 from tests.batch.fakes import FakePool, photos
 
 
-def failing(pool: FakePool, job: Job, alone: bool) -> None:
-    pool.events.failed(job.id, f"{job.source.name} could not be read: the file ends early. Copy it again from the camera.")
+def failing(pool: FakePool, job: PhotoJob, alone: bool) -> None:
+    pool.events.failed(job.id, f"{job.source.name} could not be read: the file ends early. Copy it again from the camera.", None)
 
 
 def test_what_appears_is_cut_out_once_and_failures_are_set_aside(

@@ -5,7 +5,8 @@ import pytest
 
 from bgdesk.core.tasks import Cancelled
 from bgdesk.engine.matting.closed_form import estimate_alpha
-from bgdesk.engine.matting.solver import System, find_spans, solve
+from bgdesk.engine.matting.solver import solve
+from bgdesk.engine.matting.spans import System, find_spans
 
 
 def noisy_scene(height: int = 40, width: int = 50, seed: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.trimap import Label, from_matte
-from bgdesk.engine.matting.propagate import FLOW
+from bgdesk.engine.matting import propagate
 from bgdesk.engine.matting.refine import refine
-from bgdesk.engine.matting.rematte import REACH, SAMPLED, rematte
+from bgdesk.engine.matting.rematte import MARGIN, SAMPLED, solve
 from bgdesk.engine.pipeline import Pipeline
 from tests.engine.scenes import coarse, hairy
 
@@ -23,12 +23,12 @@ def stroke_case() -> tuple[np.ndarray, np.ndarray, np.ndarray, Rect]:
 
 def test_a_stroke_changes_its_surroundings_alone() -> None:
     source, trimap, alpha, roi = stroke_case()
-    window, patch, converged = rematte(source, trimap, alpha, roi)
+    window, patch, converged = solve(source, trimap, alpha, roi)
     assert converged
-    assert window == roi.grow(REACH).clip(Size(400, 300))
+    assert window == roi.grow(MARGIN).clip(Size(400, 300))
     assert patch.shape == (window.height, window.width)
     before = alpha[window.slices]
-    assert np.abs(patch - before)[REACH:-REACH, REACH:-REACH].max() > 0.05
+    assert np.abs(patch - before)[MARGIN:-MARGIN, MARGIN:-MARGIN].max() > 0.05
     for edge in (patch[0] - before[0], patch[-1] - before[-1], patch[:, 0] - before[:, 0], patch[:, -1] - before[:, -1]):
         assert not edge.any()
 
@@ -39,9 +39,9 @@ def test_a_crop_gives_the_same_answer_bit_for_bit(x: int, y: int, width: int, he
     source, trimap, alpha, _ = stroke_case()
     roi = Rect(x, y, x + width, y + height).clip(Size(400, 300))
     trimap[roi.slices] = label
-    window, patch, _ = rematte(source, trimap, alpha, roi)
+    window, patch, _ = solve(source, trimap, alpha, roi)
     crop = roi.grow(SAMPLED).clip(Size(400, 300))
-    moved, same, _ = rematte(source[crop.slices], trimap[crop.slices], alpha[crop.slices], roi.shift(-crop.left, -crop.top))
+    moved, same, _ = solve(source[crop.slices], trimap[crop.slices], alpha[crop.slices], roi.shift(-crop.left, -crop.top))
     assert moved.shift(crop.left, crop.top) == window
     assert np.array_equal(patch, same)
     known = trimap[window.slices]
@@ -49,5 +49,5 @@ def test_a_crop_gives_the_same_answer_bit_for_bit(x: int, y: int, width: int, he
     assert (patch[known == 0] == 0).all()
 
 
-def test_the_reach_that_callers_see_is_the_one_that_is_used() -> None:
-    assert Pipeline.REACH == FLOW + SAMPLED
+def test_the_margin_that_callers_see_is_the_one_that_is_used() -> None:
+    assert Pipeline.MARGIN == propagate.MARGIN + SAMPLED

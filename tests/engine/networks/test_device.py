@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from bgdesk.core.errors import DeviceError
-from bgdesk.engine.networks.backends import Card, Cuda, Forward, Processor, card_for
+from bgdesk.engine.networks.backends import Backend, CpuBackend, CudaBackend, Forward, backend_for
 from bgdesk.engine.networks.device import DEVICES, Device, Machine, OutOfMemory, choose, place, probe
 
-CUDA = Machine(cuda="Card", mps=False, bf16=True)
+CUDA = Machine(cuda="GPU", mps=False, bf16=True)
 MAC = Machine(cuda=None, mps=True, bf16=False)
 INTEL = Machine(cuda=None, mps=False, bf16=True, xpu="Arc")
 NEW_CPU = Machine(cuda=None, mps=False, bf16=True)
@@ -102,8 +102,8 @@ def test_other_failures_stay_what_they_are() -> None:
         place(Failing(RuntimeError("an illegal memory access")), Device("cpu", "CPU", "fp32"))(np.ones((1, 3, 2, 2), np.float32))
 
 
-class CountingCard(Card):
-    """A card in the CPU's memory that counts, and can record once a shape or refuse to."""
+class CountingBackend(Backend):
+    """A backend in the CPU's memory that counts, and can record once a shape or refuse to."""
 
     def __init__(self, error_in: str = "") -> None:
         super().__init__("cpu")
@@ -137,20 +137,20 @@ class CountingCard(Card):
 
 
 def test_a_photo_costs_one_copy_there_and_one_back() -> None:
-    card = CountingCard()
-    run = place(Grow(), Device("cuda", "Card", "fp16"), card)
+    backend = CountingBackend()
+    run = place(Grow(), Device("cuda", "GPU", "fp16"), backend)
     small, large = np.ones((1, 3, 4, 4), np.float32), np.ones((1, 3, 8, 4), np.float32)
     for batch in (small, small, large, small):
         assert run(batch).tolist() == (batch[:, :1] * 2).tolist()
     once = ["put", "replay", "get"]
     first = ["put", "record", "replay", "get"]
-    assert card.calls == ["place", *first, *once, *first, *once]
+    assert backend.calls == ["place", *first, *once, *first, *once]
 
 
 @pytest.mark.parametrize("step", ["place", "put", "record", "replay", "get"])
 def test_no_room_in_any_step(step: str) -> None:
     with pytest.raises(OutOfMemory):
-        place(Grow(), Device("cuda", "Card", "fp16"), CountingCard(step))(np.ones((1, 3, 2, 2), np.float32))
+        place(Grow(), Device("cuda", "GPU", "fp16"), CountingBackend(step))(np.ones((1, 3, 2, 2), np.float32))
 
 
 class Graphs:
@@ -190,7 +190,7 @@ def test_what_cannot_be_captured_runs_plainly(fails: bool, monkeypatch: pytest.M
         runs.append(len(runs))
         return x * 2
 
-    ready = Cuda().record(forward, torch.ones(1, 3, 2, 2))
+    ready = CudaBackend().record(forward, torch.ones(1, 3, 2, 2))
     assert (ready is forward) is fails
     assert graphs.captured == 1
     assert graphs.waited == int(fails)
@@ -198,5 +198,5 @@ def test_what_cannot_be_captured_runs_plainly(fails: bool, monkeypatch: pytest.M
     assert ready(torch.ones(1, 3, 2, 2)).tolist() == torch.full((1, 3, 2, 2), 2.0).tolist()
 
 
-def test_each_device_has_its_card() -> None:
-    assert [type(card_for(kind)) for kind in DEVICES[1:]] == [Processor, Cuda, Card, Card]
+def test_each_device_has_its_backend() -> None:
+    assert [type(backend_for(kind)) for kind in DEVICES[1:]] == [CpuBackend, CudaBackend, Backend, Backend]

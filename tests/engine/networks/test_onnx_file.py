@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 
 from bgdesk.core.errors import ModelError
 from bgdesk.core.geometry import Size
-from bgdesk.core.network import NetworkSpec
+from bgdesk.core.network import NetworkKind, NetworkSpec
 from bgdesk.engine.networks.onnx_file import pack
 from bgdesk.engine.pipeline import Pipeline
 from tests.networks import PLAIN, TRIMAP, photo, save, take, tensor, weighted
@@ -147,7 +147,7 @@ def test_a_size_that_the_file_does_not_take(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"was made for 32×32 pixels, not for 64×64. Leave --size out"):
         take(weighted(tmp_path / "n.onnx", size=(32, 32)))
     with pytest.raises(ModelError, match=r"takes photos of any size. Say which one it was trained for, with --size"):
-        take(weighted(tmp_path / "n.onnx"), NetworkSpec("segment", None, (0.0,) * 3, (1.0,) * 3))
+        take(weighted(tmp_path / "n.onnx"), NetworkSpec(NetworkKind.SEGMENT, None, (0.0,) * 3, (1.0,) * 3))
     patches = one_node(tmp_path / "n.onnx", "SpaceToDepth", blocksize=48)
     with pytest.raises(ModelError, match=r"could not be run on a picture of 64×64 pixels"):
         take(patches)
@@ -157,12 +157,12 @@ def test_answers_that_are_no_numbers(tmp_path: Path) -> None:
     """On the sample at import; and later, when only some photo brings it out."""
     nodes = [helper.make_node("ReduceMin", ["image"], ["low"], axes=[1]), helper.make_node("Sqrt", ["low"], ["y"])]
     path = save(tmp_path / "n.onnx", nodes, [("image", (1, 3, "h", "w"))], [("y", None)])
-    below = NetworkSpec("segment", Size(64, 64), (2.0,) * 3, (1.0,) * 3)
-    with pytest.raises(ModelError, match=r"values that are no numbers \(NaN or infinite\) on a sample"):
+    below = NetworkSpec(NetworkKind.SEGMENT, Size(64, 64), (2.0,) * 3, (1.0,) * 3)
+    with pytest.raises(ModelError, match=r"values that are not numbers \(NaN or infinite\) on a sample"):
         take(path, below)
     nodes = [helper.make_node("ReduceMax", ["image"], ["high"], axes=[1]), helper.make_node("Log", ["high"], ["y"])]
     network = take(save(tmp_path / "n.onnx", nodes, [("image", (1, 3, "h", "w"))], [("y", None)]))
-    with pytest.raises(ModelError, match=r"values that are no numbers \(NaN or infinite\) on this photo"):
+    with pytest.raises(ModelError, match=r"values that are not numbers \(NaN or infinite\) on this photo"):
         Pipeline(lambda: network).segment(np.zeros((50, 50, 3), np.uint8))
 
 
@@ -193,11 +193,13 @@ def test_more_memory_than_there_is(tmp_path: Path) -> None:
     ],
 )
 def test_descriptions_that_make_no_sense(tmp_path: Path, field: str, value: Any, said: str) -> None:
-    spec = NetworkSpec(**{**PLAIN.__dict__, field: value})
     with pytest.raises(ModelError, match=said):
-        take(weighted(tmp_path / "n.onnx"), spec)
-    with pytest.raises(ModelError, match="multiples of 32, and 1000×1000 is none"):
-        NetworkSpec("segment", Size(1000, 1000), (0.0,) * 3, (1.0,) * 3, multiple=32).check()
+        take(weighted(tmp_path / "n.onnx"), NetworkSpec(**{**PLAIN.__dict__, field: value}))
+
+
+def test_a_size_that_is_not_a_multiple() -> None:
+    with pytest.raises(ModelError, match="multiples of 32, and 1000×1000 is not"):
+        NetworkSpec(NetworkKind.SEGMENT, Size(1000, 1000), (0.0,) * 3, (1.0,) * 3, multiple=32).check()
 
 
 def test_without_onnx_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import load_file, save_file
 
 from bgdesk.core.errors import ModelError
-from bgdesk.engine.networks.nets import NETS
+from bgdesk.engine.networks.nets.architectures import NETS
 from bgdesk.engine.networks.weights import Weights, convert, load
 
 
@@ -45,7 +45,7 @@ def test_conversion_keeps_every_value_in_graph_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [("shape", "has shape"), ("fewer", "convolution tensors"), ("nan", "no finite"), ("fp64", "no finite fp16 or fp32")],
+    [("shape", "has shape"), ("fewer", "convolution tensors"), ("nan", "not finite"), ("fp64", "not finite fp16 or fp32")],
 )
 def test_another_network_is_refused(tmp_path: Path, change: str, words: str) -> None:
     onnx_like(tmp_path / "net.onnx", "u2netp", change)

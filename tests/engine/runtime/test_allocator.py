@@ -10,7 +10,7 @@ from bgdesk.engine.runtime import allocator
 
 glibc = pytest.mark.skipif(
     sys.platform != "linux" or "CS_GNU_LIBC_VERSION" not in os.confstr_names or os.confstr("CS_GNU_LIBC_VERSION") is None,
-    reason="the C library is not glibc: its heap is left alone",
+    reason="the C library is not glibc: its allocator is left alone",
 )
 
 #: Pages that are mapped anew while one array of so many bytes is made and dropped ten times.

@@ -38,8 +38,8 @@ class Strokes:
 @dataclass
 class Layers:
     source: Any
-    trimap: Any
-    alpha: Any
+    labels: Any
+    solved: Any
     foreground: Any = None
 
 
@@ -66,13 +66,13 @@ def frame_of(canvas: Canvas) -> Any:
 
 def test_one_photo_pixel_is_one_device_pixel_at_100_percent(canvas: Canvas) -> None:
     ratio = canvas.devicePixelRatioF()
-    document = layers(150, 100)
-    canvas.show_document(document)
+    work = layers(150, 100)
+    canvas.show_document(work)
     assert canvas.viewport is not None
     assert canvas.viewport.scale == 1
     frame = frame_of(canvas)
     assert frame.shape == (round(300 * ratio), round(400 * ratio), 3)
-    assert np.array_equal(frame[canvas.viewport.frame.slices], document.source)
+    assert np.array_equal(frame[canvas.viewport.frame.slices], work.source)
     # Around it, the surround.
     assert (frame[0, 0] == 0x3C).all()
 
@@ -92,13 +92,13 @@ def test_gestures_arrive_in_photo_coordinates(canvas: Canvas) -> None:
 
 
 def test_changes_recompose_their_rectangle_alone(canvas: Canvas) -> None:
-    document = layers(150, 100)
-    canvas.show_document(document)
+    work = layers(150, 100)
+    canvas.show_document(work)
     frame_of(canvas)
     assert canvas.viewport is not None
     frame = canvas._frame
     frame[...] = 7  # what is not composed again keeps this
-    document.alpha[40:60, 50:90] = 0
+    work.solved[40:60, 50:90] = 0
     canvas.alpha_changed(Rect(50, 40, 90, 60), (), first=False)
     canvas.repaint()
     touched = canvas.viewport.screen_rect(Rect(50, 40, 90, 60))
@@ -122,10 +122,14 @@ def test_right_drag_sets_the_size(canvas: Canvas) -> None:
 def test_losing_the_keyboard_lets_go_of_held_keys(canvas: Canvas) -> None:
     canvas.show_document(layers(150, 100))
     canvas.setFocus()
+
+    def shown() -> View:
+        return canvas.view
+
     QTest.keyPress(canvas, Qt.Key.Key_Backslash)
-    assert canvas.view is View.SOURCE
+    assert shown() is View.SOURCE
     canvas.clearFocus()
-    assert canvas.view is View.OVERLAY
+    assert shown() is View.OVERLAY
 
 
 def test_a_picture_with_alpha_and_odd_rows_is_taken_in_as_it_is() -> None:

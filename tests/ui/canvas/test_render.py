@@ -18,8 +18,8 @@ LABELS = np.array([0, 128, 255], np.uint8)
 @dataclass
 class Layers:
     source: Any
-    trimap: Any
-    alpha: Any
+    labels: Any
+    solved: Any
     foreground: Any = None
 
 
@@ -86,14 +86,14 @@ def bytes_of(picture: Any) -> Any:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("photo", [Size(121, 77), Size(64, 64), Size(1, 1), Size(3, 200)])
 def test_cut_out_views_against_brute_force(photo: Size, dtype: type) -> None:
-    document = layers(*photo, dtype=dtype)
-    scene = Scene(document)
-    alpha = np.rint(document.alpha * 255)[..., None]
+    work = layers(*photo, dtype=dtype)
+    scene = Scene(work)
+    alpha = np.rint(work.solved * 255)[..., None]
     for number, viewport in enumerate(views_at(photo)):
         visible = viewport.visible
         rect = Rect(visible.left, visible.top, min(visible.right, visible.left + 40), min(visible.bottom, visible.top + 30))
         opacity = sampled(alpha, viewport, rect) / 255
-        subject = sampled(bytes_of(document.foreground), viewport, rect)
+        subject = sampled(bytes_of(work.foreground), viewport, rect)
         view = (View.WHITE, View.BLACK, View.CHECKERBOARD)[number % 3]
         wanted = subject * opacity + ground(view, rect, Look(view)) * (1 - opacity)
         frame = scene.compose(viewport, rect, Look(view))
@@ -104,21 +104,21 @@ def test_cut_out_views_against_brute_force(photo: Size, dtype: type) -> None:
 
 
 def test_source_is_exact_at_100_percent_and_above_200() -> None:
-    document = layers(90, 60)
-    scene = Scene(document)
+    work = layers(90, 60)
+    scene = Scene(work)
     for scale in (1.0, 2.0, 5.0):
         viewport = Viewport(Size(90, 60), Size(80, 50), scale, -11.0, -7.0)
         frame = scene.compose(viewport, viewport.visible, Look(View.SOURCE))
         rows = [int((y + 0.5 - viewport.top) / scale) for y in range(viewport.visible.top, viewport.visible.bottom)]
         columns = [int((x + 0.5 - viewport.left) / scale) for x in range(viewport.visible.left, viewport.visible.right)]
-        assert np.array_equal(frame, document.source[rows][:, columns])
+        assert np.array_equal(frame, work.source[rows][:, columns])
 
 
 @pytest.mark.parametrize("view", list(View))
 def test_any_rectangle_of_a_frame_is_that_part_of_the_frame(view: View) -> None:
     """No seams: a pixel's value does not depend on which rectangle it is drawn with."""
-    document = layers(331, 217, seed=3)
-    scene = Scene(document)
+    work = layers(331, 217, seed=3)
+    scene = Scene(work)
     scene.paint((40, 40), (200, 150), 30, Label.UNKNOWN)
     rng = np.random.default_rng(1)
     for viewport in views_at(Size(331, 217)):
@@ -134,8 +134,8 @@ def test_any_rectangle_of_a_frame_is_that_part_of_the_frame(view: View) -> None:
 
 @pytest.mark.parametrize("view", list(View))
 def test_following_changes_by_rectangle_equals_starting_anew(view: View) -> None:
-    document = layers(260, 190, seed=5)
-    scene = Scene(document)
+    work = layers(260, 190, seed=5)
+    scene = Scene(work)
     viewports = views_at(Size(260, 190))
     for viewport in viewports:  # builds every level
         scene.compose(viewport, viewport.visible, Look(view))
@@ -143,17 +143,15 @@ def test_following_changes_by_rectangle_equals_starting_anew(view: View) -> None
     for step in range(6):
         left, top = int(rng.integers(0, 200)), int(rng.integers(0, 150))
         rect = Rect(left, top, left + int(rng.integers(1, 60)), top + int(rng.integers(1, 40))).clip(Size(260, 190))
-        if step % 2:  # the document may replace its arrays by copies at any time
-            document.alpha, document.trimap, document.foreground = (
-                a.copy() for a in (document.alpha, document.trimap, document.foreground)
-            )
-        document.alpha[rect.slices] = rng.random(rect.size[::-1])
-        document.trimap[rect.slices] = rng.choice(LABELS, rect.size[::-1])
-        document.foreground[rect.slices] = rng.integers(0, 256, (*rect.size[::-1], 3))
+        if step % 2:  # the work may replace its arrays by copies at any time
+            work.solved, work.labels, work.foreground = (a.copy() for a in (work.solved, work.labels, work.foreground))
+        work.solved[rect.slices] = rng.random(rect.size[::-1])
+        work.labels[rect.slices] = rng.choice(LABELS, rect.size[::-1])
+        work.foreground[rect.slices] = rng.integers(0, 256, (*rect.size[::-1], 3))
         scene.alpha_changed(rect)
-        scene.trimap_changed(rect)
+        scene.labels_changed(rect)
         scene.foreground_changed(rect)
-        anew = Scene(document)
+        anew = Scene(work)
         for viewport in viewports:
             frame = scene.compose(viewport, viewport.visible, Look(view))
             assert np.array_equal(frame, anew.compose(viewport, viewport.visible, Look(view)))
@@ -162,12 +160,12 @@ def test_following_changes_by_rectangle_equals_starting_anew(view: View) -> None
 def test_screen_rect_covers_what_a_change_changes() -> None:
     """What the canvas redraws after a change is at least what looks different."""
     photo = Size(300, 220)
-    document = layers(*photo, seed=9)
-    scene = Scene(document)
+    work = layers(*photo, seed=9)
+    scene = Scene(work)
     for viewport in views_at(photo):
         before = scene.compose(viewport, viewport.visible, Look(View.ALPHA)).copy()
         rect = Rect(100, 80, 117, 91)
-        document.alpha[rect.slices] = 1 - document.alpha[rect.slices]
+        work.solved[rect.slices] = 1 - work.solved[rect.slices]
         scene.alpha_changed(rect)
         after = scene.compose(viewport, viewport.visible, Look(View.ALPHA))
         changed = Rect.bounding((before != after).any(axis=2)).shift(viewport.visible.left, viewport.visible.top)
@@ -176,25 +174,25 @@ def test_screen_rect_covers_what_a_change_changes() -> None:
 
 
 def test_overlay_leaves_the_subject_untouched_and_darkens_the_rest() -> None:
-    document = layers(80, 60)
-    document.alpha[:, :40], document.alpha[:, 40:] = 1, 0
+    work = layers(80, 60)
+    work.solved[:, :40], work.solved[:, 40:] = 1, 0
     viewport = Viewport(Size(80, 60), Size(80, 60), 1.0, 0.0, 0.0)
-    frame = Scene(document).compose(viewport, viewport.visible, Look(View.OVERLAY)).astype(int)
-    assert np.array_equal(frame[:, :40], document.source[:, :40])
+    frame = Scene(work).compose(viewport, viewport.visible, Look(View.OVERLAY)).astype(int)
+    assert np.array_equal(frame[:, :40], work.source[:, :40])
     # Grey, half as bright, tinted with the background's colour: red leads everywhere.
     assert (frame[:, 40:, 0] > frame[:, 40:, 2]).all()
-    assert frame[:, 40:].mean() < document.source[:, 40:].mean()
-    plain = Scene(document).compose(viewport, viewport.visible, Look(View.OVERLAY, strength=0.0)).astype(int)
+    assert frame[:, 40:].mean() < work.source[:, 40:].mean()
+    plain = Scene(work).compose(viewport, viewport.visible, Look(View.OVERLAY, strength=0.0)).astype(int)
     assert np.abs(plain[:, 40:, 0] - plain[:, 40:, 2]).max() == 0
 
 
 def test_trimap_tints_each_label_in_its_colour() -> None:
-    document = layers(90, 30)
-    document.source[:] = 128
+    work = layers(90, 30)
+    work.source[:] = 128
     for number, label in enumerate((Label.FOREGROUND, Label.UNKNOWN, Label.BACKGROUND)):
-        document.trimap[:, number * 30 : number * 30 + 30] = label
+        work.labels[:, number * 30 : number * 30 + 30] = label
     viewport = Viewport(Size(90, 30), Size(90, 30), 1.0, 0.0, 0.0)
-    frame = Scene(document).compose(viewport, viewport.visible, Look(View.TRIMAP))
+    frame = Scene(work).compose(viewport, viewport.visible, Look(View.TRIMAP))
     for number, label in enumerate((Label.FOREGROUND, Label.UNKNOWN, Label.BACKGROUND)):
         region = frame[:, number * 30 : number * 30 + 30].reshape(-1, 3)
         tones = np.unique(region, axis=0)
@@ -206,9 +204,9 @@ def test_trimap_tints_each_label_in_its_colour() -> None:
 
 
 def test_paint_appears_stays_where_it_is_held_and_goes() -> None:
-    document = layers(200, 100)
-    document.alpha[:] = 1
-    scene = Scene(document)
+    work = layers(200, 100)
+    work.solved[:] = 1
+    scene = Scene(work)
     viewport = Viewport(Size(200, 100), Size(100, 50), 0.5, 0.0, 0.0)
     clean = scene.compose(viewport, viewport.visible, Look(View.OVERLAY))
     one = scene.paint((40, 50), (40, 50), 10, Label.FOREGROUND)
@@ -228,21 +226,21 @@ def test_paint_appears_stays_where_it_is_held_and_goes() -> None:
 
 
 def test_paint_is_not_shown_over_the_source() -> None:
-    document = layers(50, 50)
-    scene = Scene(document)
+    work = layers(50, 50)
+    scene = Scene(work)
     scene.paint((25, 25), (25, 25), 10, Label.FOREGROUND)
     viewport = Viewport(Size(50, 50), Size(50, 50), 1.0, 0.0, 0.0)
-    assert np.array_equal(scene.compose(viewport, viewport.visible, Look(View.SOURCE)), document.source)
+    assert np.array_equal(scene.compose(viewport, viewport.visible, Look(View.SOURCE)), work.source)
 
 
 def test_a_late_foreground_falls_back_to_the_source() -> None:
-    document = layers(40, 40)
-    foreground, document.foreground = document.foreground, None
-    document.alpha[:] = 1
+    work = layers(40, 40)
+    foreground, work.foreground = work.foreground, None
+    work.solved[:] = 1
     viewport = Viewport(Size(40, 40), Size(40, 40), 1.0, 0.0, 0.0)
-    scene = Scene(document)
-    assert np.array_equal(scene.compose(viewport, viewport.visible, Look(View.WHITE)), document.source)
-    document.foreground = foreground
+    scene = Scene(work)
+    assert np.array_equal(scene.compose(viewport, viewport.visible, Look(View.WHITE)), work.source)
+    work.foreground = foreground
     scene.foreground_changed(Rect(0, 0, 40, 40))
     assert np.array_equal(scene.compose(viewport, viewport.visible, Look(View.WHITE)), foreground)
 

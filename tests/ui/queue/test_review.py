@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtTest import QTest
@@ -15,101 +13,23 @@ from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
 from pytestqt.qtbot import QtBot
 
 from bgdesk.batch.model.values import BatchRecipe, Decision, State, Variant
+from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError
-from bgdesk.core.recipe import Format
+from bgdesk.core.formats import Format
 from bgdesk.files.save import save
 from bgdesk.ui.kit.bridge import Bridge
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.theme import DARK
+from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.review import review_page
-from bgdesk.ui.queue.review.deck import Deck, Said
 from bgdesk.ui.queue.review.review_loader import LONGEST, Wanted, best, read, read_cutout, wanted
 from bgdesk.ui.queue.review.review_page import ReviewPage
 from bgdesk.ui.queue.review.review_view import Ground
-from bgdesk.ui.queue.window.open_queue import QueueRoom
 from tests.ui.fakes import Brake, FakeQueue, cutout, item, reviewable
 
 ACCEPTED, REJECTED = Decision.ACCEPTED, Decision.REJECTED
 RED, GREEN, BLUE, GREY = (200, 20, 20), (20, 200, 20), (20, 20, 200), (90, 90, 90)
-
-
-# Which photo comes when.
-
-
-def test_decisions_go_on_to_the_next_and_lag_one_behind() -> None:
-    deck = Deck()
-    deck.bring([5, 6, 7])
-    assert (deck.current, deck.position, deck.ahead(2)) == (5, (1, 3), [6, 7])
-    assert deck.decide(ACCEPTED) is None  # held back
-    assert (deck.current, deck.position) == (6, (2, 3))
-    assert deck.decide(REJECTED) == Said(5, ACCEPTED)
-    assert deck.undo()
-    assert (deck.current, deck.held) == (6, None)
-    assert not deck.undo()  # only the last one
-    assert deck.decide(ACCEPTED) is None
-    assert deck.decide(ACCEPTED) == Said(6, ACCEPTED)
-    assert deck.current is None
-    assert deck.settle() == Said(7, ACCEPTED)
-    assert deck.settle() is None
-    assert deck.decisions == {5: ACCEPTED, 6: ACCEPTED, 7: ACCEPTED}
-
-
-def test_steps_pass_over_what_is_decided_and_go_round() -> None:
-    deck = Deck()
-    deck.bring([1, 2, 3, 4])
-    deck.step(1)
-    deck.decide(ACCEPTED)  # 2
-    assert deck.current == 3
-    deck.step(-1)
-    assert deck.current == 1
-    deck.step(-1)
-    assert deck.current == 4
-    deck.decide(REJECTED)
-    assert deck.current == 1  # those that were passed over come again
-    assert deck.ahead(5) == [3]
-
-
-def test_later_ones_stand_at_the_end_and_those_decided_elsewhere_go() -> None:
-    deck = Deck()
-    deck.bring([1, 2])
-    deck.bring([1, 2, 9])
-    assert deck.position == (1, 3)
-    deck.bring([2, 9])  # somebody accepted 1 on the command line
-    assert deck.current == 2
-    deck.decide(ACCEPTED)
-    deck.decide(ACCEPTED)
-    assert deck.current is None
-    deck.bring([9, 1])  # 1 was done anew, and waits again; 9 is held back
-    assert deck.current == 1
-
-
-def test_fixed_photos_are_done_with() -> None:
-    deck = Deck()
-    deck.bring([1, 2])
-    deck.fixed(1)
-    assert deck.current == 2
-    assert deck.decisions == {1: Decision.FIXED}
-
-
-@given(st.lists(st.sampled_from(["accept", "reject", "next", "previous", "undo"]), max_size=30))
-def test_whatever_is_pressed_each_photo_is_decided_once(keys: list[str]) -> None:
-    deck, carried = Deck(), []
-    deck.bring(list(range(5)))
-    for key in keys:
-        if key in ("accept", "reject"):
-            due = deck.decide(ACCEPTED if key == "accept" else REJECTED)
-            carried += [due] if due else []
-        elif key == "undo":
-            deck.undo()
-        else:
-            deck.step(1 if key == "next" else -1)
-    last = deck.settle()
-    carried += [last] if last else []
-    ids = [said.id for said in carried]
-    assert len(set(ids)) == len(ids)
-    assert len(ids) + deck.left == 5
-    assert (deck.current is None) == (deck.left == 0)
 
 
 # What is read.
@@ -119,9 +39,9 @@ def test_whatever_is_pressed_each_photo_is_decided_once(keys: list[str]) -> None
     ("variants", "index"),
     [
         ((Variant(),), 0),
-        ((Variant("white", background=(255, 255, 255)), Variant("cutout")), 1),
-        ((Variant("mask", alpha_only=True), Variant("white", background=(255, 255, 255))), 1),
-        ((Variant("psd", Format.PSD), Variant("png")), 1),
+        ((Variant(name="white", background=(255, 255, 255)), Variant(name="cutout")), 1),
+        ((Variant(name="mask", alpha_only=True), Variant(name="white", background=(255, 255, 255))), 1),
+        ((Variant(name="psd", format=Format.PSD), Variant(name="png")), 1),
     ],
 )
 def test_the_output_that_shows_most_is_looked_at(variants: tuple[Variant, ...], index: int) -> None:
@@ -136,7 +56,7 @@ def test_an_item_without_outputs_shows_nothing() -> None:
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_cutouts_are_read_with_their_opacity(tmp_path: Path, suffix: str, depth: type) -> None:
     scale = np.iinfo(depth).max // 255
-    source = np.full((40, 50, 3), (200 * scale, 100 * scale, 50 * scale), depth)
+    source: Pixels = np.full((40, 50, 3), (200 * scale, 100 * scale, 50 * scale), depth)
     alpha = np.zeros((40, 50), np.float32)
     alpha[10:30, 10:40] = 1
     alpha[:, 25] = 0.5
@@ -192,9 +112,10 @@ class Table:
 
     def __init__(self, qtbot: QtBot, bridge: Bridge, folder: Path) -> None:
         self.qtbot = qtbot
-        self.queue = FakeQueue([reviewable(folder, id, colour) for id, colour in ((1, RED), (2, GREEN), (3, BLUE), (4, GREY))])
+        colours = ((1, RED), (2, GREEN), (3, BLUE), (4, GREY))
+        self.queue = FakeQueue([reviewable(folder, id, colour) for id, colour in colours], post=bridge.post)
         self.queue.put(item(8, State.DONE), item(9, State.QUEUED))
-        self.room = QueueRoom(folder, Brake().pool, bridge.post)
+        self.room = OpenQueue(folder, Brake().pool, bridge.post)
         self.room.adopt(self.queue, self.queue.items(), self.queue.summary())  # type: ignore[arg-type]
         self.page = ReviewPage(self.room, bridge.post)
         self.page.tint(Icons(DARK))
@@ -230,7 +151,7 @@ def table(qtbot: QtBot, tmp_path: Path) -> Iterator[Table]:
     bridge = Bridge()
     table = Table(qtbot, bridge, tmp_path)
     yield table
-    table.page.close_shelves()
+    table.page.close_caches()
     table.room.join()
     bridge.close()
     table.page.deleteLater()
@@ -261,7 +182,7 @@ def test_the_keys_judge(table: Table, qtbot: QtBot) -> None:
 def test_the_next_photo_is_there_before_the_key(table: Table, qtbot: QtBot) -> None:
     ahead = [table.room.item(id) for id in (1, 2, 3)]
     keys = [wanted(each, table.queue.recipe) for each in ahead if each is not None]
-    qtbot.waitUntil(lambda: all(key in table.page.shelf for key in keys if key is not None))
+    qtbot.waitUntil(lambda: all(key in table.page.pictures for key in keys if key is not None))
     table.press(Qt.Key.Key_Right)
     assert table.page.canvas.picture is not None  # at once, without a turn of the event loop
     assert table.colour() == GREEN
@@ -291,8 +212,12 @@ def test_zoom_and_pan(table: Table, qtbot: QtBot, monkeypatch: pytest.MonkeyPatc
     table.shows(RED)
     canvas = table.page.canvas
     canvas.resize(300, 200)
+
+    def is_close() -> bool:
+        return canvas.is_close
+
     table.press(Qt.Key.Key_Z)
-    assert canvas.is_close
+    assert is_close()
     qtbot.waitUntil(lambda: canvas._whole is not None)
     before = canvas._centre.x()
     QTest.mousePress(canvas, Qt.MouseButton.LeftButton, pos=QPoint(100, 100))
@@ -300,9 +225,9 @@ def test_zoom_and_pan(table: Table, qtbot: QtBot, monkeypatch: pytest.MonkeyPatc
     QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=QPoint(90, 100))
     assert canvas._centre.x() > before
     table.press(Qt.Key.Key_Z)
-    assert not canvas.is_close
+    assert not is_close()
     table.press(Qt.Key.Key_Z, Qt.Key.Key_N)
-    assert not canvas.is_close  # another photo is shown as a whole
+    assert not is_close()  # another photo is shown as a whole
 
 
 def test_fix_asks_for_the_editor_and_carries_out_what_was_said_before(table: Table, qtbot: QtBot) -> None:
@@ -322,22 +247,24 @@ def test_more_photos_join_while_it_is_looked_at(table: Table, qtbot: QtBot, tmp_
     qtbot.waitUntil(lambda: table.label("review.position") == "2 of 5")
 
 
-def test_a_decision_is_not_held_back_for_ever(table: Table, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
-    table.page._held_long.setInterval(20)
+def test_a_decision_is_not_pending_for_ever(table: Table, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    table.page._pending_timer.setInterval(20)
     table.press(Qt.Key.Key_A)
     qtbot.waitUntil(lambda: table.decided() == [("accept", 1)])
-    assert not table.page.findChild(QAbstractButton, "review.undo").isEnabled()
+    undo = table.page.findChild(QAbstractButton, "review.undo")
+    assert undo is not None
+    assert not undo.isEnabled()
 
 
 def test_a_cutout_that_is_gone_says_so_and_can_still_be_judged(table: Table, qtbot: QtBot) -> None:
     first = table.room.item(2)
     assert first is not None
     assert first.outcome is not None
-    qtbot.waitUntil(lambda: len(table.page.shelf._kept) == 3)
+    qtbot.waitUntil(lambda: len(table.page.pictures._kept) == 3)
     first.outcome.written[0].staged.unlink()
     key = wanted(first, table.queue.recipe)
     assert key is not None
-    table.page.shelf.drop(key)
+    table.page.pictures.drop(key)
     table.press(Qt.Key.Key_Right)
     qtbot.waitUntil(lambda: table.page.canvas.picture is not None)
     assert table.page.canvas.picture is not None
@@ -351,5 +278,7 @@ def test_every_control_has_a_name(table: Table) -> None:
         assert control.objectName().startswith("review.")
         assert control.accessibleName()
         assert control.toolTip()
-    assert table.page.findChild(QWidget, "review.canvas").accessibleName() == "Photo under review"
+    canvas = table.page.findChild(QWidget, "review.canvas")
+    assert canvas is not None
+    assert canvas.accessibleName() == "Photo under review"
     assert "photo1.png, 1 of 4" in table.page.canvas.accessibleDescription()

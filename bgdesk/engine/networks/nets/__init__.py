@@ -1,83 +1,8 @@
-"""The networks, as a table: architecture id -> how to build it, its input size, its normalisation."""
+"""The architectures that bgdesk builds itself.
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+architectures  the table: how to build each, and how it is fed
+isnet, u2net   two networks, made of the blocks in rsu
+fused          their convolutions as oneDNN does them on a CPU
 
-import numpy as np
-from numpy.typing import NDArray
-
-from bgdesk.core.arrays import Alpha
-from bgdesk.core.geometry import Size
-
-if TYPE_CHECKING:
-    from torch import nn
-
-
-#: The networks halve their maps five times: sides that are multiples of this halve evenly.
-STEP = 32
-
-
-@dataclass(frozen=True)
-class Net:
-    """One architecture.
-
-    build: makes the module with uninitialised weights.
-    side: the input is side×side pixels; the photo is stretched to it.
-    normalise: side×side×3 float32 in [0, 255] to float32 of the same shape.
-    stretch: the answer is linearly stretched to fill [0, 1].
-    reduced: it keeps its accuracy in bf16 and fp16 (measured: the small U²-Net does not, its matte moves by 0.5).
-    mirror: the size of the mirror image that the best quality looks at too, relative to side. Two views that differ in size as
-        well as in direction go wrong in different places: of IS-Net they gain more than two large ones, at less cost. The
-        small network has nothing to spare.
-    """
-
-    build: "Callable[[], nn.Module]"
-    side: int
-    normalise: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    stretch: bool
-    reduced: bool
-    mirror: float
-
-    def size_for(self, photo: Size, scale: float = 1.0) -> Size:
-        """The size that a photo of this size is given to the network in; scale: wished relative to the network's own."""
-        side = round(self.side * scale / STEP) * STEP
-        return Size(side, side)
-
-
-def stretch(matte: Alpha) -> Alpha:
-    """Linearly to the full range [0, 1]; a constant matte stays as it is."""
-    low, high = float(matte.min()), float(matte.max())
-    if high - low < 1e-6:
-        return matte
-    stretched: Alpha = (matte - np.float32(low)) / np.float32(high - low)
-    return stretched
-
-
-def _isnet() -> "nn.Module":
-    from bgdesk.engine.networks.nets.isnet import ISNet
-
-    return ISNet()
-
-
-def _u2netp() -> "nn.Module":
-    from bgdesk.engine.networks.nets.u2net import U2NetSmall
-
-    return U2NetSmall()
-
-
-def _centred(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (pixels - np.float32(128)) / np.float32(256)
-
-
-def _imagenet(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    mean = np.array([0.485, 0.456, 0.406], np.float32)
-    deviation = np.array([0.229, 0.224, 0.225], np.float32)
-    scaled: NDArray[np.float32] = pixels / max(np.float32(1e-6), pixels.max())
-    return (scaled - mean) / deviation
-
-
-NETS: Mapping[str, Net] = {
-    "isnet": Net(_isnet, 1024, _centred, stretch=False, reduced=True, mirror=0.75),
-    "u2netp": Net(_u2netp, 320, _imagenet, stretch=True, reduced=False, mirror=1.0),
-}
+May import core and torch; architectures imports torch only when a network is built.
+"""

@@ -1,19 +1,18 @@
-"""How the cells of the queue's table are drawn, and where the pictures in them come from."""
+"""Draws the cells of the queue's table, and reads the pictures in them."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QImage, QImageReader, QPainter
+from PySide6.QtGui import QColor, QFont, QImage, QImageReader, QPainter
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from bgdesk.batch.model import words
 from bgdesk.batch.model.values import Item, State
 from bgdesk.core.errors import LoadError
-from bgdesk.ui.canvas.render import CHECKER_DARK, CHECKER_LIGHT
-from bgdesk.ui.kit import words
 from bgdesk.ui.kit.icons import Icons
-from bgdesk.ui.kit.loader import Shelf
+from bgdesk.ui.kit.paint import checker, tabular
+from bgdesk.ui.kit.picture_cache import PictureCache
 from bgdesk.ui.kit.theme import Tokens
 from bgdesk.ui.queue.progress.table_model import ITEM, Column, ItemsModel, alignment
 
@@ -40,7 +39,7 @@ _ICONS: Mapping[State, str] = {
     State.FAILED: "warning",
 }
 
-#: What a picture is read from: the queue's own thumbnail, or the photo itself while there is none.
+#: What a picture is read from: a file, and whether it is the queue's thumbnail rather than the photo itself.
 Source = tuple[Path, bool]
 
 
@@ -50,7 +49,7 @@ def picture_of(item: Item) -> Source:
 
 
 def read_picture(source: Source) -> QImage | None:
-    """A small picture, on any thread; None if there is none to be had."""
+    """Read a small picture, on any thread; None if that fails."""
     path, small = source
     if small:
         reader = QImageReader(str(path))
@@ -62,27 +61,30 @@ def read_picture(source: Source) -> QImage | None:
         if longest > _THUMBNAIL:
             image = image.scaled(_THUMBNAIL, _THUMBNAIL, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation)
         return image
-    from bgdesk.files.load import preview  # decoders: here, on the shelf's thread
+    from bgdesk.files.load import preview  # decoders: here, on the cache's thread
 
     try:
         pixels = preview(path, _THUMBNAIL)
-    except LoadError:  # the table says it where the queue comes to this photo
+    except LoadError:  # the queue reports it when it comes to this photo
         return None
     height, width = pixels.shape[:2]
     return QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888).copy()
 
 
-class Cells(QStyledItemDelegate):
-    """Draws every cell itself: a style sheet that is asked ten times a row is what makes tables slow."""
+class CellDelegate(QStyledItemDelegate):
+    """Draws every cell itself: style sheets, which are asked ten times a row, make tables slow.
+
+    icons: of the theme. gate: confidences below stand out. hovered, current: rows under the pointer and the keyboard, or -1.
+    """
 
     icons: Icons | None = None
     gate: float | None = None
-    hovered = -1  # row
-    current = -1  # row that the keyboard is on
+    hovered = -1
+    current = -1
 
-    def __init__(self, shelf: Shelf[Source, QImage], model: ItemsModel) -> None:
+    def __init__(self, pictures: PictureCache[Source, QImage], model: ItemsModel) -> None:
         super().__init__()
-        self._shelf, self._model = shelf, model
+        self._pictures, self._model = pictures, model
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(WIDTHS[Column(index.column())], ROW_HEIGHT)
@@ -114,7 +116,7 @@ class Cells(QStyledItemDelegate):
         painter.restore()
 
     def _picture(self, painter: QPainter, cell: QRect, item: Item, tokens: Tokens) -> None:
-        image = self._shelf.get(picture_of(item)) or self._shelf.get((item.source, False))
+        image = self._pictures.get(picture_of(item)) or self._pictures.get((item.source, False))
         if image is None:
             if self.icons is not None:
                 self.icons.icon("sample", tokens.disabled).paint(painter, QRect(cell.center().x() - 9, cell.center().y() - 9, 20, 20))
@@ -142,7 +144,7 @@ class Cells(QStyledItemDelegate):
             return
         painter.setPen(QColor(tokens.text))
         words_at = cell.adjusted(0, 8, 0, -18)
-        painter.drawText(words_at, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words.short_stage(stage[0]))
+        painter.drawText(words_at, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words.stage(stage[0]))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(Qt.PenStyle.NoPen)
         line = QRectF(cell.left(), cell.bottom() - 14, cell.width(), 4)
@@ -156,7 +158,7 @@ class Cells(QStyledItemDelegate):
         painter.setPen(QColor(colour))
         if column in (Column.TIME, Column.CONFIDENCE):
             painter.setFont(tabular(font))
-        # A name is told by its beginning and its end, a sentence by its beginning.
+        # Names are shortened in the middle, sentences at the end.
         mode = Qt.TextElideMode.ElideMiddle if column is Column.NAME else Qt.TextElideMode.ElideRight
         shown = painter.fontMetrics().elidedText(text, mode, cell.width())
         painter.drawText(cell, Qt.AlignmentFlag.AlignVCenter | alignment(column), shown)
@@ -167,21 +169,3 @@ class Cells(QStyledItemDelegate):
         if column is Column.REASON:
             return tokens.error if item.state is State.FAILED else tokens.hint
         return tokens.hint if column is Column.TIME else tokens.text
-
-
-def tabular(font: QFont) -> QFont:
-    """The same with figures of one width, so that numbers stand under each other and do not shake while they count."""
-    result = QFont(font)
-    result.setFeature(QFont.Tag("tnum"), 1)
-    return result
-
-
-def checker(side: int) -> QBrush:
-    """The checkerboard behind what is transparent; `side` of a square in logical pixels."""
-    return QBrush(_tile(side))
-
-
-@lru_cache(maxsize=4)
-def _tile(side: int) -> QImage:
-    grey = [[CHECKER_LIGHT if (x < side) is (y < side) else CHECKER_DARK for x in range(2 * side)] for y in range(2 * side)]
-    return QImage(bytes(value for row in grey for value in row), 2 * side, 2 * side, 2 * side, QImage.Format.Format_Grayscale8).copy()

@@ -1,4 +1,4 @@
-"""The page of the queue's window that shows how far it is: figures, the table, and what can be done with its rows."""
+"""The page of the queue window that shows the progress: figures, the table, and what can be done with its rows."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,23 +20,23 @@ from PySide6.QtWidgets import (
 
 from bgdesk.app.work.jobs import Post
 from bgdesk.batch.model.values import State, Summary
-from bgdesk.batch.model.words import count, span
+from bgdesk.batch.model.words import count, need_review, span
 from bgdesk.batch.run.queue import Phase
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
-from bgdesk.ui.queue.progress.cells import tabular
+from bgdesk.ui.kit.paint import tabular
+from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.progress.table import QueueTable
 from bgdesk.ui.queue.progress.table_model import Column, ItemsModel
-from bgdesk.ui.queue.window.open_queue import QueueRoom
 
-#: The states that go together in one chip, with its words; None is all of them.
+#: The chips over the table: id, title, and the states that each shows; None: all.
 CHIPS: tuple[tuple[str, str, frozenset[State] | None], ...] = (
     ("all", "All", None),
     ("waiting", "Waiting", frozenset({State.QUEUED})),
     ("running", "Running", frozenset({State.RUNNING, State.WRITTEN})),
     ("done", "Done", frozenset({State.DONE})),
-    ("review", "To review", frozenset({State.REVIEW})),
+    ("review", "Needs review", frozenset({State.REVIEW})),
     ("rejected", "Rejected", frozenset({State.REJECTED})),
     ("skipped", "Skipped", frozenset({State.SKIPPED})),
     ("failed", "Failed", frozenset({State.FAILED})),
@@ -44,19 +44,23 @@ CHIPS: tuple[tuple[str, str, frozenset[State] | None], ...] = (
 
 
 class ProgressPage(QWidget):
-    """Follows the room's queue. open_wanted(path): in the editor. show_wanted(path): in its folder. report_wanted: make and open it."""
+    """Shows the open queue.
+
+    open_wanted(photo): open it in the editor. show_wanted(path): show it in its folder. report_wanted: make and show the report.
+    review_wanted: go to the review. summarised(summary): the figures are new.
+    """
 
     open_wanted = Signal(object)
     show_wanted = Signal(object)
     report_wanted = Signal()
     review_wanted = Signal()
-    summarised = Signal(object)  # Summary
+    summarised = Signal(object)
 
-    def __init__(self, room: QueueRoom, post: Post) -> None:
+    def __init__(self, open_queue: OpenQueue, post: Post) -> None:
         super().__init__()
         named(self, "queue.page", "Progress")
         role(self, "page")
-        self._room = room
+        self._open_queue = open_queue
         self._icons: Icons | None = None
         self.model = ItemsModel()
         self.table = QueueTable(self.model, post)
@@ -66,10 +70,10 @@ class ProgressPage(QWidget):
         layout.addWidget(self._head())
         layout.addWidget(self.table, 1)
         layout.addWidget(self._foot())
-        room.changed.connect(self.reload)
-        room.refreshed.connect(self.follow)
-        room.progressed.connect(self.model.progress)
-        room.phase_changed.connect(self.show_figures)
+        open_queue.changed.connect(self.reload)
+        open_queue.refreshed.connect(self.follow)
+        open_queue.progressed.connect(self.model.progress)
+        open_queue.phase_changed.connect(self.show_figures)
         self.table.opened.connect(self._open)
         self.table.removed.connect(self.remove)
         self.table.chosen.connect(self._show_possible)
@@ -86,12 +90,15 @@ class ProgressPage(QWidget):
         named(self._figures, "queue.figures", "Rate and time left")
         self._figures.setFont(tabular(self._figures.font()))
         self._figures.setWordWrap(False)
-        self.go = self._push("queue.go", "Start", self._go, "Begin, or go on")
+        self.go = self._push("queue.go", "Start", self._go, "Start, or continue")
         role(self.go, "main")
         self.stop = self._push(
-            "queue.stop", "Stop", lambda: self._room.do(lambda queue: queue.stop()), "Finish the photos in hand, then end"
+            "queue.stop",
+            "Stop",
+            lambda: self._open_queue.do(lambda queue: queue.stop()),
+            "Finish the photos that are being done, then stop",
         )
-        self._review = self._push("queue.review", "Review", self.review_wanted.emit, "Look at what the machine doubted")
+        self._review = self._push("queue.review", "Review", self.review_wanted.emit, "Look at the doubtful cutouts")
         role(self._review, "main")
         self.bar = QProgressBar()
         named(self.bar, "queue.bar", "Progress of the queue")
@@ -145,11 +152,15 @@ class ProgressPage(QWidget):
         row = QHBoxLayout(foot)
         row.setContentsMargins(16, 8, 16, 8)
         row.setSpacing(8)
-        self._retry = self._push("queue.retry", "Retry failed", self.retry, "Put all that failed back into the queue")
-        self._remove = self._push("queue.remove", "Remove", self.remove, "Take the selected photos off the queue (Del); no file is deleted")
+        self._retry = self._push("queue.retry", "Retry failed", self.retry, "Put all failed photos back into the queue")
+        self._remove = self._push(
+            "queue.remove", "Remove", self.remove, "Remove the selected photos from the queue (Del); no file is deleted"
+        )
         self._top = self._push("queue.top", "Move to top", lambda: self.move_selected(first=True), "Do the selected photos next")
         self._edit = self._push("queue.edit", "Open in the editor", self.open, "Open the selected photos in the main window")
-        self._show = self._push("queue.show", "Show in folder", self.show_in_folder, "Where the cutout lies, or else the photo")
+        self._show = self._push(
+            "queue.show", "Show in folder", self.show_in_folder, "Show the cutout in its folder, or the photo if there is none"
+        )
         self._report = self._push("queue.report", "Report", self.report_wanted.emit, "Figures, failures and thumbnails on one page")
         for button in (self._retry, self._remove, self._top, self._edit, self._show):
             row.addWidget(button)
@@ -170,28 +181,28 @@ class ProgressPage(QWidget):
         self.table.tint(icons)
         self.show_figures()
 
-    # Keeping up.
+    # What is shown.
 
     def reload(self) -> None:
-        """Another queue is open, or none."""
+        """Show another queue, or none."""
         self.filter.clear()
         self.chips["all"].setChecked(True)
-        queue = self._room.queue
+        queue = self._open_queue.queue
         self.table.set_gate(None if queue is None else queue.recipe.gate)
         self._sift()
         self.follow(None)
         self.table.scrollToTop()
 
     def follow(self, ids: tuple[int, ...] | None) -> None:
-        """These items have changed; None: all."""
+        """Show these items anew; None: all."""
         if ids is None:
-            self.model.set_items(self._room.items.values())
+            self.model.set_items(self._open_queue.items.values())
         else:
-            self.model.update([item for id in ids if (item := self._room.item(id)) is not None])
+            self.model.update([item for id in ids if (item := self._open_queue.item(id)) is not None])
         self.show_figures()
 
     def show_figures(self) -> None:
-        summary, phase = self._room.summary, self._room.phase
+        summary, phase = self._open_queue.summary, self._open_queue.phase
         total = summary.total
         self._done.setText(f"{summary.finished:,} of {count(total, 'photo')}" if total else "No photos")
         self._figures.setText(" · ".join(figures(summary, phase)))
@@ -207,7 +218,7 @@ class ProgressPage(QWidget):
         self.summarised.emit(summary)
 
     def _show_possible(self) -> None:
-        queue, phase = self._room.queue, self._room.phase
+        queue, phase = self._open_queue.queue, self._open_queue.phase
         counts = self.model.counts()
         waiting = counts[State.QUEUED] > 0
         going = phase is Phase.RUNNING
@@ -233,40 +244,40 @@ class ProgressPage(QWidget):
     # What a person does.
 
     def _go(self) -> None:
-        phase = self._room.phase
+        phase = self._open_queue.phase
         if phase is Phase.RUNNING:
-            self._room.do(lambda queue: queue.pause())
+            self._open_queue.do(lambda queue: queue.pause())
         elif phase is Phase.PAUSED:
-            self._room.do(lambda queue: queue.resume())
+            self._open_queue.do(lambda queue: queue.resume())
         else:
-            self._room.do(lambda queue: queue.start())
+            self._open_queue.do(lambda queue: queue.start())
 
     def _sift(self) -> None:
         states = next(states for id, _, states in CHIPS if self.chips[id].isChecked())
-        self.model.set_sieve(self.filter.text(), states)
+        self.model.set_row_filter(self.filter.text(), states)
 
     def retry(self) -> None:
-        """All that failed; the queue goes on with them if it stands still."""
+        """Try all failed photos again. Starts the queue if it is stopped."""
         self._again(None)
 
     def _again(self, ids: list[int] | None) -> None:
-        self._room.do(lambda queue: queue.retry(ids))
-        if self._room.phase is Phase.IDLE:
-            self._room.do(lambda queue: queue.start())
+        self._open_queue.do(lambda queue: queue.retry(ids))
+        if self._open_queue.phase is Phase.IDLE:
+            self._open_queue.do(lambda queue: queue.start())
 
     def remove(self) -> None:
         ids = self.table.selected
         if ids:
-            self._room.do(lambda queue: queue.remove(ids))
+            self._open_queue.do(lambda queue: queue.remove(ids))
 
     def move_selected(self, first: bool) -> None:
-        """The selected ones before all others that wait, or behind them."""
+        """Move the selected photos before all others that wait, or behind them."""
         ids = [id for id in self.table.selected if (item := self.model.item(id)) is not None and item.state is State.QUEUED]
         if not ids:
             return
-        waiting = [item for item in self._room.items.values() if item.state is State.QUEUED and item.id not in ids]
+        waiting = [item for item in self._open_queue.items.values() if item.state is State.QUEUED and item.id not in ids]
         before = min(waiting, key=lambda item: (item.position, item.id)).id if first and waiting else None
-        self._room.do(lambda queue: queue.move(ids, before))
+        self._open_queue.do(lambda queue: queue.move(ids, before))
 
     def open(self) -> None:
         for id in self.table.selected[:1]:
@@ -310,7 +321,7 @@ class ProgressPage(QWidget):
 
 
 def figures(summary: Summary, phase: Phase) -> list[str]:
-    """What is said beside the count: what it is doing, how fast, how long still, and what a person has to look at."""
+    """What stands below the count: what the queue is doing, its rate, the time left, and what needs the person."""
     open_, waits, failed = summary.open, summary.counts.get(State.REVIEW, 0), summary.counts.get(State.FAILED, 0)
     said: list[str] = []
     if phase is Phase.RUNNING:
@@ -318,15 +329,15 @@ def figures(summary: Summary, phase: Phase) -> list[str]:
             said.append(words.rate(summary.rate))
         said.append(f"{span(summary.left)} left" if summary.left is not None else "Running" if summary.finished else "Starting")
     elif phase is Phase.PAUSED:
-        said.append("Paused" if not summary.counts.get(State.RUNNING, 0) else "Pausing: the photos in hand are being finished")
+        said.append("Paused" if not summary.counts.get(State.RUNNING, 0) else "Pausing after the photos that are being done")
     elif phase is Phase.STOPPING:
-        said.append("Stopping: the photos in hand are being finished")
+        said.append("Stopping after the photos that are being done")
     elif open_:
         said.append(f"Stopped. {count(open_, 'photo')} left")
     elif summary.total:
         said.append("Finished")
     if waits and phase is not Phase.RUNNING:
-        said.append(f"{waits:,} to review")
+        said.append(need_review(waits))
     if failed and phase is not Phase.RUNNING:
         said.append(f"{failed:,} failed")
     return [text for text in said if text]

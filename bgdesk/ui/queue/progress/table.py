@@ -1,4 +1,4 @@
-"""The table of a queue's photos, as quick with ten thousand rows as with ten."""
+"""The table of a queue's photos. Ten thousand rows are as fast as ten."""
 
 from PySide6.QtCore import QEvent, QItemSelectionModel, QPoint, QRect, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
@@ -7,8 +7,8 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTableView
 from bgdesk.app.work.jobs import Post
 from bgdesk.ui.kit.controls import named
 from bgdesk.ui.kit.icons import Icons
-from bgdesk.ui.kit.loader import Shelf
-from bgdesk.ui.queue.progress.cells import ROW_HEIGHT, WIDTHS, Cells, Source, picture_of, read_picture
+from bgdesk.ui.kit.picture_cache import PictureCache
+from bgdesk.ui.queue.progress.cells import ROW_HEIGHT, WIDTHS, CellDelegate, Source, picture_of, read_picture
 from bgdesk.ui.queue.progress.table_model import ITEM, Column, ItemsModel
 
 #: Pictures that are kept: a few screens of rows.
@@ -16,20 +16,24 @@ _KEPT = 600
 
 
 class QueueTable(QTableView):
-    """Asks for the pictures of the rows that can be seen, and for no others."""
+    """Shows the items of a queue; loads only the pictures of rows that can be seen.
 
-    opened = Signal(int)  # item id: double click or Return
-    removed = Signal()  # Delete
-    chosen = Signal()  # the selection is another one
-    menu_wanted = Signal(QPoint)  # global
+    opened(id): double click or Return on a row. removed: Delete was pressed. chosen: the selection changed.
+    menu_wanted(point): a context menu, at global coordinates.
+    """
+
+    opened = Signal(int)
+    removed = Signal()
+    chosen = Signal()
+    menu_wanted = Signal(QPoint)
 
     def __init__(self, model: ItemsModel, post: Post) -> None:
         super().__init__()
         named(self, "queue_table", "Photos of the queue")
         self.items = model
-        self.shelf: Shelf[Source, QImage] = Shelf("thumbnails", read_picture, self._arrived, post, _KEPT)
+        self.pictures: PictureCache[Source, QImage] = PictureCache("thumbnails", read_picture, self._arrived, post, _KEPT)
         self.setModel(model)
-        self._delegate = Cells(self.shelf, model)
+        self._delegate = CellDelegate(self.pictures, model)
         self.setItemDelegate(self._delegate)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -53,7 +57,7 @@ class QueueTable(QTableView):
             self.setColumnWidth(column, width)
         columns.setSectionResizeMode(Column.PICTURE, QHeaderView.ResizeMode.Fixed)
         columns.setSectionResizeMode(Column.REASON, QHeaderView.ResizeMode.Stretch)
-        columns.setSortIndicatorClearable(True)  # a third click: as they are done
+        columns.setSortIndicatorClearable(True)  # a third click restores the queue's order
         columns.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
         self.setSortingEnabled(True)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -79,7 +83,7 @@ class QueueTable(QTableView):
         return [self.items.item_at(row).id for row in sorted({index.row() for index in self.selectionModel().selectedRows()})]
 
     def set_gate(self, gate: float | None) -> None:
-        """Confidences below it stand out."""
+        """Mark confidences below this."""
         self._delegate.gate = gate
 
     def tint(self, icons: Icons) -> None:
@@ -87,13 +91,13 @@ class QueueTable(QTableView):
         self.viewport().update()
 
     def select(self, id: int) -> None:
-        """Go to this item, if it is shown."""
+        """Make this item current, if it is shown."""
         row = self.items.row_of(id)
         if row is not None:
             self.setCurrentIndex(self.items.index(row, Column.NAME))
 
     def visible_ids(self) -> list[int]:
-        """What can be seen, and a little more below: it will be there when the wheel turns."""
+        """Items in view, and some below them, so that scrolling finds their pictures ready."""
         first = self.rowAt(0)
         if first < 0:
             return []
@@ -102,7 +106,7 @@ class QueueTable(QTableView):
 
     def _want_pictures(self) -> None:
         items = [self.items.item(id) for id in self.visible_ids()]
-        self.shelf.want(picture_of(item) for item in items if item is not None)
+        self.pictures.want(picture_of(item) for item in items if item is not None)
 
     def _arrived(self, _source: Source) -> None:
         self.viewport().update(QRect(0, 0, self.columnWidth(Column.PICTURE), self.viewport().height()))
@@ -112,7 +116,7 @@ class QueueTable(QTableView):
         self._selected = tuple(self.selected), (self.items.item_at(current.row()).id if current.isValid() else None)
 
     def _restore(self) -> None:
-        """The same photos are selected as before, as far as they are shown."""
+        """Select the same photos as before, as far as they are shown."""
         ids, current = self._selected
         chosen = self.selectionModel()
         if current is not None and (row := self.items.row_of(current)) is not None:

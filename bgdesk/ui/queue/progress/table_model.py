@@ -1,4 +1,4 @@
-"""The queue's photos as rows: filtered and sorted over plain lists, so that ten thousand of them cost milliseconds."""
+"""The queue's photos as rows, filtered and sorted in plain lists: ten thousand of them take milliseconds."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,8 +8,10 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
+from bgdesk.batch.model import words as queue_words
 from bgdesk.batch.model.values import Item, State
-from bgdesk.batch.planning.scan import natural
+from bgdesk.core.stages import Stage
+from bgdesk.files.find import natural
 from bgdesk.ui.kit import words
 
 Index = QModelIndex | QPersistentModelIndex
@@ -17,7 +19,7 @@ _NO_INDEX = QModelIndex()
 
 #: Role under which every cell gives its Item.
 ITEM = Qt.ItemDataRole.UserRole + 1
-#: More rows than this coming or going at once: the table is laid out anew.
+#: When more rows than this come or go at once, the table is laid out anew.
 _MANY = 100
 
 
@@ -44,8 +46,8 @@ _ORDER: Mapping[State, int] = {state: number for number, state in enumerate(Stat
 
 
 @dataclass(frozen=True)
-class Sieve:
-    """Which items are shown. text: must occur in the name or the reason, case aside. states: None for all."""
+class RowFilter:
+    """Which items are shown: text in the name or the reason, ignoring case; states, None for all."""
 
     text: str = ""
     states: frozenset[State] | None = None
@@ -57,23 +59,23 @@ class Sieve:
 
 
 class ItemsModel(QAbstractTableModel):
-    """Knows items by their id. `order` None is the order in which they are done."""
+    """Holds the items by id, and which of them are shown in which order."""
 
     def __init__(self) -> None:
         super().__init__()
         self._items: dict[int, Item] = {}
-        self._stages: dict[int, tuple[str, float]] = {}
-        self._names: dict[int, tuple[str | int, ...]] = {}  # what names are sorted by, once it has been asked for
+        self._stages: dict[int, tuple[Stage, float]] = {}
+        self._names: dict[int, tuple[str | int, ...]] = {}  # sort keys of names, made when first needed
         self._shown: list[int] = []  # ids
         self._rows: dict[int, int] = {}  # id -> row
-        self._sieve = Sieve()
+        self._row_filter = RowFilter()
         self._order: Column | None = None
         self._descending = False
 
-    # What is in it.
+    # The items.
 
     def set_items(self, items: Iterable[Item]) -> None:
-        """Everything anew."""
+        """Replace all items."""
         self.beginResetModel()
         self._items = {item.id: item for item in items}
         self._stages = {id: stage for id, stage in self._stages.items() if id in self._items}
@@ -81,7 +83,7 @@ class ItemsModel(QAbstractTableModel):
         self.endResetModel()
 
     def update(self, items: Iterable[Item]) -> None:
-        """These have changed. Ids that are not known are left out: `set_items` brings them in."""
+        """Replace these items. Unknown ids are ignored; `set_items` adds items."""
         changed = [item for item in items if item.id in self._items]
         moved = False
         for item in changed:
@@ -95,8 +97,8 @@ class ItemsModel(QAbstractTableModel):
             self._resort()
         self._tell(item.id for item in changed)
 
-    def progress(self, stages: Mapping[int, tuple[str, float]]) -> None:
-        """id -> (stage, fraction of it) of items that are being worked on."""
+    def progress(self, stages: Mapping[int, tuple[Stage, float]]) -> None:
+        """Note how far running items are: id -> (stage, fraction done)."""
         known = {id: stage for id, stage in stages.items() if id in self._items and self._items[id].state is State.RUNNING}
         self._stages.update(known)
         self._tell(known, Column.STAGE, Column.STAGE)
@@ -108,15 +110,15 @@ class ItemsModel(QAbstractTableModel):
         return self._items[self._shown[row]]
 
     def row_of(self, id: int) -> int | None:
-        """The row an item is shown in; None if it is not."""
+        """The item's row; None if it is not shown."""
         return self._rows.get(id)
 
-    def stage_of(self, id: int) -> tuple[str, float] | None:
+    def stage_of(self, id: int) -> tuple[Stage, float] | None:
         return self._stages.get(id)
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """Of the rows, from the top."""
+        """The shown items, from the top."""
         return tuple(self._shown)
 
     @property
@@ -128,32 +130,32 @@ class ItemsModel(QAbstractTableModel):
 
     # Which rows, in which order.
 
-    def set_sieve(self, text: str, states: Iterable[State] | None) -> None:
-        sieve = Sieve(text.strip().casefold(), None if states is None else frozenset(states))
-        if sieve != self._sieve:
-            self._sieve = sieve
+    def set_row_filter(self, text: str, states: Iterable[State] | None) -> None:
+        row_filter = RowFilter(text.strip().casefold(), None if states is None else frozenset(states))
+        if row_filter != self._row_filter:
+            self._row_filter = row_filter
             self.beginResetModel()
             self._lay_out()
             self.endResetModel()
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
-        """column -1, and that of the pictures: as they are done."""
+        """Sort the rows. Column -1 and the column of pictures stand for the queue's own order."""
         self._order = None if column in (-1, Column.PICTURE) else Column(column)
         self._descending = order is Qt.SortOrder.DescendingOrder
         self._resort()
 
     def _lay_out(self) -> None:
-        if self._sieve == Sieve():
+        if self._row_filter == RowFilter():
             ids = list(self._items)
         else:
-            ids = [id for id, item in self._items.items() if self._sieve.takes(item)]
+            ids = [id for id, item in self._items.items() if self._row_filter.takes(item)]
         self._shown = self._sorted(ids)
         self._rows = {id: row for row, id in enumerate(self._shown)}
 
     def _refilter(self, ids: Sequence[int]) -> None:
-        """Let those of `ids` go and come that the sieve says."""
-        leaving = sorted((self._rows[id] for id in ids if id in self._rows and not self._sieve.takes(self._items[id])), reverse=True)
-        coming = [id for id in ids if id not in self._rows and self._sieve.takes(self._items[id])]
+        """Hide and show those of `ids` for which the filter's answer changed."""
+        leaving = sorted((self._rows[id] for id in ids if id in self._rows and not self._row_filter.takes(self._items[id])), reverse=True)
+        coming = [id for id in ids if id not in self._rows and self._row_filter.takes(self._items[id])]
         if not leaving and not coming:
             return
         if len(leaving) + len(coming) > _MANY:
@@ -192,7 +194,7 @@ class ItemsModel(QAbstractTableModel):
         key = self._key()
         if key is None:
             return queued
-        # What has no value stands last, whichever way the others are sorted.
+        # Items without a value come last in both directions.
         values = {id: value for id in queued if (value := key(items[id])) is not None}
         some = sorted(values, key=values.__getitem__, reverse=self._descending)
         return some + [id for id in queued if id not in values]
@@ -219,7 +221,7 @@ class ItemsModel(QAbstractTableModel):
         return self._names[item.id]
 
     def _tell(self, ids: Iterable[int], first: Column = Column.PICTURE, last: Column = Column.REASON) -> None:
-        """dataChanged for these rows alone, neighbours in one."""
+        """Emit dataChanged for these rows only, once for each run of neighbours."""
         rows = sorted(self._rows[id] for id in ids if id in self._rows)
         start = 0
         for at in range(1, len(rows) + 1):
@@ -227,7 +229,7 @@ class ItemsModel(QAbstractTableModel):
                 self.dataChanged.emit(self.index(rows[start], first), self.index(rows[at - 1], last))
                 start = at
 
-    # Qt's questions.
+    # QAbstractTableModel.
 
     def rowCount(self, parent: Index = _NO_INDEX) -> int:
         return 0 if parent.isValid() else len(self._shown)
@@ -254,7 +256,7 @@ class ItemsModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return {Column.NAME: str(item.source), Column.REASON: item.reason, Column.PICTURE: item.name}.get(Column(index.column()))
         if role == Qt.ItemDataRole.AccessibleDescriptionRole:
-            return f"{item.name}, {words.state(item.state)}"
+            return f"{item.name}, {queue_words.state(item.state)}"
         return None
 
     def _text(self, item: Item, column: Column) -> str:
@@ -262,10 +264,10 @@ class ItemsModel(QAbstractTableModel):
             case Column.NAME:
                 return item.name
             case Column.STATE:
-                return words.state(item.state)
+                return queue_words.state(item.state)
             case Column.STAGE:
                 stage = self._stages.get(item.id) if item.state is State.RUNNING else None
-                return "" if stage is None else words.short_stage(stage[0])
+                return "" if stage is None else queue_words.stage(stage[0])
             case Column.TIME:
                 return "" if item.seconds is None else words.duration(item.seconds)
             case Column.CONFIDENCE:

@@ -1,4 +1,4 @@
-"""The picture of a photo under review: read away from the window's thread, the next ones before they are asked for."""
+"""Reads the pictures for the review, on a worker thread."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from PySide6.QtGui import QColorSpace, QImage, QImageReader
 from bgdesk.batch.model.values import BatchRecipe, Item
 from bgdesk.core.errors import LoadError
 
-#: Longest side of what is read ahead: fills a large screen, and three of them stay below 50 MB.
+#: Longest side of pictures that are read ahead: fills a large screen, and three of them take less than 50 MB.
 LONGEST = 2048
-#: Most memory that one picture may take while it is read, in MB; Qt refuses more.
+#: Qt refuses pictures that need more memory than this, in MB.
 _LIMIT_MB = 4096
 
 
 class Wanted(NamedTuple):
-    """What to read. cutout: where the result waits. whole: in its full size, without the photo."""
+    """What to read. cutout: its file. source: the photo. whole: the cutout in full size, without the photo."""
 
     id: int
     cutout: Path
@@ -29,9 +29,9 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """cutout: with its opacity. source: the photo, upright. Each None if it could not be read; then `problem` says why.
+    """A cutout and its photo, upright; None where one could not be read, and `problem` says why.
 
-    size: of the cutout as it lies on the disk, whatever it was scaled to.
+    size: of the cutout in its file, before it was scaled.
     """
 
     cutout: QImage | None
@@ -41,7 +41,7 @@ class Picture:
 
 
 def wanted(item: Item, recipe: BatchRecipe, whole: bool = False) -> Wanted | None:
-    """What to look at of an item: the output that shows its edge best. None if it has no output."""
+    """What to read for an item: the output that shows its edge best. None if it has no output."""
     if item.outcome is None or not item.outcome.written:
         return None
     written = item.outcome.written[best(recipe, len(item.outcome.written))]
@@ -49,7 +49,7 @@ def wanted(item: Item, recipe: BatchRecipe, whole: bool = False) -> Wanted | Non
 
 
 def best(recipe: BatchRecipe, count: int) -> int:
-    """Which of the first `count` variants shows most of what could be wrong: transparent rather than laid on a colour, PNG first."""
+    """Which of the first `count` variants shows errors best: a transparent one rather than one on a colour, PNG first."""
     variants = recipe.variants[:count]
     order = sorted(
         range(len(variants)), key=lambda i: (variants[i].alpha_only, variants[i].background is not None, variants[i].format.value)
@@ -58,7 +58,7 @@ def best(recipe: BatchRecipe, count: int) -> int:
 
 
 def read(key: Wanted) -> Picture:
-    """Read it, on any thread. What goes wrong is in the answer."""
+    """Read the pictures, on any thread. Problems are part of the result."""
     try:
         cutout = read_cutout(key.cutout)
     except LoadError as error:
@@ -66,7 +66,7 @@ def read(key: Wanted) -> Picture:
     size = cutout.size()
     if key.whole:
         return Picture(cutout, None, size)
-    from bgdesk.files.load import preview  # decoders: here, on the shelf's thread
+    from bgdesk.files.load import preview  # decoders: here, on the cache's thread
 
     try:
         pixels = preview(key.source, LONGEST)
@@ -78,7 +78,7 @@ def read(key: Wanted) -> Picture:
 
 
 def read_cutout(path: Path) -> QImage:
-    """A cutout of our own with its opacity, 8 bits, sRGB, premultiplied. Raises LoadError."""
+    """Read a cutout that bgdesk wrote: 8 bits, sRGB, premultiplied alpha. Raises LoadError."""
     image = _read_psd(path) if path.suffix.lower() == ".psd" else _read_png(path)
     space = image.colorSpace()
     if space.isValid() and space != QColorSpace(QColorSpace.NamedColorSpace.SRgb):
@@ -96,7 +96,7 @@ def _read_png(path: Path) -> QImage:
 
 
 def _read_psd(path: Path) -> QImage:
-    """The layer of the subject under its mask; the merged picture lies on white."""
+    """Read the layer of the subject and its mask; the merged picture would be on white."""
     from psd_tools import PSDImage
 
     try:
@@ -112,7 +112,7 @@ def _read_psd(path: Path) -> QImage:
 
 
 def _gone(path: Path, why: str) -> str:
-    return f"{path.name} could not be shown: {why[:1].lower()}{why[1:].rstrip('.')}. Look whether it was moved; Fix makes it anew."
+    return f"{path.name} could not be shown: {why[:1].lower()}{why[1:].rstrip('.')}. Check whether it was moved; Fix makes a new one."
 
 
 def _fitted(image: QImage) -> QImage:
@@ -122,5 +122,5 @@ def _fitted(image: QImage) -> QImage:
 
 
 def queue_up(items: Sequence[Item], recipe: BatchRecipe) -> list[Wanted]:
-    """What to read for these, in their order."""
+    """What to read for these items, in order."""
     return [key for item in items if (key := wanted(item, recipe)) is not None]

@@ -1,4 +1,4 @@
-"""The page of the queue's window on which a person judges what the machine doubted."""
+"""The page of the queue window on which a person decides about doubtful cutouts."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QPushBu
 
 from bgdesk.app.work.jobs import Post
 from bgdesk.batch.model.values import Decision, Item, State
+from bgdesk.batch.run.review_deck import Judgement, ReviewDeck
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
-from bgdesk.ui.kit.loader import Shelf
-from bgdesk.ui.queue.review.deck import Deck, Said
+from bgdesk.ui.kit.picture_cache import PictureCache
+from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.review.review_loader import LONGEST, Picture, Wanted, read, wanted
 from bgdesk.ui.queue.review.review_view import Ground, ReviewCanvas
-from bgdesk.ui.queue.window.open_queue import QueueRoom
 
-#: How many photos after the current one are read before their turn.
+#: How many of the following photos are read ahead.
 AHEAD = 2
-#: How long the last decision can be taken back if no other follows it, in milliseconds.
-HELD_MS = 10_000
+#: How long a decision can be undone if no other follows, in milliseconds.
+PENDING_MS = 10_000
 _GROUNDS = (
     (Ground.BLACK, "Black", "1", "view-black"),
     (Ground.WHITE, "White", "2", "view-white"),
@@ -32,23 +32,23 @@ _GROUNDS = (
 
 
 class ReviewPage(QWidget):
-    """Shows the open queue's doubtful photos. What a person says goes to the queue; nothing else is remembered here.
+    """Shows the open queue's doubtful photos one by one, and passes decisions on to the queue.
 
-    fix_wanted(id): open the photo in the editor. judged: a decision was made, or taken back.
+    fix_wanted(id): open the item's photo in the editor. judged: a decision was made or undone.
     """
 
     fix_wanted = Signal(int)
     judged = Signal()
 
-    def __init__(self, room: QueueRoom, post: Post) -> None:
+    def __init__(self, open_queue: OpenQueue, post: Post) -> None:
         super().__init__()
         named(self, "review.page", "Review")
         role(self, "page")
-        self._room = room
+        self._open_queue = open_queue
         self._icons: Icons | None = None
-        self.deck = Deck()
-        self.shelf: Shelf[Wanted, Picture] = Shelf("review", read, self._arrived, post, AHEAD + 3)
-        self._whole: Shelf[Wanted, Picture] = Shelf("review-whole", read, self._arrived_whole, post, 1)
+        self.deck = ReviewDeck()
+        self.pictures: PictureCache[Wanted, Picture] = PictureCache("review", read, self._arrived, post, AHEAD + 3)
+        self._whole: PictureCache[Wanted, Picture] = PictureCache("review-whole", read, self._arrived_whole, post, 1)
         self.canvas = ReviewCanvas()
         self.canvas.whole_wanted.connect(self._want_whole)
         layout = QVBoxLayout(self)
@@ -57,11 +57,11 @@ class ReviewPage(QWidget):
         layout.addWidget(self._head())
         layout.addWidget(self.canvas, 1)
         layout.addWidget(self._foot())
-        # What is held back is not held for ever: somebody may judge the last photo and go for a walk.
-        self._held_long = QTimer(self)
-        self._held_long.setSingleShot(True)
-        self._held_long.setInterval(HELD_MS)
-        self._held_long.timeout.connect(self.settle)
+        # The last decision of a review has no follower: carry it out after a while.
+        self._pending_timer = QTimer(self)
+        self._pending_timer.setSingleShot(True)
+        self._pending_timer.setInterval(PENDING_MS)
+        self._pending_timer.timeout.connect(self.settle)
         self._add_keys()
         self.set_ground(Ground.CHECKER)
         self.show_current()
@@ -115,14 +115,14 @@ class ReviewPage(QWidget):
         self.canvas.zoomed.connect(self._zoom.setChecked)
         row.addWidget(self._zoom)
         row.addStretch(1)
-        self._undo = self._tool("review.undo", "Take back the last decision", "U", self.undo)
+        self._undo = self._tool("review.undo", "Undo the last decision", "U", self.undo)
         self._previous = self._tool("review.previous", "Previous photo", "Left", lambda: self.step(-1))
         self._next = self._tool("review.next", "Next photo", "Right", lambda: self.step(1))
         for button in (self._undo, self._previous, self._next):
             row.addWidget(button)
         row.addSpacing(12)
         self._reject = self._push("review.reject", "Reject", "R", lambda: self.decide(Decision.REJECTED), "No cutout of this photo is kept")
-        self._fix = self._push("review.fix", "Fix…", "F", self.fix, "Paint it right in the editor, and put it back")
+        self._fix = self._push("review.fix", "Fix…", "F", self.fix, "Correct the photo in the editor and put it back")
         self._accept = self._push("review.accept", "Accept", "A", lambda: self.decide(Decision.ACCEPTED), "The cutout is good as it is")
         role(self._accept, "main")
         decisions = QHBoxLayout()
@@ -164,7 +164,7 @@ class ReviewPage(QWidget):
             for sequence in sequences:
                 shortcut = QShortcut(QKeySequence(sequence), self)
                 shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-                shortcut.setAutoRepeat(sequence in ("Right", "Left", "N", "P"))  # a finger that rests must not judge ten photos
+                shortcut.setAutoRepeat(sequence in ("Right", "Left", "N", "P"))  # a key that is held must not decide about ten photos
                 shortcut.activated.connect(act)
 
     def tint(self, icons: Icons) -> None:
@@ -176,19 +176,19 @@ class ReviewPage(QWidget):
         self.canvas.set_colours(icons.tokens.surround, icons.tokens.text if icons.tokens.dark else "#1c1c1c")
         self.show_current()
 
-    # Coming and going.
+    # Following the queue.
 
     def begin(self) -> None:
-        """Look at what waits now, from the first."""
+        """Begin with the first photo in review."""
         self.settle()
-        self.deck = Deck()
+        self.deck = ReviewDeck()
         self.follow()
         self.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def follow(self) -> None:
-        """The queue has moved on: more may wait."""
+        """The queue has changed: more photos may be in review."""
         before = self.deck.current
-        self.deck.bring([item.id for item in self._room.items.values() if item.state is State.REVIEW])
+        self.deck.bring([item.id for item in self._open_queue.items.values() if item.state is State.REVIEW])
         if self.deck.current != before or before is None:
             self.show_current()
         else:
@@ -196,19 +196,19 @@ class ReviewPage(QWidget):
             self._prefetch()
 
     def settle(self) -> None:
-        """Carry out the decision that is held back."""
+        """Carry out the decision that can still be undone."""
         due = self.deck.settle()
         if due is not None:
             self._carry_out(due)
             self.show_current()
 
     def fixed(self, id: int) -> None:
-        """Another picture took the place of this one: go on with the next."""
+        """The item got another cut-out: go to the next photo."""
         self.deck.fixed(id)
         self.show_current()
 
-    def close_shelves(self) -> None:
-        self.shelf.close()
+    def close_caches(self) -> None:
+        self.pictures.close()
         self._whole.close()
 
     # What a person does.
@@ -216,7 +216,7 @@ class ReviewPage(QWidget):
     def decide(self, decision: Decision) -> None:
         if self.deck.current is not None:
             self._carry_out(self.deck.decide(decision))
-            self._held_long.start()
+            self._pending_timer.start()
             self.show_current()
             self.judged.emit()
 
@@ -240,22 +240,22 @@ class ReviewPage(QWidget):
         self._ground_buttons[ground].setChecked(True)
         self.canvas.set_ground(ground)
 
-    def _carry_out(self, said: Said | None) -> None:
+    def _carry_out(self, said: Judgement | None) -> None:
         if said is None:
             return
         if said.decision is Decision.ACCEPTED:
-            self._room.do(lambda queue: queue.accept(said.id))
+            self._open_queue.do(lambda queue: queue.accept(said.id))
         else:
-            self._room.do(lambda queue: queue.reject(said.id))
+            self._open_queue.do(lambda queue: queue.reject(said.id))
 
     # What is shown.
 
     def show_current(self) -> None:
         key, item = self._key(), self._item()
         if key is None:
-            self.canvas.show_picture(None, self._nothing() if item is None else f"{item.name} has no cutout to look at.")
-        elif key in self.shelf:
-            self.canvas.show_picture(self.shelf.get(key))
+            self.canvas.show_picture(None, self._nothing() if item is None else f"{item.name} has no cutout to show.")
+        elif key in self.pictures:
+            self.canvas.show_picture(self.pictures.get(key))
         else:
             self.canvas.show_picture(None, "Reading…")
         self._show_figures()
@@ -263,28 +263,28 @@ class ReviewPage(QWidget):
 
     def _nothing(self) -> str:
         if not self.deck.decisions:
-            return "Nothing waits for a look."
-        return "That was the last one." + (" U takes the last decision back." if self.deck.held is not None else "")
+            return "There is nothing to review."
+        return "That was the last one." + (" U undoes the last decision." if self.deck.pending is not None else "")
 
     def _item(self) -> Item | None:
         id = self.deck.current
-        return None if id is None else self._room.item(id)
+        return None if id is None else self._open_queue.item(id)
 
     def _key(self) -> Wanted | None:
-        queue, item = self._room.queue, self._item()
+        queue, item = self._open_queue.queue, self._item()
         return None if queue is None or item is None else wanted(item, queue.recipe)
 
     def _prefetch(self) -> None:
-        queue = self._room.queue
+        queue = self._open_queue.queue
         if queue is None:
             return
         ids = [self.deck.current, *self.deck.ahead(AHEAD)]
-        items = [item for id in ids if id is not None and (item := self._room.item(id)) is not None]
-        self.shelf.want(key for item in items if (key := wanted(item, queue.recipe)) is not None)
+        items = [item for id in ids if id is not None and (item := self._open_queue.item(id)) is not None]
+        self.pictures.want(key for item in items if (key := wanted(item, queue.recipe)) is not None)
 
     def _arrived(self, key: Wanted) -> None:
         if key == self._key():
-            self.canvas.show_picture(self.shelf.get(key))
+            self.canvas.show_picture(self.pictures.get(key))
 
     def _want_whole(self) -> None:
         key, picture = self._key(), self.canvas.picture
@@ -307,7 +307,7 @@ class ReviewPage(QWidget):
             button.setEnabled(item is not None)
         for button in (self._previous, self._next):
             button.setEnabled(deck.left > 1 or (deck.left == 1 and item is None))
-        self._undo.setEnabled(deck.held is not None)
+        self._undo.setEnabled(deck.pending is not None)
         self._rate.setText(self._acceptance())
         if item is None:
             self._name.setText("Review")
@@ -326,9 +326,9 @@ class ReviewPage(QWidget):
         self.canvas.setAccessibleDescription(f"{item.name}, {number} of {count}. {self._confidence.text()}. {reasons}")
 
     def _acceptance(self) -> str:
-        """Of all that were looked at in this queue, here and before."""
-        counted = Counter(self._room.summary.decisions)
-        for id, decision in self.deck.decisions.items():  # what the queue has not been told yet, or not carried out
-            item = self._room.item(id)
+        """How the decisions of this queue divide, those of earlier sessions included."""
+        counted = Counter(self._open_queue.summary.decisions)
+        for id, decision in self.deck.decisions.items():  # the queue may not have them yet
+            item = self._open_queue.item(id)
             counted[decision] += item is not None and item.decision is None
         return ", ".join(f"{counted[decision]:,} {decision.value}" for decision in Decision if counted[decision])

@@ -1,4 +1,4 @@
-"""The review: one photo after the other, large, judged by keys alone."""
+"""Shows one cutout large, on different backgrounds, alone or beside its photo."""
 
 from enum import Enum
 
@@ -7,16 +7,17 @@ from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from bgdesk.ui.kit.controls import named
-from bgdesk.ui.queue.progress.cells import checker
+from bgdesk.ui.kit.paint import checker
 from bgdesk.ui.queue.review.review_loader import Picture
 
-#: Room around a photo that is fitted into the view, in logical pixels.
+#: Space around a photo that is fitted into the view, in logical pixels.
 _MARGIN = 24
+#: The same on the left and right where two pictures stand side by side.
 _GAP = 16
 
 
 class Ground(Enum):
-    """What a cutout is judged on; the value is part of object names."""
+    """What is behind or beside a cutout; the value is part of object names."""
 
     BLACK = "black"
     WHITE = "white"
@@ -25,7 +26,7 @@ class Ground(Enum):
 
 
 class ReviewCanvas(QWidget):
-    """Shows a Picture fitted, or at 100 % under the pointer. `whole_wanted`: the full size is needed for that."""
+    """Shows a Picture fitted, or at 100 %. `whole_wanted`: the full size is needed. `zoomed(on)`: it is shown at 100 %, or no longer."""
 
     whole_wanted = Signal()
     zoomed = Signal(bool)
@@ -59,13 +60,13 @@ class ReviewCanvas(QWidget):
         return self._picture
 
     def show_picture(self, picture: Picture | None, words: str = "") -> None:
-        """Another photo, fitted; `words` stand in its place while there is none."""
+        """Show a photo, fitted, or the words while there is none."""
         self._picture, self._whole, self._words = picture, None, words
         self._set_close(False)
         self.update()
 
     def show_whole(self, image: QImage | None) -> None:
-        """The same photo in its full size."""
+        """Show the same photo in full size."""
         self._whole = image
         self.update()
 
@@ -78,7 +79,7 @@ class ReviewCanvas(QWidget):
         self.update()
 
     def zoom(self) -> None:
-        """Between the whole photo and 100 %, there around the pointer if it is over the photo."""
+        """Change between the fitted photo and 100 %, at the pointer if that is over the photo."""
         if self._picture is None or self._picture.cutout is None:
             return
         at = self.mapFromGlobal(self.cursor().pos())
@@ -111,20 +112,23 @@ class ReviewCanvas(QWidget):
         return [(QRect(0, 0, half, area.height()), True), (QRect(half, 0, area.width() - half, area.height()), False)]
 
     def _size(self) -> QSize:
-        """Of the photo at 100 %, in logical pixels."""
+        """Size of the photo at 100 %, in logical pixels."""
         if self._picture is None or self._picture.size.isEmpty():
             return QSize(1, 1)
         return self._picture.size / self.devicePixelRatioF()
 
     def _fitted(self, pane: QRect) -> QRectF:
         beside = self._ground is Ground.BESIDE
-        room = pane.adjusted(_GAP if beside else _MARGIN, _MARGIN, -(_GAP if beside else _MARGIN), -_MARGIN)
+        open_queue = pane.adjusted(_GAP if beside else _MARGIN, _MARGIN, -(_GAP if beside else _MARGIN), -_MARGIN)
         size = self._size().toSizeF()
-        fitted = size.scaled(room.size().toSizeF(), Qt.AspectRatioMode.KeepAspectRatio)
-        if fitted.width() > size.width():  # a small photo is not blown up
+        fitted = size.scaled(open_queue.size().toSizeF(), Qt.AspectRatioMode.KeepAspectRatio)
+        if fitted.width() > size.width():  # a small photo is not enlarged
             fitted = size
         return QRectF(
-            room.center().x() + 0.5 - fitted.width() / 2, room.center().y() + 0.5 - fitted.height() / 2, fitted.width(), fitted.height()
+            open_queue.center().x() + 0.5 - fitted.width() / 2,
+            open_queue.center().y() + 0.5 - fitted.height() / 2,
+            fitted.width(),
+            fitted.height(),
         )
 
     def _placed(self, pane: QRect) -> QRectF:
@@ -163,7 +167,7 @@ class ReviewCanvas(QWidget):
             painter.drawImage(target, whole or picture.cutout)
         painter.end()
 
-    # The pointer moves a photo that is larger than the view.
+    # Panning.
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() is Qt.MouseButton.LeftButton and self._close:

@@ -1,4 +1,4 @@
-"""How the photos of a queue are to be cut out, where the cutouts go, and which of them a person wants to see first."""
+"""The right half of the set-up page: what is made of each photo, where it goes, and which cutouts wait for a review."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,12 +22,11 @@ from bgdesk.app.networks.model_files import ModelStatus
 from bgdesk.batch.model.values import Existing, Variant
 from bgdesk.batch.planning.naming import TOKENS
 from bgdesk.batch.planning.templates import Template
-from bgdesk.core.recipe import Format, Quality
-from bgdesk.ui.editor.inspector import QUALITIES
+from bgdesk.core.recipe import Quality
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import Check, Combo, NumberSlider, hint_label, named, role
 from bgdesk.ui.kit.icons import Icons
-from bgdesk.ui.queue.setup.wish import BEST, Wish
+from bgdesk.ui.queue.setup.choices import BEST, SetupChoices
 
 _EXISTING = (
     ("Skip what is up to date", Existing.SKIP),
@@ -38,8 +37,8 @@ _EXISTING = (
 _CAPTION = 104
 
 
-class Options(QScrollArea):
-    """`changed`: something here is different. folder: ask a person for one."""
+class OptionsPanel(QScrollArea):
+    """Shows and takes the options of a new queue. `changed`: the person changed one. folder: asks for a folder."""
 
     changed = Signal()
 
@@ -64,7 +63,7 @@ class Options(QScrollArea):
         self._templates.setVerticalSpacing(0)
         self.makes = hint_label()
         named(self.makes, "setup.makes", "What is made of each photo")
-        self.quality = self._combo("setup.quality", "Quality", [(text, quality.value) for text, quality in QUALITIES])
+        self.quality = self._combo("setup.quality", "Quality", [(text, quality.value) for text, quality in words.QUALITIES])
         self.model = self._combo("setup.model", "Network", [])
         self.matting = self._combo("setup.matting", "Edges", [])
         made = _form()
@@ -81,7 +80,7 @@ class Options(QScrollArea):
         column.addLayout(self._where())
         column.addSpacing(8)
         column.addWidget(_title("Review"))
-        self.gate = NumberSlider("setup.gate", "Show me what is below this confidence", 0, 100, round(standard_gate * 100), "%")
+        self.gate = NumberSlider("setup.gate", "Review below this confidence", 0, 100, round(standard_gate * 100), "%")
         self.gate.field.setSpecialValueText("Off")
         self.gate.changed.connect(lambda _value: self._gated())
         self.gate_note = hint_label()
@@ -97,7 +96,7 @@ class Options(QScrollArea):
 
     def _where(self) -> QFormLayout:
         self.output = QLineEdit()
-        named(self.output, "setup.output", "Output folder", "Choose one or type its name; it is made if it is not there")
+        named(self.output, "setup.output", "Output folder", "Choose a folder or type its name; bgdesk makes it if it does not exist")
         self.output.setPlaceholderText("Beside the photos")
         self.output.textEdited.connect(lambda _text: self._typed())
         choose = QPushButton("Choose…")
@@ -131,7 +130,7 @@ class Options(QScrollArea):
         combo.activated.connect(lambda _index: self.changed.emit())
         return combo
 
-    # What there is to choose from.
+    # The choices.
 
     def show_templates(self, templates: Sequence[Template]) -> None:
         for template in templates:
@@ -145,22 +144,22 @@ class Options(QScrollArea):
     def _toggled(self) -> None:
         chosen = [box for box in self.templates.values() if box.isChecked()]
         for box in self.templates.values():
-            box.setEnabled(len(chosen) > 1 or not box.isChecked())  # the last one stays
+            box.setEnabled(len(chosen) > 1 or not box.isChecked())  # at least one stays chosen
         self.changed.emit()
 
     def show_networks(self, statuses: Sequence[ModelStatus]) -> None:
-        """Those that are installed; the choice is shown from the second one on."""
+        """Offer the installed networks. With a single one there is nothing to choose."""
         whole = [status for status in statuses if status.installed and not status.damaged]
         segment = [(words.marked(s.entry.title, s.entry.commercial), s.entry.id) for s in whole if s.kind == "segment"]
         matte = [(words.marked(s.entry.title, s.entry.commercial), s.entry.id) for s in whole if s.kind == "matte"]
-        self._fill(self.model, [("The default one", ""), *segment])
+        self._fill(self.model, [("Default", ""), *segment])
         self._fill(self.matting, [("bgdesk's own solver", ""), *matte])
         self._fill(
             self.fallback,
             [
-                ("None: show it to me at once", ""),
-                ("Best quality, then show me what is still below", BEST),
-                *((f"{title}, then show me what is still below", id) for title, id in segment),
+                ("None: review it at once", ""),
+                ("Best quality, then review what is still below", BEST),
+                *((f"{title}, then review what is still below", id) for title, id in segment),
             ],
         )
         for row, combo, several in ((self._model_row, self.model, len(segment) > 1), (self._matting_row, self.matting, bool(matte))):
@@ -177,32 +176,32 @@ class Options(QScrollArea):
 
     # In and out.
 
-    def show_wish(self, wish: Wish) -> None:
-        """Show these choices, telling nobody."""
+    def show_choices(self, choices: SetupChoices) -> None:
+        """Show these choices without emitting `changed`."""
         blocked = [QSignalBlocker(widget) for widget in (self, self.pattern, *self.templates.values())]
         for id, box in self.templates.items():
-            box.setChecked(id in wish.templates)
+            box.setChecked(id in choices.templates)
         if not any(box.isChecked() for box in self.templates.values()) and self.templates:
-            next(iter(self.templates.values())).setChecked(True)  # theirs is gone
+            next(iter(self.templates.values())).setChecked(True)  # the chosen one no longer exists
         self._toggled()
         for combo, value in (
-            (self.quality, wish.quality.value),
-            (self.model, wish.model),
-            (self.matting, wish.matting),
-            (self.existing, wish.existing.value),
-            (self.fallback, wish.fallback),
+            (self.quality, choices.quality.value),
+            (self.model, choices.model),
+            (self.matting, choices.matting),
+            (self.existing, choices.existing.value),
+            (self.fallback, choices.fallback),
         ):
             combo.setCurrentIndex(max(0, combo.findData(value)))
-        self.pattern.setText(wish.pattern)
-        self.gate.set_value(0 if wish.gate is None else round(wish.gate * 100))
-        self.set_output(wish.output)
+        self.pattern.setText(choices.pattern)
+        self.gate.set_value(0 if choices.gate is None else round(choices.gate * 100))
+        self.set_output(choices.output)
         self._show_gate()
         del blocked
 
-    def take(self, wish: Wish) -> Wish:
-        """`wish` with what is chosen here."""
+    def take(self, choices: SetupChoices) -> SetupChoices:
+        """`choices` with the options that are chosen here."""
         return replace(
-            wish,
+            choices,
             templates=tuple(id for id, box in self.templates.items() if box.isChecked()),
             quality=Quality(self.quality.currentData()),
             model=self.model.currentData() or "",
@@ -220,7 +219,7 @@ class Options(QScrollArea):
         self.output.setToolTip(self.output.text())
 
     def show_suggestion(self, folder: Path | None, pattern: str) -> None:
-        """What holds where nothing was chosen."""
+        """Show the folder and the pattern that are used if the person types none."""
         self.output.setPlaceholderText("Beside the photos" if folder is None else str(folder))
         self.pattern.setPlaceholderText(pattern)
 
@@ -253,18 +252,19 @@ class Options(QScrollArea):
         value = self.gate.value
         self.fallback.setEnabled(value > 0)
         if value:
-            self.gate_note.setText(f"Cutouts that the machine trusts less than {value} % wait in the review instead of being done.")
+            self.gate_note.setText(f"Cutouts with a confidence below {value} % wait for your review.")
         else:
-            self.gate_note.setText("Nothing waits for you: every cutout is done as it comes.")
+            self.gate_note.setText("There is no review: every cutout counts as done.")
 
     def tint(self, icons: Icons) -> None:
         """Nothing here has an icon."""
 
 
 def made(variant: Variant) -> str:
-    """A variant in words: `white: PNG, 2000 × 2000 pixels, on #ffffff`."""
-    parts = ["the opacity as grey PNG" if variant.alpha_only else variant.format.name]
-    if variant.format is Format.PSD:
+    """A variant in words: `white: PNG, on #ffffff, 2000 × 2000 pixels`."""
+    facts = variant.format.facts
+    parts = [f"the opacity as grey {facts.title}" if variant.alpha_only else facts.title]
+    if facts.layers:
         parts.append("the photo and the masked subject")
     elif not variant.alpha_only:
         parts.append("transparent" if variant.background is None else "on #{:02x}{:02x}{:02x}".format(*variant.background))

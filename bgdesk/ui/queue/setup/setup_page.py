@@ -1,4 +1,4 @@
-"""The page of the queue's window on which a queue is set up: photos at the left, wishes at the right, what would come of it below."""
+"""The page of the queue window that sets up a queue: photos at the left, options at the right, what would be done below."""
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -21,46 +21,55 @@ from bgdesk.batch.planning.plan import Plan
 from bgdesk.batch.planning.scan import Order
 from bgdesk.batch.planning.templates import Template, templates, variants_of
 from bgdesk.core.errors import UsageError
+from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import Icons
-from bgdesk.ui.queue.setup.options import Options
-from bgdesk.ui.queue.setup.sources import Sources
-from bgdesk.ui.queue.setup.wish import Wish, pattern_of, plan_of, recipe_of, remembered
-from bgdesk.ui.queue.window.open_queue import QueueRoom
+from bgdesk.ui.queue.open_queue import OpenQueue
+from bgdesk.ui.queue.setup.choices import SetupChoices, pattern_of, plan_of, recipe_of, remembered
+from bgdesk.ui.queue.setup.options import OptionsPanel
+from bgdesk.ui.queue.setup.sources import SourcesPanel
 
-#: After the last change, until the photos are looked for anew, in milliseconds.
+#: How long after the last change the photos are searched for anew, in milliseconds.
 _PAUSE_MS = 300
-_LINES = 5  # of a dry run are shown; the rest is in the tool tip
+#: Lines of a dry run that are shown; the rest is in the tool tip.
+_LINES = 5
 
 
-@dataclass(frozen=True)
-class Doors:
-    """What the page needs from outside. ledger: opens it, on a worker thread. remember: writes the settings."""
+@dataclass(frozen=True, kw_only=True)
+class SetupServices:
+    """What the page needs from outside."""
 
+    #: Asks the person for photos.
     ask_files: Callable[[], Sequence[Path]]
+    #: Asks the person for a folder; the text is the dialog's title.
     ask_folder: Callable[[str], Path | None]
+    #: The networks on this computer.
     networks: Callable[[], list[ModelStatus]]
+    #: The settings as they are now.
     settings: Callable[[], Settings]
+    #: Writes changed settings.
     remember: Callable[[Settings], None]
+    #: Opens the record of all photos that queues have done; called on a worker thread.
     ledger: Callable[[], Ledger]
+    #: The confidence under which a photo is shown to the person, until they choose another.
     standard_gate: float
 
 
 class SetupPage(QWidget):
-    """`ready(wish, plan)`: the person wants it done."""
+    """Shows the choices for a new queue and what would be done. `ready(choices, plan)`: the person pressed Start."""
 
     ready = Signal(object, object)
 
-    def __init__(self, room: QueueRoom, doors: Doors) -> None:
+    def __init__(self, open_queue: OpenQueue, services: SetupServices) -> None:
         super().__init__()
         named(self, "setup.page", "New queue")
         role(self, "page")
-        self._room, self._doors = room, doors
+        self._open_queue, self._services = open_queue, services
         self._job: Job[Any] | None = None
         self._found: Path | None = None  # a photo for the example
-        self.sources = Sources(doors.ask_files, lambda: doors.ask_folder("Add a folder"))
-        self.options = Options(doors.standard_gate, lambda: doors.ask_folder("Where the cutouts go"))
+        self.sources = SourcesPanel(services.ask_files, lambda: services.ask_folder("Add a folder"))
+        self.options = OptionsPanel(services.standard_gate, lambda: services.ask_folder("Where the cutouts go"))
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.setObjectName("setup.splitter")
         splitter.setHandleWidth(1)
@@ -82,9 +91,11 @@ class SetupPage(QWidget):
         self._pause.setInterval(_PAUSE_MS)
         self._pause.timeout.connect(self._look)
         self.options.show_templates(self._templates())
-        self.options.show_networks(doors.networks())
-        first = Wish(gate=doors.standard_gate, quality=doors.settings().matte.quality, matting=doors.settings().matting)
-        self.show_wish(remembered(doors.settings().queue_setup, first))
+        self.options.show_networks(services.networks())
+        first = SetupChoices(
+            gate=services.standard_gate, quality=services.settings().recipe.matte.quality, matting=services.settings().matting
+        )
+        self.show_choices(remembered(services.settings().queue_setup, first))
         self.sources.changed.connect(self._changed)
         self.options.changed.connect(self._changed)
         self._changed()
@@ -100,8 +111,8 @@ class SetupPage(QWidget):
         self._bar.setTextVisible(False)
         self._bar.setRange(0, 0)
         self.cancel = self._push("setup.cancel", "Cancel", self.stop_looking, "Stop looking (Esc)")
-        self.check = self._push("setup.check", "Check", self._check, "Say how many photos, how much disk and how long; nothing is written")
-        self.start = self._push("setup.start", "Start", self._start, "Make the queue, and begin with it")
+        self.check = self._push("setup.check", "Check", self._check, "Estimate photos, disk space and time; nothing is written")
+        self.start = self._push("setup.start", "Start", self._start, "Make the queue and start it")
         role(self.start, "main")
         row = QHBoxLayout()
         row.setContentsMargins(16, 8, 16, 8)
@@ -136,13 +147,13 @@ class SetupPage(QWidget):
     def tint(self, icons: Icons) -> None:
         self.sources.tint(icons)
 
-    # In and out.
+    # The choices.
 
     @property
-    def wish(self) -> Wish:
+    def choices(self) -> SetupChoices:
         """What is chosen now."""
         sources = self.sources
-        wish = Wish(
+        choices = SetupChoices(
             sources=sources.paths,
             recursive=sources.recursive.isChecked(),
             include=sources.include.text(),
@@ -151,32 +162,32 @@ class SetupPage(QWidget):
             smallest=sources.smallest.value(),
             order=Order(sources.order.currentData()),
         )
-        return self.options.take(wish)
+        return self.options.take(choices)
 
-    def show_wish(self, wish: Wish) -> None:
-        self.sources.recursive.setChecked(wish.recursive)
-        self.sources.order.setCurrentIndex(max(0, self.sources.order.findData(wish.order.value)))
-        self.options.show_wish(wish)
+    def show_choices(self, choices: SetupChoices) -> None:
+        self.sources.recursive.setChecked(choices.recursive)
+        self.sources.order.setCurrentIndex(max(0, self.sources.order.findData(choices.order.value)))
+        self.options.show_choices(choices)
 
     def renew(self) -> None:
-        """For another queue: the same wishes, no photos. Networks may have come or gone."""
+        """Begin another queue: the same options, no photos. Read the list of networks again."""
         self.sources.clear()
         self.options.set_output(None)
-        self.options.show_networks(self._doors.networks())
+        self.options.show_networks(self._services.networks())
         self._changed()
 
-    def _recipe(self, wish: Wish) -> BatchRecipe:
-        return recipe_of(wish, variants_of(wish.templates), self._doors.settings())
+    def _recipe(self, choices: SetupChoices) -> BatchRecipe:
+        return recipe_of(choices, variants_of(choices.templates), self._services.settings())
 
-    # What would come of it.
+    # What would be done.
 
     def _changed(self) -> None:
         self.stop_looking()
-        wish = self.wish
-        self.start.setEnabled(bool(wish.sources))
-        self.check.setEnabled(bool(wish.sources))
-        self._show_example(wish)
-        if wish.sources:
+        choices = self.choices
+        self.start.setEnabled(bool(choices.sources))
+        self.check.setEnabled(bool(choices.sources))
+        self._show_example(choices)
+        if choices.sources:
             self._pause.start()
         else:
             self._pause.stop()
@@ -184,13 +195,15 @@ class SetupPage(QWidget):
             self.sources.count.setText("")
             self._say(self._broken)
 
-    def _show_example(self, wish: Wish) -> None:
+    def _show_example(self, choices: SetupChoices) -> None:
         try:
-            recipe = self._recipe(wish)
+            recipe = self._recipe(choices)
             self.options.show_makes(recipe.variants)
-            self.options.show_suggestion(wish.folder, naming.default(recipe, wish.recursive))
-            photo = self._found or (wish.sources[0] / "photo.jpg" if wish.sources and wish.sources[0].is_dir() else Path("photo.jpg"))
-            names = naming.example(pattern_of(wish, recipe), photo, recipe, wish.folder)
+            self.options.show_suggestion(choices.folder, naming.default(recipe, choices.recursive))
+            photo = self._found or (
+                choices.sources[0] / "photo.jpg" if choices.sources and choices.sources[0].is_dir() else Path("photo.jpg")
+            )
+            names = naming.example(pattern_of(choices, recipe), photo, recipe, choices.folder)
             self.options.show_example(f"{photo.name} becomes {names}")
         except UsageError as error:
             self.options.show_example(str(error), wrong=True)
@@ -198,7 +211,7 @@ class SetupPage(QWidget):
             self.check.setEnabled(False)
 
     def _look(self) -> None:
-        """How many photos these are, and whether their names fit."""
+        """Count the photos and check the names of their cutouts."""
 
         def done(plan: Plan) -> None:
             self._show_plan(plan)
@@ -209,11 +222,11 @@ class SetupPage(QWidget):
     def _show_plan(self, plan: Plan) -> None:
         self.sources.count.setText(count(len(plan.planned), "photo"))
         self._found = plan.planned[0].source if plan.planned else None
-        self._show_example(self.wish)
+        self._show_example(self.choices)
 
     def _check(self) -> None:
-        """The dry run."""
-        items = list(self._room.items.values())
+        """Plan and estimate, without writing anything."""
+        items = list(self._open_queue.items.values())
 
         def more(plan: Plan, progress: Progress) -> Sequence[str]:
             return estimate(plan, Pace.of(items), progress=progress).lines()
@@ -225,7 +238,7 @@ class SetupPage(QWidget):
         self._plan(done, more)
 
     def _start(self) -> None:
-        wish = self.wish
+        choices = self.choices
 
         def done(plan: Plan) -> None:
             self._show_plan(plan)
@@ -233,25 +246,25 @@ class SetupPage(QWidget):
                 self._say(["There is nothing to do.", *brief(plan)])
                 return
             self._say([])
-            self._doors.remember(replace(self._doors.settings(), queue_setup=wish.to_json()))
-            self.ready.emit(wish, plan)
+            self._services.remember(replace(self._services.settings(), queue_setup=choices.to_json()))
+            self.ready.emit(choices, plan)
 
         self._plan(done)
 
     def _plan(self, done: Callable[..., None], more: Callable[[Plan, Progress], Sequence[str]] | None = None) -> None:
-        """Look and plan on a worker; `done` gets the plan, with `more` both."""
+        """Search and plan on a worker: done(plan), or done((plan, more(plan, progress))) with `more`."""
         self.stop_looking()
         self._pause.stop()
-        wish, ledger = self.wish, self._doors.ledger
+        choices, ledger = self.choices, self._services.ledger
         try:
-            recipe = self._recipe(wish)
+            recipe = self._recipe(choices)
         except UsageError as error:
             self._say([str(error)])
             return
 
         def work(progress: Progress) -> object:
             with closing(ledger()) as known:
-                plan = plan_of(wish, recipe, known, progress)
+                plan = plan_of(choices, recipe, known, progress)
             return plan if more is None else (plan, more(plan, progress))
 
         def ended() -> None:
@@ -260,11 +273,11 @@ class SetupPage(QWidget):
                 self._show_looking(False)
 
         def moved(stage: str, fraction: float) -> None:
-            self._bar.setRange(0, 0 if stage == "scan" else 1000)
+            self._bar.setRange(0, 0 if stage == Stage.SCAN else 1000)
             self._bar.setValue(round(1000 * fraction))
 
         self._show_looking(True)
-        job = self._job = self._room.look(work, done, lambda text: self._say([text]), ended, moved)
+        job = self._job = self._open_queue.look(work, done, lambda text: self._say([text]), ended, moved)
 
     def stop_looking(self) -> None:
         job, self._job = self._job, None
@@ -283,15 +296,17 @@ class SetupPage(QWidget):
 
 
 def brief(plan: Plan) -> list[str]:
-    """What a plan comes to, without looking into the photos."""
+    """A plan in a few sentences, without reading the photos."""
     todo, skipped = len(plan.todo), len(plan.skipped)
     lines = [f"{count(todo, 'photo')} to do" + (f", {skipped:,} up to date." if skipped else ".")]
     if plan.collisions:
         first = plan.collisions[0]
         others = f", and {len(plan.collisions) - 1:,} more" if len(plan.collisions) > 1 else ""
-        lines.append(f"{first.source.name} gets the name {first.given.name}, because {first.other.name} has {first.wanted.name}{others}.")
+        lines.append(
+            f"{first.source.name} is saved as {first.given.name}, because {first.wanted.name} is taken by {first.other.name}{others}."
+        )
     if plan.replaced:
         lines.append(f"{count(plan.replaced, 'file')} will be replaced.")
     if plan.numbered:
-        lines.append(f"{count(plan.numbered, 'cutout')} will get a number: something else has the name.")
+        lines.append(f"{count(plan.numbered, 'cutout')} will get a number because the name is taken.")
     return lines + [sentence for _, sentence in plan.problems]

@@ -1,4 +1,4 @@
-"""The photos of a queue that is being set up: files and folders, dropped or chosen, and which of what they hold."""
+"""The left half of the set-up page: files and folders of photos, and filters for them."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,8 +28,8 @@ _ORDERS = (("By name", Order.NAME), ("Oldest first", Order.DATE), ("Smallest fir
 _PATH = Qt.ItemDataRole.UserRole + 1
 
 
-class Sources(QWidget):
-    """`changed`: something here is different. add_files, add_folder: ask a person for them."""
+class SourcesPanel(QWidget):
+    """Shows the files and folders of a new queue. `changed`: they or their filters changed. add_files, add_folder: ask the person."""
 
     changed = Signal()
 
@@ -40,7 +40,7 @@ class Sources(QWidget):
         role(title, "title")
         self.count = hint_label()
         named(self.count, "setup.count", "How many photos were found")
-        self.list = _List()
+        self.list = _SourceList()
         named(self.list, "setup.sources", "Files and folders")
         self.list.setIconSize(QSize(SIZE, SIZE))
         self.list.setUniformItemSizes(True)
@@ -54,7 +54,7 @@ class Sources(QWidget):
         self._icon.setAlignment(Qt.AlignmentFlag.AlignCenter)
         words = QLabel("Drop folders and photos here")
         words.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        below = hint_label("Photos are only read: never changed, moved or deleted")
+        below = hint_label("Photos are never changed, moved or deleted")
         below.setAlignment(Qt.AlignmentFlag.AlignCenter)
         inside = QVBoxLayout(self._invitation)
         inside.setSpacing(8)
@@ -145,7 +145,7 @@ class Sources(QWidget):
         return tuple(self.list.item(row).data(_PATH) for row in range(self.list.count()))
 
     def add(self, paths: Sequence[Path]) -> None:
-        """Those that are not in the list yet."""
+        """Add those that are not in the list yet."""
         known = set(self.paths)
         new = [path for path in dict.fromkeys(paths) if path not in known]
         for path in new:
@@ -164,7 +164,7 @@ class Sources(QWidget):
         self._show_possible()
 
     def light(self, on: bool) -> None:
-        """While something is dragged over the window."""
+        """Light the list while something is dragged over the window."""
         self._target.setProperty("lit", "true" if on else "false")
         self._target.style().unpolish(self._target)
         self._target.style().polish(self._target)
@@ -202,7 +202,9 @@ class Sources(QWidget):
         self._remove.setEnabled(bool(self.list.selectedItems()))
 
 
-class _List(QListWidget):
+class _SourceList(QListWidget):
+    """A list that reports Delete. `delete_pressed`: that key was pressed."""
+
     delete_pressed = Signal()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:

@@ -1,15 +1,14 @@
-"""The bar over the canvas while a photo of the queue is being put right in the editor."""
+"""The banner above the canvas while a photo of the queue is being fixed in the editor."""
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QToolButton
 
 from bgdesk.ui.kit.controls import named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
-from bgdesk.ui.kit.message_bar import Overlay
 
 
 class FixBar(QFrame):
-    """`put_back`: the cut-out on the canvas replaces the queued one. `left`: it stays as it is."""
+    """Shows which photo of the queue is being fixed. `put_back`: use the cut-out on the canvas. `left`: keep the queued one."""
 
     put_back = Signal()
     left = Signal()
@@ -28,7 +27,7 @@ class FixBar(QFrame):
         self._go.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._go.clicked.connect(self.put_back)
         self._leave = QToolButton()
-        named(self._leave, "fix.leave", "Leave it as it is", "Leave it as it is; it waits in the review")
+        named(self._leave, "fix.leave", "Keep the queued cutout", "Keep the queued cutout; the photo stays in review")
         self._leave.setIconSize(QSize(16, 16))
         self._leave.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._leave.clicked.connect(self.left)
@@ -44,12 +43,9 @@ class FixBar(QFrame):
 
     def show_photo(self, name: str | None, ready: bool) -> None:
         """name: of the photo being fixed, None for none. ready: it is what the canvas shows, and it is cut out."""
-        self._text.setText("" if name is None else f"{name} is in review. Paint it right, then put it back.")
+        self._text.setText("" if name is None else f"{name} is in review. Correct it, then put it back.")
         self._go.setEnabled(ready)
         self.setVisible(name is not None)
-        parent = self.parentWidget()
-        if isinstance(parent, Overlay):
-            parent.arrange()
 
     def tint(self, icons: Icons) -> None:
         self._icon.setPixmap(icons.pixmap("brush", SIZE, self.devicePixelRatioF(), icons.tokens.text))

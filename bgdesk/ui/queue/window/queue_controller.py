@@ -1,79 +1,83 @@
-"""Between the main window and the queue: its window, photos that are fixed in the editor, and the way out. Made when it is first needed."""
+"""Connects the queue to the main window: its window, photos that are fixed in the editor, and the end of the program."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QApplication, QWidget
 
-from bgdesk.app.session.unsaved import Unsaved
+from bgdesk.app.session.exporter import End
 from bgdesk.app.system import paths
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.events import Event, Message, Severity
 from bgdesk.batch.journal.folder import ledger
-from bgdesk.batch.model.values import State, Summary
-from bgdesk.batch.model.words import count
+from bgdesk.batch.model.values import QueueKind, State, Summary
+from bgdesk.batch.model.words import count, need_review
 from bgdesk.batch.outputs.report import write_csv, write_html
 from bgdesk.batch.run.queue import Phase, Queue, QueueInfo
 from bgdesk.batch.workers.photo_job import thumbnail, write
 from bgdesk.core.cutout import Cutout
 from bgdesk.engine.confidence import PASS
+from bgdesk.files.find import SUFFIXES
 from bgdesk.files.load import LoadedImage
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.system import show_outside
 from bgdesk.ui.kit.taskbar import TaskBar
-from bgdesk.ui.queue.setup.setup_page import Doors
+from bgdesk.ui.queue.open_queue import OpenQueue
+from bgdesk.ui.queue.setup.setup_page import SetupServices
 from bgdesk.ui.queue.window.fix_bar import FixBar
-from bgdesk.ui.queue.window.open_queue import QueueRoom
-from bgdesk.ui.queue.window.queue_window import BatchWindow, Ways
-from bgdesk.ui.queue.window.yield_to_editor import GiveWay
-
-if TYPE_CHECKING:
-    from bgdesk.ui.editor.commands import Rooms
+from bgdesk.ui.queue.window.queue_window import QueueWindow, WindowActions
+from bgdesk.ui.queue.window.yield_to_editor import YieldToEditor
+from bgdesk.ui.services import Services
 
 
 @dataclass(frozen=True)
 class _Fixing:
-    """The item in the editor. was_open: its photo was in the film strip already, and stays there."""
+    """The item that is being fixed. was_open: its photo was in the film strip before, so it stays there."""
 
     id: int
     source: Path
     was_open: bool
 
 
-class QueueDesk:
-    """tell: in the main window. configure: take over and write settings. fix_bar: of the main window."""
+class QueueController:
+    """Made when the queue is first needed. tell: shows a message in the main window. configure: takes over and writes settings."""
 
     def __init__(
         self,
-        rooms: "Rooms",
+        services: Services,
         window: QWidget,
         tell: Callable[[Message], None],
         configure: Callable[[Settings], None],
-        unsaved: Unsaved,
         fix_bar: FixBar,
     ) -> None:
-        self._rooms, self._session, self._main = rooms, rooms.session, window
-        self._tell, self._configure, self._unsaved, self._fix_bar = tell, configure, unsaved, fix_bar
+        self._services, self._session, self._main = services, services.session, window
+        self._tell, self._configure, self._fix_bar = tell, configure, fix_bar
         self._fixing: _Fixing | None = None
-        self.room = QueueRoom(paths.data_folder(), rooms.pools(), rooms.post)
-        ask = rooms.ask
-        doors = Doors(
-            lambda: ask.photos(self.window, _suffixes()),
-            lambda title: ask.folder(self.window, title),
-            rooms.store.statuses,
-            lambda: self._session.settings,
-            configure,
-            lambda: ledger(paths.data_folder()),
-            PASS,
+        self.open_queue = OpenQueue(paths.data_folder(), services.pools(), services.post)
+        ask = services.ask
+        setup = SetupServices(
+            ask_files=lambda: ask.photos(self.window, SUFFIXES),
+            ask_folder=lambda title: ask.folder(self.window, title),
+            networks=services.store.statuses,
+            settings=lambda: self._session.settings,
+            remember=configure,
+            ledger=lambda: ledger(paths.data_folder()),
+            standard_gate=PASS,
         )
-        ways = Ways(self._open, self._show, self.fix, self._report, self._forget, self._hidden)
-        self.window = BatchWindow(self.room, doors, ways, rooms.post, TaskBar())
-        self._give_way = GiveWay(self._session, self.room.hold)
+        actions = WindowActions(
+            open_photo=self._open,
+            show_in_folder=self._show,
+            fix=self.fix,
+            make_report=self._report,
+            forget=self._forget,
+            hidden=self._hidden,
+        )
+        self.window = QueueWindow(self.open_queue, setup, actions, services.post, TaskBar())
+        self._yield = YieldToEditor(self._session, self.open_queue.pause_workers)
         self._unsubscribe = self._session.subscribe(self._on_event)
-        self.room.said.connect(self._pass_on)
-        self.room.phase_changed.connect(self._phase_changed)
+        self.open_queue.said.connect(self._pass_on)
+        self.open_queue.phase_changed.connect(self._phase_changed)
         fix_bar.put_back.connect(self.put_back)
         fix_bar.left.connect(self._leave_fix)
 
@@ -81,7 +85,7 @@ class QueueDesk:
         self.window.tint(icons)
 
     def show(self, sources: Sequence[Path] = ()) -> None:
-        """Bring the window up; with sources, set up a queue of them."""
+        """Show the queue window; with sources, set up a queue of them."""
         if sources:
             self.window.take(list(sources))
         else:
@@ -89,8 +93,8 @@ class QueueDesk:
         self._raise(self.window)
 
     def resume(self, folder: Path) -> None:
-        """Go on with a queue that was left."""
-        self.room.open(folder, True, self.window.show_progress)
+        """Continue an unfinished queue."""
+        self.open_queue.open(folder, True, self.window.show_progress)
         self._raise(self.window)
 
     @staticmethod
@@ -99,7 +103,7 @@ class QueueDesk:
         window.raise_()
         window.activateWindow()
 
-    # Ways out of the queue's window.
+    # What the queue window asks for.
 
     def _open(self, source: Path) -> None:
         self._session.open([source])
@@ -120,45 +124,45 @@ class QueueDesk:
             write_html(items, queue.summary(), queue.title, page, queue.folder / "thumbs", gate=queue.recipe.gate)
             return page
 
-        self.room.do(make, self._show_outside)
+        self.open_queue.do(make, self._show_outside)
 
     def _forget(self, info: QueueInfo, done: Callable[[], None]) -> None:
-        if self._rooms.ask.forget_queue(self.window, info.title):
-            self.room.forget(info.folder, done)
+        if self._services.ask.forget_queue(self.window, info.title):
+            self.open_queue.forget(info.folder, done)
 
     def _hidden(self) -> None:
-        if self.room.running:
-            self._tell(Message(Severity.INFO, "The queue goes on. Ctrl+B shows it."))
+        if self.open_queue.running:
+            self._tell(Message(Severity.INFO, "The queue continues. Ctrl+B shows it."))
 
     def _pass_on(self, text: str, error: bool) -> None:
-        """What the queue's window would say, if it were there."""
+        """Say it in the main window while the queue window is hidden."""
         if not self.window.isVisible():
             self._tell(Message(Severity.ERROR if error else Severity.INFO, text))
 
     def _phase_changed(self) -> None:
-        if self.room.phase is Phase.IDLE:
+        if self.open_queue.phase is Phase.IDLE:
             QApplication.alert(self.window)
             if not self.window.isVisible():
-                self.room.do(lambda queue: (queue.title, queue.summary()), lambda found: self._pass_on(ended(*found), error=False))
+                self.open_queue.do(lambda queue: (queue.title, queue.summary()), lambda found: self._pass_on(ended(*found), error=False))
 
     # Fixing.
 
     @property
     def can_put_back(self) -> bool:
-        current, document = self._session.current, self._session.document
+        current, work = self._session.current, self._session.work
         fixing = self._fixing
         return (
             fixing is not None
             and current is not None
             and current.path == fixing.source
-            and document is not None
-            and document.path == fixing.source
-            and document.has_alpha
+            and work is not None
+            and work.path == fixing.source
+            and work.has_alpha
         )
 
     def fix(self, id: int) -> None:
-        """Open the item's photo in the editor; what is made of it there can be put back."""
-        item = self.room.item(id)
+        """Open the item's photo in the editor, from where its new cut-out can be put back."""
+        item = self.open_queue.item(id)
         if item is None:
             return
         source = item.source.absolute()
@@ -168,33 +172,40 @@ class QueueDesk:
         self._raise(self._main)
 
     def put_back(self) -> None:
-        """The cut-out on the canvas replaces the queued one; then the review goes on."""
+        """Replace the queued cut-out by the one on the canvas, and go on with the review."""
         fixing, photo = self._fixing, self._session.current
         if fixing is None or photo is None or not self.can_put_back:
             return
-        self._unsaved.exporting(fixing.source, photo, self._session.document)
         key = photo.key
 
-        def then(cutout: Cutout, loaded: LoadedImage | None, release: Callable[[], None]) -> None:
+        def then(cutout: Cutout, loaded: LoadedImage | None, end: End) -> None:
+            if self.open_queue.queue is None:  # closed meanwhile
+                end(False)
+                return
+
             def work(queue: Queue) -> Path | None:
-                if queue.item(fixing.id) is None or loaded is None:  # taken out of the queue meanwhile
+                if queue.item(fixing.id) is None or loaded is None:  # removed from the queue meanwhile
+                    self._services.post(lambda: end(False))
                     return None
-                job = queue.job(fixing.id)
-                written = write(cutout, loaded, job)
-                picture = thumbnail(cutout, job)
-                queue.fixed(fixing.id, written)
+                try:
+                    job = queue.job(fixing.id)
+                    written = write(cutout, loaded, job)
+                    picture = thumbnail(cutout, job)
+                    queue.fixed(fixing.id, written)
+                except Exception:
+                    self._services.post(lambda: end(False))
+                    raise
+                self._services.post(lambda: end(True))
                 return picture
 
             def done(picture: Path | None) -> None:
-                release()
                 if picture is not None:
-                    self.window.progress.table.shelf.drop((picture, True))
-                self._unsaved.exported(fixing.source)
+                    self.window.progress.table.pictures.drop((picture, True))
                 if not fixing.was_open and any(each.key == key for each in self._session.photos):
                     self._session.remove(key)
 
-            self.room.do(work, done)
-            self.window.review.fixed(fixing.id)  # at once: nobody is to judge it while it is written
+            self.open_queue.do(work, done)
+            self.window.review.fixed(fixing.id)  # at once: nobody should judge it while it is written
             self._leave_fix()
 
         self._session.cutout(then)
@@ -209,51 +220,46 @@ class QueueDesk:
         self._fix_bar.show_photo(None if fixing is None else fixing.source.name, self.can_put_back)
 
     def _on_event(self, event: Event) -> None:
-        self._give_way.on_event(event)
+        self._yield.on_event(event)
         if self._fixing is not None:
             self._show_fixing()
 
     # Leaving.
 
     def may_end(self) -> bool:
-        """Whether the program may end now. That a queue goes on at the next start is said once in a person's life."""
-        queue = self.room.queue
-        if queue is None or not self.room.running or self._session.settings.queue_told:
+        """Whether the program may end now. The first time that a queue still runs, the person is told that it goes on at the next start."""
+        queue = self.open_queue.queue
+        if queue is None or not self.open_queue.running or self._session.settings.queue_told:
             return True
-        left = self.room.summary.open
-        if not left or not self._rooms.ask.leave_queue(self._main, queue.title, left):
+        left = self.open_queue.summary.open
+        if not left or not self._services.ask.leave_queue(self._main, queue.title, left):
             return not left
         self._configure(replace(self._session.settings, queue_told=True))
         return True
 
     def end(self) -> None:
-        """The program ends. Returns at once; `QueueRoom.join` waits."""
+        """The program ends. Returns at once; `OpenQueue.join` waits."""
         self._unsubscribe()
         self.window.end()
-        self.room.close()
+        self.open_queue.close()
 
 
 def ended(title: str, summary: Summary) -> str:
-    """What is said of a queue that has come to its end, or was stopped."""
+    """What the main window says when a queue is finished or stopped."""
     parts = [f"{summary.finished:,} of {count(summary.total, 'photo')}"]
-    for state, words in ((State.REVIEW, "to review"), (State.FAILED, "failed")):
-        if summary.counts.get(state, 0):
-            parts.append(f"{summary.counts[state]:,} {words}")
+    if summary.counts.get(State.REVIEW):
+        parts.append(need_review(summary.counts[State.REVIEW]))
+    if summary.counts.get(State.FAILED):
+        parts.append(f"{summary.counts[State.FAILED]:,} failed")
     return f"The queue {title} is {'stopped' if summary.open else 'finished'}: {', '.join(parts)}. Ctrl+B shows it."
 
 
 def unfinished(home: Path) -> list[QueueInfo]:
-    """Queues with photos left that nobody works on; on any thread."""
+    """Unfinished queues that no bgdesk has open; callable on any thread."""
     from bgdesk.batch.run.queue import queues
 
     return [
         info
         for info in queues(home)
-        if info.kind == "batch" and not info.held and any(info.counts.get(s, 0) for s in info.counts if s.open)
+        if info.kind is QueueKind.BATCH and not info.locked and any(info.counts.get(s, 0) for s in info.counts if s.open)
     ]
-
-
-def _suffixes() -> tuple[str, ...]:
-    from bgdesk.files.load import SUFFIXES
-
-    return SUFFIXES

@@ -1,4 +1,4 @@
-"""The page of the queue's window that lists the queues there are: to go on with, to look over, or to forget."""
+"""The page of the queue window that lists all queues."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from bgdesk.batch.model.values import State
-from bgdesk.batch.model.words import count, place
+from bgdesk.batch.model.values import QueueKind, State
+from bgdesk.batch.model.words import count, need_review, place
 from bgdesk.batch.run.queue import QueueInfo
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
@@ -15,8 +15,8 @@ from bgdesk.ui.kit.icons import SIZE, Icons
 _WIDEST = 720
 
 
-class ListPage(QWidget):
-    """resume(folder), look(folder) and review(folder): open it so. forget(info): take it off the list. new: set one up."""
+class QueueListPage(QWidget):
+    """Shows a card for each queue. The signals are the buttons: resume, look and review get the queue's folder, forget its info."""
 
     resume = Signal(object)
     look = Signal(object)
@@ -52,7 +52,7 @@ class ListPage(QWidget):
         layout.addWidget(scroll)
 
     def show_queues(self, infos: Sequence[QueueInfo], open_folder: Path | None) -> None:
-        """Newest first. open_folder: of the one that this window has open."""
+        """Show these, newest first. open_folder: of the queue that is open here."""
         while self._cards.count():
             entry = self._cards.takeAt(0)
             widget = entry.widget() if entry is not None else None
@@ -91,15 +91,15 @@ class ListPage(QWidget):
         row.setContentsMargins(16, 12, 16, 12)
         row.setSpacing(8)
         row.addLayout(text, 1)
-        elsewhere = (info.held and not is_open) or bool(info.damaged)
+        elsewhere = (info.locked and not is_open) or bool(info.damaged)
         buttons = []
-        if not is_open and not elsewhere and open_count(info) and info.kind == "batch":
+        if not is_open and not elsewhere and open_count(info) and info.kind is QueueKind.BATCH:
             buttons.append(self._button(f"{name}.resume", "Resume", lambda: self.resume.emit(info.folder)))
         if not elsewhere and info.counts.get(State.REVIEW, 0):
             buttons.append(self._button(f"{name}.review", "Review", lambda: self.review.emit(info.folder)))
         if not elsewhere:
             buttons.append(self._button(f"{name}.open", "Show", lambda: self.look.emit(info.folder)))
-        if not is_open and not info.held:
+        if not is_open and not info.locked:
             buttons.append(self._button(f"{name}.forget", "Forget…", lambda: self.forget.emit(info)))
         for button in buttons:
             button.setAccessibleName(f"{button.text().rstrip('…')}: {info.title}")
@@ -119,7 +119,7 @@ class ListPage(QWidget):
 
 
 class _Elided(QLabel):
-    """One line whose middle gives way where there is no room: neither end of a path can be spared."""
+    """Shows one line of text, shortened in the middle: both ends of a path matter."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -136,29 +136,30 @@ class _Elided(QLabel):
 
 
 def open_count(info: QueueInfo) -> int:
-    """How many photos of it are still to be done."""
+    """How many photos the queue has still to do."""
     return sum(number for state, number in info.counts.items() if state.open)
 
 
 def standing(info: QueueInfo, is_open: bool = False) -> list[str]:
-    """How far it is: `300 of 1,204 photos`, `3 to review`, …"""
+    """How far the queue is: `300 of 1,204 photos`, `3 need review`, …"""
     if info.damaged:
         return [info.damaged]
     total = sum(info.counts.values())
     said = [f"{total - open_count(info):,} of {count(total, 'photo')}"]
-    for state, words in ((State.REVIEW, "to review"), (State.FAILED, "failed")):
-        if info.counts.get(state, 0):
-            said.append(f"{info.counts[state]:,} {words}")
-    if info.kind != "batch":
+    if info.counts.get(State.REVIEW):
+        said.append(need_review(info.counts[State.REVIEW]))
+    if info.counts.get(State.FAILED):
+        said.append(f"{info.counts[State.FAILED]:,} failed")
+    if info.kind is QueueKind.WATCH:
         said.append("a watched folder")
     if is_open:
         said.append("open here")
-    elif info.held:
+    elif info.locked:
         said.append("open in another bgdesk")
     return said
 
 
 def unfinished_text(info: QueueInfo) -> str:
-    """What the main window says of a queue that was left."""
+    """What the main window says about an unfinished queue."""
     total, left = sum(info.counts.values()), open_count(info)
     return f"A queue of {count(total, 'photo')} is not finished: {total - left:,} {'is' if total - left == 1 else 'are'} done."

@@ -1,4 +1,4 @@
-"""The queue's own window: the queues there are, a new one, how far the open one is, and its review."""
+"""The queue window and its pages: all queues, a new one, the progress of the open one, and its review."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,45 +18,51 @@ from bgdesk.ui.kit.controls import named, role
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.message_bar import MessageBar
 from bgdesk.ui.kit.taskbar import TaskBar
+from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.progress.progress_page import ProgressPage
 from bgdesk.ui.queue.review.review_page import ReviewPage
-from bgdesk.ui.queue.setup.setup_page import Doors, SetupPage
-from bgdesk.ui.queue.setup.wish import Wish
-from bgdesk.ui.queue.window.open_queue import QueueRoom
-from bgdesk.ui.queue.window.queue_list import ListPage
+from bgdesk.ui.queue.setup.choices import SetupChoices
+from bgdesk.ui.queue.setup.setup_page import SetupPage, SetupServices
+from bgdesk.ui.queue.window.queue_list import QueueListPage
 
 
-@dataclass(frozen=True)
-class Ways:
-    """What leads out of this window. open: a photo in the editor. show: a file in its folder. fix: an item in the editor.
+@dataclass(frozen=True, kw_only=True)
+class WindowActions:
+    """What the window asks others to do."""
 
-    report: make the open queue's report. forget: take a queue off the list, asked and on a worker. hidden: the window was closed.
-    """
-
-    open: Callable[[Path], None]
-    show: Callable[[Path], None]
+    #: Opens a photo in the editor.
+    open_photo: Callable[[Path], None]
+    #: Shows a file in the system's file manager.
+    show_in_folder: Callable[[Path], None]
+    #: Opens an item's photo in the editor, to be put right.
     fix: Callable[[int], None]
-    report: Callable[[], None]
+    #: Writes the open queue's report and shows it.
+    make_report: Callable[[], None]
+    #: Asks the person, then deletes a queue and calls back.
     forget: Callable[[QueueInfo, Callable[[], None]], None]
+    #: Told when the window was closed.
     hidden: Callable[[], None]
 
 
-class BatchWindow(QWidget):
-    """Not modal and no child of the main window: both are worked with side by side. Closing it hides it; the queue goes on."""
+class QueueWindow(QWidget):
+    """Shows one page at a time. It is independent of the main window; closing it hides it, and the queue goes on.
+
+    shown_page(page): another page is shown.
+    """
 
     shown_page = Signal(object)
 
-    def __init__(self, room: QueueRoom, doors: Doors, ways: Ways, post: Post, taskbar: TaskBar) -> None:
+    def __init__(self, open_queue: OpenQueue, services: SetupServices, actions: WindowActions, post: Post, taskbar: TaskBar) -> None:
         super().__init__(None, Qt.WindowType.Window)
         named(self, "queue_window", "Folder queue")
         role(self, "window")
         self.setWindowTitle("Folder queue — bgdesk")
-        self._room, self._ways, self._taskbar = room, ways, taskbar
-        self.list = ListPage()
-        self.setup = SetupPage(room, doors)
-        self.progress = ProgressPage(room, post)
-        self.review = ReviewPage(room, post)
-        self.messages = MessageBar(self)
+        self._open_queue, self._actions, self._taskbar = open_queue, actions, taskbar
+        self.list = QueueListPage()
+        self.setup = SetupPage(open_queue, services)
+        self.progress = ProgressPage(open_queue, post)
+        self.review = ReviewPage(open_queue, post)
+        self.messages = MessageBar()
         self.stack = QStackedWidget()
         for page in (self.list, self.setup, self.progress, self.review):
             self.stack.addWidget(page)
@@ -114,24 +120,24 @@ class BatchWindow(QWidget):
         return button
 
     def _connect(self) -> None:
-        room = self._room
-        room.said.connect(lambda text, error: self.tell(text, Severity.ERROR if error else Severity.INFO))
-        room.working.connect(self._working.setText)
-        room.changed.connect(self._queue_changed)
-        room.refreshed.connect(lambda _ids: self._follow_review())
-        room.phase_changed.connect(self._show_head)
+        open_queue = self._open_queue
+        open_queue.said.connect(lambda text, error: self.tell(text, Severity.ERROR if error else Severity.INFO))
+        open_queue.working.connect(self._working.setText)
+        open_queue.changed.connect(self._queue_changed)
+        open_queue.refreshed.connect(lambda _ids: self._follow_review())
+        open_queue.phase_changed.connect(self._show_head)
         self.list.new.connect(self.show_setup)
-        self.list.resume.connect(lambda folder: room.open(folder, True, self.show_progress))
+        self.list.resume.connect(lambda folder: open_queue.open(folder, True, self.show_progress))
         self.list.look.connect(lambda folder: self._open(folder, self.show_progress))
         self.list.review.connect(lambda folder: self._open(folder, self.show_review))
-        self.list.forget.connect(lambda info: self._ways.forget(info, self.show_list))
+        self.list.forget.connect(lambda info: self._actions.forget(info, self.show_list))
         self.setup.ready.connect(self._create)
-        self.progress.open_wanted.connect(self._ways.open)
-        self.progress.show_wanted.connect(self._ways.show)
-        self.progress.report_wanted.connect(self._ways.report)
+        self.progress.open_wanted.connect(self._actions.open_photo)
+        self.progress.show_wanted.connect(self._actions.show_in_folder)
+        self.progress.report_wanted.connect(self._actions.make_report)
         self.progress.summarised.connect(self._show_summary)
         self.progress.review_wanted.connect(self.show_review)
-        self.review.fix_wanted.connect(self._ways.fix)
+        self.review.fix_wanted.connect(self._actions.fix)
         self.review.judged.connect(self.progress.show_figures)
         escape = QShortcut(QKeySequence("Esc"), self)
         escape.activated.connect(self._escape)
@@ -149,8 +155,8 @@ class BatchWindow(QWidget):
     # Pages.
 
     def begin(self) -> None:
-        """The window comes up: the open queue, else those that there are, else a new one."""
-        if self._room.queue is not None:
+        """Choose the page to begin with: the open queue, else the list of queues, else a new queue."""
+        if self._open_queue.queue is not None:
             if self.stack.currentWidget() in (self.list, self.setup):
                 self.show_progress()
             return
@@ -160,7 +166,7 @@ class BatchWindow(QWidget):
             self.show_page(self.list if infos else self.setup)
 
         if self.stack.currentWidget() is not self.setup or not self.setup.sources.paths:
-            self._room.list_queues(listed)
+            self._open_queue.list_queues(listed)
 
     def show_page(self, page: QWidget) -> None:
         if page is not self.review:
@@ -173,11 +179,11 @@ class BatchWindow(QWidget):
 
     def show_list(self) -> None:
         def listed(infos: Sequence[QueueInfo]) -> None:
-            queue = self._room.queue
+            queue = self._open_queue.queue
             self.list.show_queues(infos, None if queue is None else queue.folder)
             self.show_page(self.list)
 
-        self._room.list_queues(listed)
+        self._open_queue.list_queues(listed)
 
     def show_setup(self) -> None:
         self.setup.renew()
@@ -193,27 +199,27 @@ class BatchWindow(QWidget):
         self.review.canvas.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _open(self, folder: Path, then: Callable[[], None]) -> None:
-        queue = self._room.queue
+        queue = self._open_queue.queue
         if queue is not None and queue.folder == folder:
             then()
         elif self._may_leave():
-            self._room.open(folder, False, then)
+            self._open_queue.open(folder, False, then)
 
-    def _create(self, wish: Wish, plan: Plan) -> None:
+    def _create(self, choices: SetupChoices, plan: Plan) -> None:
         if self._may_leave():
-            self._room.create(plan.recipe, plan.planned, wish.title, plan.output, plan.existing, self.show_progress)
+            self._open_queue.create(plan.recipe, plan.planned, choices.title, plan.output, plan.existing, self.show_progress)
 
     def _may_leave(self) -> bool:
-        """Only one queue is open here; a running one is not ended behind somebody's back."""
-        queue = self._room.queue
-        if queue is None or not self._room.running:
+        """Whether another queue may be opened: a running one is not stopped without being asked."""
+        queue = self._open_queue.queue
+        if queue is None or not self._open_queue.running:
             return True
         self.tell(f"{queue.title} is running. Pause or stop it first, or wait until it is done.", Severity.WARNING)
         return False
 
     def _queue_changed(self) -> None:
         self.review.begin()
-        if self._room.queue is None and self.stack.currentWidget() in (self.progress, self.review):
+        if self._open_queue.queue is None and self.stack.currentWidget() in (self.progress, self.review):
             self.show_list()
         self._show_head()
 
@@ -222,7 +228,7 @@ class BatchWindow(QWidget):
             self.review.follow()
 
     def _show_head(self) -> None:
-        queue, page = self._room.queue, self.stack.currentWidget()
+        queue, page = self._open_queue.queue, self.stack.currentWidget()
         inside = page in (self.progress, self.review)
         title = queue.title if queue is not None and inside else "New queue" if page is self.setup else "Folder queue"
         self._title.setText(self._title.fontMetrics().elidedText(title, Qt.TextElideMode.ElideMiddle, 420))
@@ -240,13 +246,13 @@ class BatchWindow(QWidget):
         waiting = self._waiting(summary)
         self._to_review.setText(f"Review {waiting:,}" if waiting else "Review")
         self._to_review.setAccessibleName(f"Review: {waiting:,} photos wait" if waiting else "Review")
-        running = self._room.phase in (Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
+        running = self._open_queue.phase in (Phase.RUNNING, Phase.PAUSED, Phase.STOPPING)
         self._taskbar.show(summary.finished / summary.total if running and summary.total else None, summary.open if running else 0)
 
     def _waiting(self, summary: Summary) -> int:
-        """Photos that nobody has judged; the decision that is held back is one."""
-        held = self.review.deck.held
-        item = None if held is None else self._room.item(held.id)
+        """How many photos wait for a decision. A pending decision has not reached the queue, so it is subtracted."""
+        pending = self.review.deck.pending
+        item = None if pending is None else self._open_queue.item(pending.id)
         return summary.counts.get(State.REVIEW, 0) - (item is not None and item.state is State.REVIEW)
 
     def _escape(self) -> None:
@@ -258,7 +264,7 @@ class BatchWindow(QWidget):
         else:
             self.messages.dismiss()
 
-    # In and out.
+    # Dropping and closing.
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if incoming.paths(event.mimeData()):
@@ -274,7 +280,7 @@ class BatchWindow(QWidget):
         self.take(incoming.paths(event.mimeData()))
 
     def take(self, paths: list[Path]) -> None:
-        """Set up a queue of these, with what is in its list already if one is being set up."""
+        """Set up a queue of these photos, or add them to the one that is being set up."""
         if self.stack.currentWidget() is not self.setup:
             self.show_setup()
         self.setup.sources.add(paths)
@@ -283,18 +289,18 @@ class BatchWindow(QWidget):
     def closeEvent(self, event: QCloseEvent) -> None:
         self.review.settle()
         self.setup.stop_looking()
-        event.accept()  # it is hidden, and kept with all that it shows
-        self._ways.hidden()
+        event.accept()  # the window is hidden and keeps what it shows
+        self._actions.hidden()
 
     def end(self) -> None:
-        """The program ends: carry out what was said, and let go of threads."""
+        """The program ends: carry out the last decision and end the threads."""
         self.review.settle()
         self.setup.stop_looking()
         self._taskbar.show(None, 0)
         self.hide()
-        self.progress.table.shelf.close()
-        self.review.close_shelves()
+        self.progress.table.pictures.close()
+        self.review.close_caches()
 
 
 def _ignore(_result: bool) -> None:
-    """Shortcuts answer nothing."""
+    """Drop a result: shortcuts need a function that returns None."""
