@@ -7,7 +7,7 @@ from bgdesk.app import one_photo
 from bgdesk.app.networks.open_engine import EngineChoice, open_engine
 from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.engine import EngineStatus, Reach
+from bgdesk.core.engine import EngineProtocol, EngineStatus, Reach
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import EdgeRecipe, ExportRecipe, MatteRecipe, Quality
@@ -36,7 +36,7 @@ class Engine:
 
     def __init__(self, model: str | None = None, device: str = "auto", precision: str = "auto", matting: str | None = None) -> None:
         #: The stages themselves, with all that they say about a photo beside its arrays.
-        self.pipeline = open_engine(EngineChoice(model=model, matting=matting, device=device, precision=precision))
+        self.pipeline: EngineProtocol = open_engine(EngineChoice(model=model, matting=matting, device=device, precision=precision))
 
     @property
     def status(self) -> EngineStatus:

@@ -21,14 +21,14 @@ import subprocess
 import tempfile
 import time
 import venv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT))  # system_needs reads a table of bgdesk's, which needs nothing installed
 
 import system_needs  # noqa: E402
-from system_needs import SetupError  # noqa: E402
+from system_needs import Need, SetupError  # noqa: E402
 
 VENV = ROOT / ".venv"
 STAMP = VENV / "bgdesk-stamp.json"
@@ -57,6 +57,18 @@ usage: python3 packaging/dev.py run [FILES...]         open the window, with the
 def say(text: str) -> None:
     """Tell how far it is. On stderr, because stdout belongs to the program: `run cut --json` is read by other programs."""
     print(text, file=sys.stderr, flush=True)
+
+
+# --- the system ------------------------------------------------------------------------------------------------------
+
+
+def ensure_system(what: str, look: Callable[[], list[Need]]) -> None:
+    """Install what is missing for `what`, and for a new .venv, or raise SetupError, which says how."""
+
+    def all_of_it() -> list[Need]:
+        return look() if VENV.exists() or look is system_needs.environment else look() + system_needs.environment()
+
+    system_needs.ensure(what, all_of_it, say)
 
 
 # --- the environment -------------------------------------------------------------------------------------------------
@@ -115,7 +127,7 @@ def make_venv(python: str, moved: bool = False) -> None:
         return
     if VENV.resolve() in Path(sys.executable).absolute().parents:
         raise SetupError(f"{VENV} has to be made anew, which its own Python cannot do. Start this script with the Python outside of it.")
-    system_needs.ensure("Making .venv", system_needs.environment, say)
+    ensure_system("Making .venv", system_needs.environment)
     if VENV.exists():
         say(f"{VENV} is broken, was moved, or was made by another Python: making it anew.")
         shutil.rmtree(VENV)
@@ -140,7 +152,7 @@ def ensure_environment(extras: Sequence[str] = ()) -> None:
     package = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
     say("Installing bgdesk and what it needs. The first time this takes a few minutes.")
     started = time.monotonic()
-    install = [
+    install: list[str | Path] = [
         venv_program("python"),
         "-m",
         "pip",
@@ -228,7 +240,7 @@ def run(arguments: list[str]) -> int:
         say("There is no display to open a window on. Without one: python3 packaging/dev.py run cut photo.jpg -o out.png")
         return 2
     if window:
-        system_needs.ensure("The window", system_needs.window, say)
+        ensure_system("The window", system_needs.window)
     ensure_environment()
     if needs_network(arguments):
         ensure_network()
@@ -262,15 +274,16 @@ def step(title: str, command: Sequence[str | Path], environment: Mapping[str, st
 
 
 def test(arguments: list[str]) -> int:
-    system_needs.ensure("The tests", system_needs.tests, say)
+    ensure_system("The tests", system_needs.tests)
     ensure_environment(("dev",))
     ensure_kernels()
     python = venv_program("python")
     results: dict[str, bool] = {}
-    fill = [venv_program("python"), ROOT / "packaging" / "fill_test_cache.py", TEST_HOME, *TEST_NETWORKS]
+    fill: list[str | Path] = [venv_program("python"), ROOT / "packaging" / "fill_test_cache.py", TEST_HOME, *TEST_NETWORKS]
     results["networks"] = step("networks", fill)
     results["ruff check"] = step("ruff check", [venv_program("ruff"), "check", "."])
     results["ruff format"] = step("ruff format", [venv_program("ruff"), "format", "--check", "."])
+    results["vulture"] = step("vulture", [python, "-m", "vulture"])
     results["mypy"] = step("mypy", [python, "-m", "mypy"])
     results["import rules"] = step("import rules", [venv_program("lint-imports"), "--no-logo"])
     failed = [title for title, ok in results.items() if not ok]
@@ -293,8 +306,8 @@ def build(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix=".build-", dir=folder) as scratch:
         work = Path(scratch)
         python, kernels = venv_program("python"), work / "kernels"
-        places = ["--distpath", work / "dist", "--workpath", work / "work"]
-        make = {
+        places: list[str | Path] = ["--distpath", work / "dist", "--workpath", work / "work"]
+        make: dict[str, list[str | Path]] = {
             "kernels": [python, ROOT / "packaging" / "kernels.py", kernels],
             "PyInstaller": [python, "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", *places, SPEC, "--", kernels],
         }

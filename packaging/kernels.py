@@ -41,7 +41,7 @@ def for_a_build(folder: Path) -> None:
     wanted = sum(len(kernel.declared) for kernel in prepare.all_kernels())
     for level in kernel_cache.levels(platform.system(), platform.machine()):
         prepare.compile_into(folder / level, wanted, Progress(f"Compiling for {level}"), level)
-        made = list((folder / level).glob(f"*{kernel_cache.SUFFIX}"))
+        made = list((folder / level).glob(f"*{kernel_folder.SUFFIX}"))
         if len(made) != wanted:
             sys.exit(
                 f"{len(made)} kernels were compiled for {level}, not {wanted}. Were the engine's sources changed meanwhile? Build again."

@@ -127,7 +127,7 @@ def ensure(what: str, look: Callable[[], list[Need]], say: Callable[[str], None]
         lacking = [need for need in look() if not need.there]
     lacking = [need for need in lacking if not need.wanted]
     if lacking:
-        raise SetupError(f"{what} cannot do without {_list([need.name for need in lacking])}. {remedy(lacking)}")
+        raise SetupError(f"{what} cannot do without {_list(_short(lacking))}. {remedy(lacking)}")
 
 
 def remedy(lacking: Sequence[Need]) -> str:
@@ -152,6 +152,13 @@ def _install(packages: Sequence[str], say: Callable[[str], None]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "-q"], ["install", "-q", "-y", "--no-install-recommends", *packages]):
         subprocess.run(["apt-get", *command], env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+
+
+def _short(lacking: Sequence[Need]) -> list[str]:
+    """The names for a sentence: many libraries are counted, since the command names them all."""
+    names = [need.name for need in lacking]
+    found = [name for name in names if name.startswith("lib")]
+    return names if len(found) < 4 else [*(name for name in names if name not in found), f"{len(found)} libraries of Qt's window"]
 
 
 def _list(names: Sequence[str]) -> str:

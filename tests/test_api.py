@@ -84,7 +84,7 @@ def test_the_other_stages_through_the_public_interface() -> None:
     trimap[:, :30], trimap[:, 50:] = 0, 255
     engine = bgdesk.Engine()
     alpha = engine.matte(pixels, trimap)
-    assert (alpha.dtype, alpha.shape) == (np.float32, (60, 80))
+    assert (alpha.dtype, alpha.shape) == (np.dtype(np.float32), (60, 80))
     colours = engine.foreground(pixels, alpha)
     assert (colours.dtype, colours.shape) == (pixels.dtype, pixels.shape)
     assert engine.status.device == ""

@@ -107,7 +107,9 @@ def test_environment_of_another_python_or_a_broken_one_is_not_usable(dev: Module
 
 def run_dev(dev: ModuleType, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")}
-    return subprocess.run([sys.executable, dev.__file__, *arguments], capture_output=True, text=True, env=clean | environment, timeout=60)
+    return subprocess.run(
+        [sys.executable, str(dev.__file__), *arguments], capture_output=True, text=True, env=clean | environment, timeout=60
+    )
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="these systems always have a display")

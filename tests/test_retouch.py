@@ -15,7 +15,7 @@ from bgdesk.core.engine import Reach
 from bgdesk.core.finish import finish
 from bgdesk.core.geometry import Rect
 from bgdesk.core.results import Patch
-from tests.app.conftest import Desk, FakeEngine
+from tests.app.conftest import Desk, RedEngine
 
 SHAPE = (200, 300)
 
@@ -23,8 +23,8 @@ SHAPE = (200, 300)
 class Given(bgdesk.Engine):
     """The public engine with a fake behind it."""
 
-    def __init__(self, fake: FakeEngine) -> None:
-        self.pipeline = fake  # type: ignore[assignment]  # as much of it as an editor uses
+    def __init__(self, fake: RedEngine) -> None:
+        self.pipeline = fake
 
 
 def photo(seed: int = 1) -> Any:
@@ -36,16 +36,16 @@ def photo(seed: int = 1) -> Any:
 
 
 @pytest.fixture
-def fake() -> FakeEngine:
-    return FakeEngine()
+def fake() -> RedEngine:
+    return RedEngine()
 
 
 @pytest.fixture
-def hand(fake: FakeEngine) -> bgdesk.Retouch:
+def hand(fake: RedEngine) -> bgdesk.Retouch:
     return bgdesk.Retouch(photo(), engine=Given(fake))
 
 
-def test_cutting_gives_the_engines_answer(hand: bgdesk.Retouch, fake: FakeEngine) -> None:
+def test_cutting_gives_the_engines_answer(hand: bgdesk.Retouch, fake: RedEngine) -> None:
     assert (hand.alpha == 1).all()
     cutout = hand.cut()
     assert (hand.alpha == fake.auto(photo()).alpha).all()
@@ -113,7 +113,7 @@ def test_alpha_is_the_finished_one(hand: bgdesk.Retouch) -> None:
     assert (hand.cutout().alpha == hand.alpha).all()
 
 
-def test_colours_have_caught_up(hand: bgdesk.Retouch, fake: FakeEngine) -> None:
+def test_colours_have_caught_up(hand: bgdesk.Retouch, fake: RedEngine) -> None:
     hand.cut()
     hand.stroke([(40, 150)], 8, 255)
     expected = fake.colours_of(photo(), hand.solved)
@@ -150,7 +150,7 @@ def test_a_second_cut_is_an_undo_step(hand: bgdesk.Retouch) -> None:
     assert (hand.alpha == painted).all()
 
 
-def test_the_reach_of_a_stroke_is_the_engines(hand: bgdesk.Retouch, fake: FakeEngine) -> None:
+def test_the_reach_of_a_stroke_is_the_engines(hand: bgdesk.Retouch, fake: RedEngine) -> None:
     hand.cut()
     for reach in (None, "exact", Reach.SMART):
         hand.stroke([(40, 150)], 8, 255, reach=reach)
@@ -182,7 +182,7 @@ def test_a_stroke_that_makes_no_sense_is_refused(hand: bgdesk.Retouch, call: Cal
     assert (hand.alpha == before).all()
 
 
-def test_an_engine_that_fails_is_raised_and_the_paint_stays(hand: bgdesk.Retouch, fake: FakeEngine) -> None:
+def test_an_engine_that_fails_is_raised_and_the_paint_stays(hand: bgdesk.Retouch, fake: RedEngine) -> None:
     hand.cut()
     fake.failures["rematte"] = bgdesk.MattingError("The edge could not be worked out.")
     with pytest.raises(bgdesk.MattingError, match="could not be worked out"):
@@ -194,12 +194,12 @@ def test_an_engine_that_fails_is_raised_and_the_paint_stays(hand: bgdesk.Retouch
 
 
 @pytest.mark.parametrize("pixels", [np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3), np.float32), np.zeros((0, 5, 3), np.uint8)])
-def test_what_is_not_a_photo_is_refused(fake: FakeEngine, pixels: Any) -> None:
+def test_what_is_not_a_photo_is_refused(fake: RedEngine, pixels: Any) -> None:
     with pytest.raises(bgdesk.MattingError, match="Pixels must be"):
         bgdesk.Retouch(pixels, engine=Given(fake))
 
 
-def test_saving_writes_what_is_there(fake: FakeEngine, sample: Path, tmp_path: Path) -> None:
+def test_saving_writes_what_is_there(fake: RedEngine, sample: Path, tmp_path: Path) -> None:
     hand = bgdesk.Retouch(bgdesk.load(sample), engine=Given(fake))
     hand.cut()
     path = hand.save(tmp_path / "out.png")
@@ -208,7 +208,7 @@ def test_saving_writes_what_is_there(fake: FakeEngine, sample: Path, tmp_path: P
         hand.save(sample)
 
 
-def test_whoever_lets_go_lets_go_of_the_arrays(fake: FakeEngine) -> None:
+def test_whoever_lets_go_lets_go_of_the_arrays(fake: RedEngine) -> None:
     pixels = photo()
     hand = bgdesk.Retouch(pixels, engine=Given(fake))
     hand.cut()

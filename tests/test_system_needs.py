@@ -24,7 +24,7 @@ def managers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., N
         for name in names:
             (tmp_path / name).touch(mode=0o755)
         monkeypatch.setenv("PATH", str(tmp_path))
-        monkeypatch.setattr(system_needs.os, "geteuid", lambda: 0 if root else 1000, raising=False)
+        monkeypatch.setattr(os, "geteuid", lambda: 0 if root else 1000, raising=False)
 
     return make
 
@@ -55,6 +55,17 @@ def test_what_is_missing_is_said_with_the_command_that_installs_it(managers: Cal
     assert str(raised.value) == f"The tests cannot do without ImageMagick and libEGL.so.1. {remedy}"
 
 
+def test_many_libraries_are_counted(managers: Callable[..., None]) -> None:
+    managers("apt-get")
+    libraries = [Need(f"lib{name}.so.1", False, {"apt-get": f"lib{name}1"}) for name in "abcde"]
+    with pytest.raises(SetupError) as raised:
+        ensure(MISSING[0], *libraries)
+    assert str(raised.value) == (
+        "The tests cannot do without ImageMagick and 5 libraries of Qt's window. "
+        "Install what is missing with: sudo apt-get install imagemagick liba1 libb1 libc1 libd1 libe1"
+    )
+
+
 def test_nothing_is_said_or_done_where_all_is_there(managers: Callable[..., None]) -> None:
     managers("apt-get", root=True)
     assert ensure(MISSING[2]) == []
@@ -75,7 +86,7 @@ def apt(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         calls.append(command)
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(system_needs.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     return calls
 
 

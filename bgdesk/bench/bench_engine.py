@@ -40,7 +40,7 @@ def open_engine(model: str | None = None, device: str = "auto", precision: str =
     return networks.open_engine(networks.EngineChoice(model=model, device=device, precision=precision))
 
 
-class Given(Pipeline):
+class GivenEngine(Pipeline):
     """An engine whose network says a given matte: the stages after it are what is measured."""
 
     def __init__(self, matte: Alpha) -> None:

@@ -39,7 +39,7 @@ _BEGUN = 3
 
 
 @dataclass(frozen=True)
-class Run:
+class QueueFigures:
     """rate: photos a second once it runs. done: photos in state done. memory: most bytes of all its processes together, or None."""
 
     rate: float
@@ -135,7 +135,7 @@ def _rembg_rate(setup: Setup, photos: Sequence[Path], refined: bool) -> float:
     return len(seconds) / sum(seconds)
 
 
-def _queue(setup: Setup, photos: Sequence[Path], count: int, recipe: str = "") -> Run:
+def _queue(setup: Setup, photos: Sequence[Path], count: int, recipe: str = "") -> QueueFigures:
     """`count` photos through `bgdesk batch`, as it is or by a recipe (TOML). Raises BgdeskError with what it said of a failure."""
     with tempfile.TemporaryDirectory() as name:
         folder, out = Path(name) / "photos", Path(name) / "out"
@@ -158,7 +158,7 @@ def _queue(setup: Setup, photos: Sequence[Path], count: int, recipe: str = "") -
     if status not in (0, 1, 3) or (len(done) <= _BEGUN and not setup.quick):
         raise BgdeskError(f"bgdesk batch ended with status {status}: {complaint}")
     begun = 0 if setup.quick else _BEGUN
-    return Run((len(done) - 1 - begun) / max(done[-1] - done[begun], 1e-9), len(done), memory)
+    return QueueFigures((len(done) - 1 - begun) / max(done[-1] - done[begun], 1e-9), len(done), memory)
 
 
 class _Memory:

@@ -40,7 +40,7 @@ _EACH = 5
 
 
 @dataclass(frozen=True)
-class Record:
+class TrialRecord:
     """One cut-out. weight, group, taken: as in Trial. features: engine.confidence.measured."""
 
     name: str
@@ -176,7 +176,7 @@ _PRIOR = {
 }  # fmt: skip
 
 
-def fitted(records: Sequence[Record], names: Sequence[str]) -> ConfidenceModel:
+def fitted(records: Sequence[TrialRecord], names: Sequence[str]) -> ConfidenceModel:
     """The most likely weights for `names`, none below 0, drawn towards the prior."""
     there = [record for record in records if record.features["subject"] > 0]
     x = np.array([[-troubles(record.features)[name] for name in names] for record in there])
@@ -198,12 +198,12 @@ def fitted(records: Sequence[Record], names: Sequence[str]) -> ConfidenceModel:
     )
 
 
-def fit(records: Sequence[Record]) -> tuple[ConfidenceModel, ConfidenceModel]:
+def fit(records: Sequence[TrialRecord]) -> tuple[ConfidenceModel, ConfidenceModel]:
     """(without, with the second look)."""
     return fitted(records, list(CHEAP.weights)), fitted(records, list(LOOKED.weights))
 
 
-def cross_validated(records: Sequence[Record]) -> list[Judged]:
+def cross_validated(records: Sequence[TrialRecord]) -> list[Judged]:
     """Each cut-out judged by weights that were fitted without any of its group."""
     judged = []
     for group in dict.fromkeys(record.group for record in records):
@@ -212,14 +212,14 @@ def cross_validated(records: Sequence[Record]) -> list[Judged]:
     return judged
 
 
-def _value(record: Record, cheap: ConfidenceModel, looked: ConfidenceModel) -> float:
+def _value(record: TrialRecord, cheap: ConfidenceModel, looked: ConfidenceModel) -> float:
     if record.features["subject"] == 0:
         return 0.0
     first = cheap.value(record.features)
     return looked.value(record.features) if OPEN[0] < first < OPEN[1] else first
 
 
-def records(setup: Setup) -> list[Record]:
+def records(setup: Setup) -> list[TrialRecord]:
     """Cut every trial out and measure all there is to see."""
     engine, found = setup.engine(), []
     each = _trials(setup)
@@ -228,13 +228,13 @@ def records(setup: Setup) -> list[Record]:
         pixels, truth = trial.make()
         cutout = engine.auto(pixels)
         features = measured(pixels, cutout, partial(engine.mirrored, pixels))
-        found.append(Record(trial.name, trial.group, trial.weight, trial.taken, _worth(cutout.alpha, truth), features))
+        found.append(TrialRecord(trial.name, trial.group, trial.weight, trial.taken, _worth(cutout.alpha, truth), features))
     return found
 
 
 def main(arguments: Sequence[str]) -> None:
     """Measure or read the records, fit, and print the constants and the cross-validated table."""
-    from bgdesk.bench.bench_engine import Given, open_engine
+    from bgdesk.bench.bench_engine import GivenEngine, open_engine
 
     parser = argparse.ArgumentParser(prog="python -m bgdesk.bench.fit_gate", description="Fit the weights of engine/confidence.py anew.")
     parser.add_argument("data", nargs="*", type=Path, metavar="FOLDER", help="as --data of bgdesk bench")
@@ -242,10 +242,13 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument("--model", metavar="ID", help="the network (default: the person's)")
     args = parser.parse_args(arguments)
     if args.records and args.records.is_file():
-        found = [Record(**each) for each in json.loads(args.records.read_text(encoding="utf-8"))]
+        found = [TrialRecord(**each) for each in json.loads(args.records.read_text(encoding="utf-8"))]
     else:
         setup = Setup(
-            lambda *rest, **more: open_engine(args.model), Given, sort_folders(args.data), say=lambda text: _say(text, sys.stderr.write)
+            lambda *rest, **more: open_engine(args.model),
+            GivenEngine,
+            sort_folders(args.data),
+            say=lambda text: _say(text, sys.stderr.write),
         )
         found = records(setup)
         if args.records:

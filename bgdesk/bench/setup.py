@@ -110,7 +110,7 @@ class Setup:
         best = max(given, key=lambda path: (path.stat().st_size, path.name))
         return best.name, to_uint8(load(best).pixels)
 
-    def recipes(self) -> list[corpus.Recipe]:
+    def recipes(self) -> list[corpus.CaseRecipe]:
         """The composites with known alpha: drawn ones, and those of every matting folder."""
         found = scenes.generated((0.06,), 1) if self.quick else scenes.generated((2, 6, 2), 3)
         for folder in self.data.matting:

@@ -116,7 +116,7 @@ GATE = Parameter(
     standard=0,
     unit="",
     decimals=2,
-    help="Results whose confidence is below this wait for a look; 0 lets all pass",
+    help="Results whose confidence is below this need review; 0 lets all pass",
 )
 SIZE = Parameter(
     name="size",

@@ -22,7 +22,7 @@ def colour_of(text: str) -> Colour:
     if len(digits) == 3:
         digits = "".join(digit * 2 for digit in digits)
     if len(digits) != 6 or not all(digit in "0123456789abcdefABCDEF" for digit in digits):
-        raise UsageError(f"{text!r} is no colour. Write it like #00b140.")
+        raise UsageError(f"{text!r} is not a colour. Write it like #00b140.")
     return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)
 
 

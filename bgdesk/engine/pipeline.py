@@ -104,6 +104,8 @@ class Pipeline:
         progress("network", 0.0)
 
         def work(opened: Opened[Net]) -> Alpha:
+            # Loading the network keeps the interpreter busy; its pass does not, and the kernels load beside that.
+            prepare.begin()
             return segment(pixels, opened.net, opened.run, progress, quality)
 
         return self._segmenter.ask(work)
@@ -113,9 +115,6 @@ class Pipeline:
         timings: dict[str, float] = {}
         notes: tuple[str, ...] = ()
         with _timed(timings, "network"):
-            # Importing torch keeps the interpreter busy; the network's pass does not, and the kernels load beside it.
-            self._segmenter.load()
-            prepare.begin()
             matte = self.segment(pixels, progress, recipe.quality)
         from bgdesk.core.trimap import from_matte
         from bgdesk.engine.matting.refine import broad_softness

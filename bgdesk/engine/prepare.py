@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.engine.runtime.kernel_folder import kept
+from bgdesk.engine.runtime.kernel_folder import CARRIED, SUFFIX, kept
 
 if TYPE_CHECKING:
     from bgdesk.engine.runtime.kernels import Kernel
@@ -48,6 +48,13 @@ def all_kernels() -> "list[Kernel]":
     modules = {module.__name__ for module in (levels, spill, closed_form, multigrid, sampling, solver, spans)}
     found = [kernel for kernel in kernels.kernels if kernel.__module__ in modules]
     return sorted(found, key=lambda kernel: -len(kernel.__code__.co_code))
+
+
+def is_first_use() -> bool:
+    """Whether nothing was compiled here before, so that the first engine takes seconds longer. Cheap, and a guess: what is kept
+    may be of an older version."""
+    folder = kept()
+    return not CARRIED.is_dir() and not (folder is not None and _files(folder))
 
 
 def begin() -> None:
@@ -141,8 +148,6 @@ def compile_into(folder: Path, missing: int, done: Callable[[float], None], cpu:
 
 
 def _files(folder: Path) -> int:
-    from bgdesk.engine.runtime.kernel_cache import SUFFIX
-
     return sum(1 for _ in folder.glob(f"*{SUFFIX}"))
 
 

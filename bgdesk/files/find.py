@@ -83,7 +83,7 @@ def listed(folder: str | os.PathLike[str], real: str, look: Callable[[], None] =
         for number, entry in enumerate(entries):
             if number % _EVERY == 0:
                 look()
-            if entry.name.startswith("."):  # "._photo.jpg" is no photo
+            if entry.name.startswith("."):  # "._photo.jpg" is not a photo
                 continue
             link = entry.is_symlink()
             place = os.path.realpath(entry.path) if link else os.path.join(real, entry.name)
@@ -116,9 +116,10 @@ def not_opened(folder: Path, error: OSError) -> str:
     return f"{printable(folder)} could not be opened: {error.strerror or error}. {CHECK}"
 
 
-def no_photo(folder: Path, advice: str = f"Name one with {', '.join(SUFFIXES)} files") -> str:
+def no_photo(folder: Path, advice: str = "") -> str:
     """A sentence about a folder in which there is no photo."""
-    return f"{printable(folder)} holds no photo that bgdesk can read. {advice}, or choose another folder."
+    said = f"{advice}, or choose another folder." if advice else "Choose another folder."
+    return f"{printable(folder)} holds no photo that bgdesk can read. {said}"
 
 
 def printable(path: str | os.PathLike[str]) -> str:

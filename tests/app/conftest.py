@@ -3,153 +3,71 @@
 import queue
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from bgdesk.app.networks.imported import Imported
+from bgdesk.app.networks.onnx_presets import Description
 from bgdesk.app.session.session import Session
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.events import Event, Message
 from bgdesk.app.work.jobs import Job, Jobs, Lane
+from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineStatus, Reach
 from bgdesk.core.errors import Cause, LoadError, SaveError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe, MatteRecipe
-from bgdesk.core.results import Coloured, Patch
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
 from bgdesk.files.load import LoadedImage
+from tests.fakes.engine import FakeEngine
 
 WAIT = 10.0
 
 
-class FakeEngine:
-    """A pure function of its arrays, so that answers can be computed beforehand; each method can be held or made to fail.
-
-    The red channel decides: above 170 foreground, below 85 background, between unknown with alpha red / 255.
-    """
+class RedEngine(FakeEngine):
+    """The red channel decides: above 170 foreground, below 85 background, between unknown with alpha red / 255."""
 
     MARGIN: ClassVar[int] = 24
-    FLOW = 12  # with `flows`, a stroke's label reaches this far to the left and right
-    SEAM = 5  # a patch is this much larger than its ROI
+    SEAM: ClassVar[int] = 5
+    #: With `flows`, a stroke's label propagates this far to the left and right.
+    FLOW: ClassVar[int] = 12
+    LOADED: ClassVar[EngineStatus] = EngineStatus(device="cpu", precision="fp32", model="fake")
 
     def __init__(self) -> None:
-        self.status = EngineStatus(model="fake")
-        self.calls: list[tuple[str, Any]] = []
-        self.threads: set[str] = set()
-        self.failures: dict[str, Exception] = {}
-        self.notes: tuple[str, ...] = ()  # about the engine
-        self.photo_notes: tuple[str, ...] = ()
-        self.stroke_notes: tuple[str, ...] = ()
-        self.colour_notes: tuple[str, ...] = ()
-        self.closed = False
+        super().__init__()
         self.flows = False
-        self.reaches: list[tuple[Reach, Any, Any]] = []  # reach, fixed, again of every re-matting
-        self.deaf = False  # while held, does not listen to cancelling
-        self._gates: dict[str, threading.Event] = {}
-        self._entered: Counter[str] = Counter()
 
-    # control
-
-    def hold(self, name: str) -> None:
-        self._gates[name] = threading.Event()
-
-    def release(self, name: str) -> None:
-        self._gates.pop(name).set()
-
-    def release_all(self) -> None:
-        for name in list(self._gates):
-            self.release(name)
-
-    def entered(self, name: str) -> int:
-        return self._entered[name]
-
-    def count(self, name: str) -> int:
-        return sum(call[0] == name for call in self.calls)
-
-    def _enter(self, name: str, what: Any, progress: Progress) -> None:
-        self.calls.append((name, what))
-        self.threads.add(threading.current_thread().name)
-        gate = self._gates.get(name)
-        self._entered[name] += 1
-        progress({"auto": "network", "rematte": "alpha"}.get(name, name), 0.25)
-        while gate is not None and not gate.wait(0.002):
-            if not self.deaf:
-                progress({"auto": "network", "rematte": "alpha"}.get(name, name), 0.5)
-        if name in self.failures:
-            raise self.failures[name]
-
-    # what the session calls
-
-    def warm(self, progress: Progress = silent) -> EngineStatus:
-        self._enter("warm", None, progress)
-        self.status = replace(self.status, device="cpu", precision="fp32")
-        return self.status
-
-    def auto(self, pixels: Any, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
-        self._enter("auto", pixels.shape, progress)
-        self.status = replace(self.status, device="cpu", precision="fp32")
-        trimap = self.trimap_of(pixels)
-        alpha = self.alpha_of(pixels, trimap)
-        self.status = replace(self.status, notes=self.notes)
-        notes = self.notes + self.photo_notes
-        return Cutout(pixels, alpha, self.colours_of(pixels, alpha), trimap, alpha, {"network": 0.5, "alpha": 0.25}, notes=notes)
-
-    def rematte(
-        self, pixels: Any, labels: Any, alpha: Any, roi: Rect, progress: Progress = silent, *, reach: Reach = Reach.SMART, **named: Any
-    ) -> Patch:
-        trimap = labels.copy()
-        self.reaches.append((reach, named.get("fixed"), named.get("again")))
-        self._enter("rematte", roi, progress)
-        assert pixels.shape[:2] == trimap.shape == alpha.shape
-        if self.flows and reach is Reach.SMART:
-            row, column = (roi.top + roi.bottom) // 2, (roi.left + roi.right) // 2
-            roi = Rect(roi.left - self.FLOW, roi.top, roi.right + self.FLOW, roi.bottom).intersect(Rect.of_shape(trimap.shape))
-            fixed = named.get("fixed")
-            part = trimap[roi.slices]
-            part[... if fixed is None else ~fixed[roi.slices]] = trimap[row, column]
-        rect = roi.grow(self.SEAM).intersect(Rect.of_shape(trimap.shape))
-        patch = self.alpha_of(pixels, trimap)[rect.slices].copy()
-        # Outside the ROI, the patch is what was there: as the engine pins its border.
-        inside = np.zeros(trimap.shape, bool)
-        inside[roi.slices] = True
-        patch[~inside[rect.slices]] = alpha[rect.slices][~inside[rect.slices]]
-        return Patch(rect=rect, alpha=patch, labels=trimap[rect.slices], notes=self.stroke_notes)
-
-    def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
-        self._enter("foreground", pixels.shape, progress)
-        return Coloured(foreground=self.colours_of(pixels, alpha), notes=self.colour_notes)
-
-    def close(self) -> None:
-        self.closed = True
-
-    # what it computes
-
-    @staticmethod
-    def trimap_of(pixels: Any) -> Any:
+    def trimap_of(self, pixels: Pixels) -> Trimap:
         trimap = np.full(pixels.shape[:2], Label.UNKNOWN, np.uint8)
         trimap[pixels[..., 0] > 170] = Label.FOREGROUND
         trimap[pixels[..., 0] < 85] = Label.BACKGROUND
         return trimap
 
-    @staticmethod
-    def alpha_of(pixels: Any, trimap: Any) -> Any:
+    def alpha_of(self, pixels: Pixels, trimap: Trimap) -> Alpha:
         alpha = pixels[..., 0].astype(np.float32) / np.float32(255)
         alpha[trimap == Label.FOREGROUND] = 1
         alpha[trimap == Label.BACKGROUND] = 0
         return alpha
 
-    @staticmethod
-    def colours_of(pixels: Any, alpha: Any) -> Any:
+    def colours_of(self, pixels: Pixels, alpha: Alpha, recipe: MatteRecipe = MatteRecipe()) -> Pixels:
         colours = pixels.copy()
         colours[alpha == 0] = 99
         return colours
+
+    def propagated(self, labels: Trimap, roi: Rect, reach: Reach, fixed: Mask | None) -> tuple[Rect, Trimap]:
+        if not self.flows or reach is not Reach.SMART:
+            return roi, labels
+        trimap, label = labels.copy(), labels[(roi.top + roi.bottom) // 2, (roi.left + roi.right) // 2]
+        roi = Rect(roi.left - self.FLOW, roi.top, roi.right + self.FLOW, roi.bottom).intersect(Rect.of_shape(trimap.shape))
+        part = trimap[roi.slices]
+        part[... if fixed is None else ~fixed[roi.slices]] = label
+        return roi, trimap
 
 
 class FakeModels:
@@ -173,11 +91,12 @@ class FakeModels:
     def import_file(self, path: Path, id: str, progress: Progress = silent) -> object:
         return self.install(id, progress)
 
+    def import_own(self, path: Path, id: str, description: Description, progress: Progress = silent) -> Imported:
+        raise NotImplementedError
+
 
 class FakeFiles:
     """Photos by path. A path that is not there cannot be read; what is saved is kept."""
-
-    suffixes: Sequence[str] = (".png", ".jpg")
 
     def __init__(self) -> None:
         self.photos: dict[Path, Any] = {}
@@ -285,7 +204,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.pump = Pump()
-        self.engine = FakeEngine()
+        self.engine = RedEngine()
         self.models = FakeModels()
         self.files = FakeFiles()
         self.jobs = WatchedJobs(self.pump.post)
@@ -359,8 +278,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def fake_engine() -> FakeEngine:
-    return FakeEngine()
+def fake_engine() -> RedEngine:
+    return RedEngine()
 
 
 @pytest.fixture

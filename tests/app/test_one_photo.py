@@ -1,6 +1,5 @@
 """One photo, one way through: what the stages do together, and each by itself."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,19 +92,11 @@ def test_a_matting_network_is_named(photo: Path, trimap: Path) -> None:
 
 
 def test_every_stage_s_notes_come_along(photo: Path, trimap: Path, tmp_path: Path) -> None:
-    class Talking(FakeEngine):
-        @property
-        def status(self) -> EngineStatus:
-            return EngineStatus(notes=("The card failed.",))
-
-        def matte(self, *rest: Any, **named: Any) -> Any:
-            return replace(super().matte(*rest, **named), notes=("A tile failed.",))
-
-        def foreground(self, *rest: Any, **named: Any) -> Any:
-            return replace(super().foreground(*rest, **named), notes=("No spill.",))
-
+    engine = FakeEngine()
+    engine.status = EngineStatus(notes=("The card failed.",))
+    engine.photo_notes, engine.colour_notes = ("A tile failed.",), ("No spill.",)
     request = Request(source=photo, target=tmp_path / "out.png", trimap=trimap, recipe=Recipe(edge=OUTWARDS))
-    assert one_photo.through(request, Talking()).cutout.notes == ("The card failed.", "A tile failed.", "No spill.")
+    assert one_photo.through(request, engine).cutout.notes == ("The card failed.", "A tile failed.", "No spill.")
 
 
 def test_nobody_sees_the_colours_of_an_opacity(photo: Path, tmp_path: Path) -> None:

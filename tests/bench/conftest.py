@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bgdesk.bench.cases import scenes
-from bgdesk.bench.cases.corpus import Case, Kind
+from bgdesk.bench.cases.corpus import Case, SubjectKind
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def matting_folder(tmp_path_factory: pytest.TempPathFactory, drawn: list[Case]) 
     """image/, alpha/, trimap1/ with one hairy and one hard cut-out."""
     folder = tmp_path_factory.mktemp("matting")
     for case in drawn:
-        if case.kind not in (Kind.HAIR, Kind.HARD):
+        if case.kind not in (SubjectKind.HAIR, SubjectKind.HARD):
             continue
         trimap = np.full(case.alpha.shape, 128, np.uint8)
         trimap[cv2.erode(case.alpha, np.ones((7, 7))) >= 1] = 255

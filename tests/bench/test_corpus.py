@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgdesk.bench.cases import corpus, scenes
-from bgdesk.bench.cases.corpus import Case, Kind
+from bgdesk.bench.cases.corpus import Case, SubjectKind
 from bgdesk.core.errors import UsageError
+from tests.bench.fakes import blurred
 
 
 def lawful(case: Case) -> None:
@@ -29,7 +30,7 @@ def lawful(case: Case) -> None:
 
 
 def test_drawn_cases_keep_the_compositing_law(drawn: list[Case]) -> None:
-    assert [case.kind for case in drawn] == list(Kind)
+    assert [case.kind for case in drawn] == list(SubjectKind)
     for case in drawn:
         lawful(case)
         assert not case.captured
@@ -57,17 +58,17 @@ def test_what_the_kinds_promise() -> None:
     """Hair is thin and soft, a hard edge a pixel or two wide, thin stuff broad and soft, blur a wide smooth ramp."""
     cases = {recipe.kind: recipe.make() for recipe in scenes.generated((0.5,), 1)}
 
-    def depth(kind: Kind) -> float:
+    def depth(kind: SubjectKind) -> float:
         return float(cv2.distanceTransform(cases[kind].soft.astype(np.uint8), cv2.DIST_L2, 5).max())
 
-    assert 1.5 * depth(Kind.HARD) < depth(Kind.BLUR) < depth(Kind.SEMI)
-    assert cases[Kind.HAIR].soft.mean() > 8 * cases[Kind.HARD].soft.mean()
+    assert 1.5 * depth(SubjectKind.HARD) < depth(SubjectKind.BLUR) < depth(SubjectKind.SEMI)
+    assert cases[SubjectKind.HAIR].soft.mean() > 8 * cases[SubjectKind.HARD].soft.mean()
     steep = {kind: float(np.abs(cv2.Laplacian(case.alpha, cv2.CV_32F)).mean()) for kind, case in cases.items()}
-    assert steep[Kind.HAIR] > 4 * steep[Kind.HARD] > 4 * steep[Kind.BLUR]
+    assert steep[SubjectKind.HAIR] > 4 * steep[SubjectKind.HARD] > 4 * steep[SubjectKind.BLUR]
 
 
 def test_a_saturated_backdrop_is_saturated() -> None:
-    case = scenes.saturated(Kind.HAIR, 0.33, 0.03).make()
+    case = scenes.saturated(SubjectKind.HAIR, 0.33, 0.03).make()
     lawful(case)
     behind = case.background.reshape(-1, 3).mean(axis=0)
     assert behind.argmax() == 1
@@ -106,10 +107,10 @@ def test_blurring_keeps_the_light() -> None:
 
 def test_kind_of_sorts_by_the_edge(drawn: list[Case]) -> None:
     hard = scenes.generated((0.5,), 1)[1].make().alpha
-    assert corpus.kind_of(hard) is Kind.HARD
-    assert corpus.kind_of(cv2.GaussianBlur(hard, (0, 0), 4)) is Kind.HAIR
-    assert corpus.kind_of(0.5 * hard) is Kind.SEMI
-    assert corpus.kind_of(corpus.veil(hard, np.random.default_rng(1))) is Kind.SEMI
+    assert corpus.kind_of(hard) is SubjectKind.HARD
+    assert corpus.kind_of(blurred(hard, 4)) is SubjectKind.HAIR
+    assert corpus.kind_of(0.5 * hard) is SubjectKind.SEMI
+    assert corpus.kind_of(corpus.veil(hard, np.random.default_rng(1))) is SubjectKind.SEMI
 
 
 def test_a_veil_thins_and_never_thickens(drawn: list[Case]) -> None:
@@ -124,7 +125,7 @@ def test_real_cutouts_over_other_photos(matting_folder: Path, sample: Path) -> N
     recipes = corpus.cutouts(matting_folder, [sample], (0.03, 0.06))
     names = [recipe.name for recipe in recipes]
     assert len(set(names)) == len(names)
-    assert {recipe.kind for recipe in recipes} >= {Kind.BLUR, Kind.SEMI}
+    assert {recipe.kind for recipe in recipes} >= {SubjectKind.BLUR, SubjectKind.SEMI}
     for recipe in recipes:
         case = recipe.make()
         lawful(case)

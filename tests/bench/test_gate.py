@@ -13,30 +13,10 @@ from hypothesis import strategies as st
 from bgdesk.bench import fit_gate
 from bgdesk.bench.bench_report import Figure
 from bgdesk.bench.cases.trials import Trial, trials
-from bgdesk.bench.fit_gate import Judged, Record
-from bgdesk.bench.setup import Data, Setup
-from bgdesk.core.cutout import Cutout
-from bgdesk.core.geometry import Rect
-from bgdesk.core.results import Confidence
-from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS, judge
-from tests.bench.fakes import FakeEngine, by_brightness
-
-
-class Gated(FakeEngine):
-    """A fake engine that also judges."""
-
-    def confidence(self, pixels: np.ndarray, cutout: Cutout) -> Confidence:
-        return judge(pixels, cutout, lambda part: self.mirrored(pixels, part))
-
-    def mirrored(self, pixels: np.ndarray, part: Rect) -> np.ndarray:
-        return self.segment(pixels[part.slices])
-
-
-def setup_with(data: Data, **more: Any) -> Setup:
-    more = {"quick": True} | more
-    return Setup(
-        lambda model=None, device="auto", precision="auto": Gated(by_brightness), lambda matte: Gated(lambda pixels: matte), data, **more
-    )
+from bgdesk.bench.fit_gate import Judged, TrialRecord
+from bgdesk.bench.setup import Data
+from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS
+from tests.bench.fakes import setup_with
 
 
 @pytest.fixture(scope="module")
@@ -160,11 +140,11 @@ QUIET = {
 }  # fmt: skip
 
 
-def record(number: int, iou: float, **features: float) -> Record:
-    return Record(f"{number}", f"{number // 4}", 1.0, True, iou, QUIET | features)
+def record(number: int, iou: float, **features: float) -> TrialRecord:
+    return TrialRecord(f"{number}", f"{number // 4}", 1.0, True, iou, QUIET | features)
 
 
-def doubtful(count: int = 120) -> list[Record]:
+def doubtful(count: int = 120) -> list[TrialRecord]:
     """Good cut-outs are those of which the network had little doubt; loose pieces are found in good ones alone."""
     random = np.random.default_rng(3)
     found = []
@@ -204,7 +184,7 @@ def test_a_group_is_judged_by_weights_that_never_saw_it(monkeypatch: pytest.Monk
     found = doubtful(16)
     fit, seen = fit_gate.fit, []
 
-    def watched(records: list[Record]) -> Any:
+    def watched(records: list[TrialRecord]) -> Any:
         seen.append({each.group for each in records})
         return fit(records)
 
@@ -214,7 +194,7 @@ def test_a_group_is_judged_by_weights_that_never_saw_it(monkeypatch: pytest.Monk
 
 
 def test_without_a_subject_there_is_nothing_to_fit() -> None:
-    empty = Record("empty", "empty", 1.0, True, 0.0, {"subject": 0.0})
+    empty = TrialRecord("empty", "empty", 1.0, True, 0.0, {"subject": 0.0})
     assert fit_gate.fit([*doubtful(), empty]) == fit_gate.fit(doubtful())
     assert fit_gate.cross_validated([*doubtful(16), empty])[-1] == Judged(0.0, 0.0, True)
 
@@ -238,5 +218,5 @@ def test_records_are_kept_and_fitted_again(object_folder: Path, tmp_path: Path, 
 
 def test_a_trial_is_made_when_it_is_asked_for(object_folder: Path) -> None:
     found: list[Trial] = trials(Data(objects=(object_folder,)))
-    assert all(callable(trial.make) and trial.weight > 0 for trial in found)
+    assert all(trial.weight > 0 for trial in found)
     assert {trial.weight for trial in found if trial.taken} == {1.0}

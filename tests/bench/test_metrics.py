@@ -90,7 +90,7 @@ def test_known_values() -> None:
     assert metrics.f1(answer > 0.5, truth > 0.5) == pytest.approx(800 / 900)
     assert metrics.sad(answer, truth) == pytest.approx(0.1)
     assert metrics.mae(answer, truth) == pytest.approx(100 / 1600)
-    assert metrics.mse(0.5 * answer, truth) == pytest.approx(500 * 0.25 / 1600)
+    assert metrics.mse(np.float32(0.5) * answer, truth) == pytest.approx(500 * 0.25 / 1600)
     region = np.zeros(truth.shape, bool)
     region[:, 30:35] = True
     assert metrics.mae(answer, truth, region) == pytest.approx(0.5)

@@ -18,15 +18,7 @@ from bgdesk.bench.runners import colours, hand, latency, matting, network, objec
 from bgdesk.bench.setup import Data, Setup, sort_folders
 from bgdesk.core.errors import BgdeskError, ModelError, UsageError
 from bgdesk.core.geometry import Rect
-from tests.bench.fakes import FakeEngine, by_brightness
-
-NO_DATA = Data()
-
-
-def setup_with(data: Data = NO_DATA, fake: Any = None, **more: Any) -> Setup:
-    chosen = fake or FakeEngine(by_brightness)
-    more = {"onnx": Path("nowhere"), "quick": True} | more
-    return Setup(lambda model=None, device="auto", precision="auto": chosen, lambda matte: FakeEngine(lambda pixels: matte), data, **more)
+from tests.bench.fakes import ToldEngine, blurred, by_brightness, setup_with
 
 
 def by_name(figures: Sequence[Figure]) -> dict[str, Figure]:
@@ -82,7 +74,7 @@ def test_network_beside_onnxruntime(models_home: Path) -> None:
 
 
 def test_strokes_reach_the_engine_inside_the_photo() -> None:
-    fake = FakeEngine(by_brightness)
+    fake = ToldEngine(by_brightness)
     pixels = np.zeros((200, 300, 3), np.uint8)
     pixels[50:150, 80:220] = 255
     times = latency.stroke_times(fake, pixels, 4)
@@ -174,12 +166,12 @@ def test_refinement_that_changes_nothing() -> None:
 def test_a_real_networks_misses_are_kept_apart(matting_folder: Path) -> None:
     """One network that finds nothing, one that finds everything: the means are over what was found, the worst over all."""
     data = Data(matting=(matting_folder,))
-    nothing = FakeEngine(lambda pixels: np.zeros(pixels.shape[:2], np.float32))
+    nothing = ToldEngine(lambda pixels: np.zeros(pixels.shape[:2], np.float32))
     blind = by_name(list(refinement.run(setup_with(data, nothing))))
     assert blind["refinement.real network, blur"].note == "not measured: it missed the subject in all 1 (IoU below 0.9)"
     assert blind["refinement.real network, worst photo, SAD"].ratio == 1
     truths = {recipe.make().composite.tobytes(): recipe.make().alpha for recipe in setup_with(data).recipes()}
-    knowing = FakeEngine(lambda pixels: np.clip(truths[pixels.tobytes()] * 0.99, 0, 1))
+    knowing = ToldEngine(lambda pixels: np.clip(truths[pixels.tobytes()] * 0.99, 0, 1))
     found = by_name(list(refinement.run(setup_with(data, knowing))))
     assert found["refinement.real network, blur, SAD"].note == "1 composites"
     assert found["refinement.real network, blur, SAD"].ratio == 1
@@ -188,10 +180,10 @@ def test_a_real_networks_misses_are_kept_apart(matting_folder: Path) -> None:
 def test_refinement_that_makes_holes(drawn: list[Case]) -> None:
     case = drawn[1]
     holed = case.alpha * 0.5
-    setup = replace(setup_with(), given=lambda matte: FakeEngine(lambda pixels: holed))
+    setup = replace(setup_with(), given=lambda matte: ToldEngine(lambda pixels: holed))
     score = refinement.score(case, case.alpha, setup)
     assert score.holes > 100
-    assert score.raw == (0, 0, 0, 0)
+    assert set(score.raw) == {0}
     assert min(score.refined) > 0
 
 
@@ -214,7 +206,7 @@ def test_void_pixels_are_not_counted(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "image" / "a.png"), np.zeros((40, 40, 3), np.uint8))
     everything = np.zeros((40, 40), np.float32)
     everything[:, 10:30] = 1
-    found = by_name(list(objects.presets(setup_with(Data(objects=(tmp_path,)), FakeEngine(lambda pixels: everything)))))
+    found = by_name(list(objects.presets(setup_with(Data(objects=(tmp_path,)), ToldEngine(lambda pixels: everything)))))
     assert found["presets.balanced, IoU"].value == 1
     assert found["presets.balanced, MAE"].value == 0
 
@@ -281,7 +273,7 @@ def test_strokes_that_a_photo_needs(mend: Callable[[np.ndarray], Any], strokes: 
     truth = square()
     wrong = truth.copy()
     wrong[30:45] = 0
-    fake = FakeEngine(lambda pixels: wrong, mend(truth))
+    fake = ToldEngine(lambda pixels: wrong, mend(truth))
     score = hand.mend(fake, np.zeros((120, 160, 3), np.uint8), truth, counted())
     assert score.strokes == strokes
     assert score.reached is (strokes == 1)
@@ -320,8 +312,8 @@ def test_a_quick_run_holds_nothing_against_a_bar(monkeypatch: pytest.MonkeyPatch
 def test_a_given_matte_is_refined_as_a_networks_would_be(drawn: list[Case]) -> None:
     """The real engine after the network: the alpha of a blurred truth is nearer the truth."""
     case = drawn[1]
-    matte = cv2.GaussianBlur(case.alpha, (0, 0), 2.5)
-    score = refinement.score(case, matte, replace(setup_with(), given=bench_engine.Given))
+    matte = blurred(case.alpha, 2.5)
+    score = refinement.score(case, matte, replace(setup_with(), given=bench_engine.GivenEngine))
     assert score.refined[0] < 0.7 * score.raw[0]
 
 

@@ -24,7 +24,7 @@ from tests.fakes.engine import FakeEngine
 DEFAULT = MatteRecipe()
 
 
-class Engine(FakeEngine):
+class SpokenEngine(FakeEngine):
     """A photo that is 13 pixels wide fails, and of one of 17 there is something to be said. `asked`: what it was opened with and for."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Engine(FakeEngine):
         self.asked: list[object] = []
         self.interrupt_after: int | None = None
 
-    def open(self, choice: EngineChoice, network: bool) -> "Engine":
+    def open(self, choice: EngineChoice, network: bool) -> "SpokenEngine":
         self.asked.append((choice, network))
         return self
 
@@ -55,8 +55,8 @@ class Engine(FakeEngine):
 
 
 @pytest.fixture
-def fake_engine() -> Engine:
-    return Engine()
+def fake_engine() -> SpokenEngine:
+    return SpokenEngine()
 
 
 @pytest.fixture
@@ -83,13 +83,13 @@ def photo(here: Path) -> Callable[..., Path]:
 Photo = Callable[..., Path]
 
 
-def run_cut(engine: Engine, *arguments: str) -> int:
+def run_cut(engine: SpokenEngine, *arguments: str) -> int:
     parser = argparse.ArgumentParser()
     cut.add_arguments(parser)
     return cut.run(parser.parse_args(arguments), engine.open)
 
 
-def run_matte(engine: Engine, *arguments: str) -> int:
+def run_matte(engine: SpokenEngine, *arguments: str) -> int:
     parser = argparse.ArgumentParser()
     matte.add_arguments(parser)
     return matte.run(parser.parse_args(arguments), engine.open)
@@ -100,7 +100,7 @@ def pixels_of(path: str | Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def test_one_photo(fake_engine: Engine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_photo(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     source = photo("photo.png")
     before = source.read_bytes()
     assert run_cut(fake_engine, "photo.png", "-o", "out.png") == 0
@@ -117,14 +117,14 @@ def test_one_photo(fake_engine: Engine, photo: Photo, capsys: pytest.CaptureFixt
     assert fake_engine.recipes == [MatteRecipe(True, True)]
 
 
-def test_named_output_is_replaced(fake_engine: Engine, photo: Photo) -> None:
+def test_named_output_is_replaced(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     photo("out.png", 5)
     assert run_cut(fake_engine, "photo.png", "-o", "out.png") == 0
     assert pixels_of("out.png").shape == (10, 20, 4)
 
 
-def test_choices_reach_the_engine(fake_engine: Engine, photo: Photo) -> None:
+def test_choices_reach_the_engine(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     choices = ["--model", "u2netp", "--device", "cpu", "--precision", "fp32", "--no-refine", "--no-decontaminate"]
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choices) == 0
@@ -132,7 +132,7 @@ def test_choices_reach_the_engine(fake_engine: Engine, photo: Photo) -> None:
     assert fake_engine.recipes == [MatteRecipe(False, False)]
 
 
-def test_the_quality(fake_engine: Engine, photo: Photo) -> None:
+def test_the_quality(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     for choice in (["--quality", "fast"], ["--quality", "best"], []):
         assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choice) == 0
@@ -142,7 +142,7 @@ def test_the_quality(fake_engine: Engine, photo: Photo) -> None:
         run_cut(fake_engine, "photo.png", "-o", "out.png", "--trimap", "trimap.png", "--quality", "best")
 
 
-def test_the_strength_of_decontamination(fake_engine: Engine, photo: Photo) -> None:
+def test_the_strength_of_decontamination(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--decontaminate-strength", "0.25") == 0
     assert run_cut(fake_engine, "photo.png", "-o", "out.png") == 0
@@ -151,16 +151,16 @@ def test_the_strength_of_decontamination(fake_engine: Engine, photo: Photo) -> N
     assert [recipe.strength for recipe in fake_engine.recipes] == [0.25, 1.0, 0.5]
 
 
-def test_the_backdrop_whose_spill_goes(fake_engine: Engine, photo: Photo) -> None:
+def test_the_backdrop_whose_spill_goes(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     for choice in (["--spill", "#00b140"], ["--spill", "auto"], [], ["--spill", "auto", "--alpha-only"]):
         assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choice) == 0
     assert [recipe.spill for recipe in fake_engine.recipes] == [(0, 177, 64), "auto", None, None]
-    with pytest.raises(UsageError, match="is no colour"):
+    with pytest.raises(UsageError, match="is not a colour"):
         run_cut(fake_engine, "photo.png", "-o", "out.png", "--spill", "green")
 
 
-def test_the_edge_is_finished(fake_engine: Engine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_edge_is_finished(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     """Of the left ten of twenty columns, two more are opaque."""
     photo("photo.png")
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--shift", "2", "--json") == 0
@@ -170,7 +170,7 @@ def test_the_edge_is_finished(fake_engine: Engine, photo: Photo, capsys: pytest.
     assert list(record["timings"]) == ["load", "network", "trimap", "alpha", "finish", "save"]
 
 
-def test_an_edge_is_moved_inwards(fake_engine: Engine, photo: Photo) -> None:
+def test_an_edge_is_moved_inwards(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--shift", "-2.5", "--feather=0.5") == 0
     found = pixels_of("out.png")[:, :, 3]
@@ -187,13 +187,13 @@ def test_the_help_tells_the_ranges_of_the_edge(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("strength", ["1.5", "-0.1", "nan"])
-def test_a_senseless_strength(fake_engine: Engine, photo: Photo, strength: str) -> None:
+def test_a_senseless_strength(fake_engine: SpokenEngine, photo: Photo, strength: str) -> None:
     photo("photo.png")
     with pytest.raises(UsageError, match="from 0 to 1"):
         run_cut(fake_engine, "photo.png", "-o", "out.png", f"--decontaminate-strength={strength}")
 
 
-def test_alpha_only(fake_engine: Engine, photo: Photo) -> None:
+def test_alpha_only(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--alpha-only") == 0
     out = pixels_of("out.png")
@@ -203,7 +203,7 @@ def test_alpha_only(fake_engine: Engine, photo: Photo) -> None:
     assert fake_engine.recipes == [MatteRecipe(True, False)]
 
 
-def test_psd(fake_engine: Engine, photo: Photo) -> None:
+def test_psd(fake_engine: SpokenEngine, photo: Photo) -> None:
     from psd_tools import PSDImage
 
     photo("photo.png")
@@ -214,7 +214,7 @@ def test_psd(fake_engine: Engine, photo: Photo) -> None:
     assert layers[1].has_mask()
 
 
-def test_json(fake_engine: Engine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     photo("in/a.png", 20)
     photo("in/b.png", 13)
     photo("in/c.png", 17)
@@ -245,7 +245,7 @@ def test_json(fake_engine: Engine, photo: Photo, capsys: pytest.CaptureFixture[s
     assert sorted(path.name for path in Path("new/out").iterdir()) == ["a.png", "c.png"]
 
 
-def test_the_others_are_done_when_one_fails(fake_engine: Engine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_others_are_done_when_one_fails(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     photo("good.png")
     Path("bad.jpg").write_bytes(b"no photo")
     assert run_cut(fake_engine, "bad.jpg", "good.png", "-o", "out") == 1
@@ -262,7 +262,7 @@ def test_the_others_are_done_when_one_fails(fake_engine: Engine, photo: Photo, c
     ],
 )
 def test_the_others_are_done_whatever_goes_wrong_with_one(
-    fake_engine: Engine,
+    fake_engine: SpokenEngine,
     photo: Photo,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -292,7 +292,7 @@ def test_the_others_are_done_whatever_goes_wrong_with_one(
 
 
 def test_a_folder_that_cannot_be_opened_fails_alone(
-    fake_engine: Engine, photo: Photo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photo("a.png")
     Path("locked").mkdir()
@@ -306,7 +306,7 @@ def test_a_folder_that_cannot_be_opened_fails_alone(
     assert "locked could not be opened: Permission denied." in capsys.readouterr().err
 
 
-def test_only_empty_folders(fake_engine: Engine, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_empty_folders(fake_engine: SpokenEngine, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("empty").mkdir()
     assert run_cut(fake_engine, "empty", "-o", "out") == 1
     assert fake_engine.asked == []
@@ -314,14 +314,14 @@ def test_only_empty_folders(fake_engine: Engine, here: Path, capsys: pytest.Capt
     assert capsys.readouterr().err.startswith("empty holds no photo")
 
 
-def test_same_names_are_numbered(fake_engine: Engine, photo: Photo) -> None:
+def test_same_names_are_numbered(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("a/x.png", 6)
     photo("b/x.png", 8)
     assert run_cut(fake_engine, "a", "b", "-o", "out") == 0
     assert {path.name: pixels_of(path).shape[1] for path in Path("out").iterdir()} == {"x.png": 6, "x-2.png": 8}
 
 
-def test_folder_that_cannot_be_made(fake_engine: Engine, photo: Photo) -> None:
+def test_folder_that_cannot_be_made(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("photo.png")
     Path("file").write_text("in the way", encoding="utf-8")
     with pytest.raises(SaveError, match=r"The folder file.out could not be made: .*\. Choose another place with -o\."):
@@ -335,7 +335,7 @@ def test_no_network_is_told_once(home: Path, photo: Photo, capsys: pytest.Captur
     assert capsys.readouterr().err == "bgdesk: No network is installed. Install one with: bgdesk models install isnet-general\n"
 
 
-def test_ctrl_c_keeps_what_is_done(fake_engine: Engine, photo: Photo) -> None:
+def test_ctrl_c_keeps_what_is_done(fake_engine: SpokenEngine, photo: Photo) -> None:
     photo("a.png")
     photo("b.png")
     fake_engine.interrupt_after = 1
@@ -353,7 +353,7 @@ def write_trimap(name: str, width: int = 20) -> None:
     Image.fromarray(trimap).save(name)
 
 
-def test_cut_with_trimap(fake_engine: Engine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cut_with_trimap(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     source = photo("photo.png")
     write_trimap("trimap.png")
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--trimap", "trimap.png", "--json") == 0
@@ -366,7 +366,7 @@ def test_cut_with_trimap(fake_engine: Engine, photo: Photo, capsys: pytest.Captu
     assert list(record["timings"]) == ["load", "alpha", "foreground", "save"]
 
 
-def test_cut_with_trimap_and_the_photos_own_colours(fake_engine: Engine, photo: Photo) -> None:
+def test_cut_with_trimap_and_the_photos_own_colours(fake_engine: SpokenEngine, photo: Photo) -> None:
     source = photo("photo.png")
     write_trimap("trimap.png")
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", "--trimap", "trimap.png", "--no-decontaminate") == 0
@@ -374,7 +374,7 @@ def test_cut_with_trimap_and_the_photos_own_colours(fake_engine: Engine, photo: 
     assert (pixels_of("out.png")[:, :, :3] == pixels_of(source)).all()
 
 
-def test_cut_never_writes_onto_the_trimap(fake_engine: Engine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cut_never_writes_onto_the_trimap(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     photo("photo.png")
     write_trimap("trimap.png")
     before = Path("trimap.png").read_bytes()
@@ -396,7 +396,7 @@ def test_cut_never_writes_onto_the_trimap(fake_engine: Engine, photo: Photo, cap
         (["a.png", "-o", "a.png"], "a.png is the photo itself"),
     ],
 )
-def test_wrong_usage(fake_engine: Engine, photo: Photo, arguments: list[str], said: str) -> None:
+def test_wrong_usage(fake_engine: SpokenEngine, photo: Photo, arguments: list[str], said: str) -> None:
     photo("a.png")
     photo("b.png")
     with pytest.raises(UsageError, match=said):
@@ -405,7 +405,7 @@ def test_wrong_usage(fake_engine: Engine, photo: Photo, arguments: list[str], sa
     assert sorted(path.name for path in Path().iterdir()) == ["a.png", "b.png"]
 
 
-def test_matte(fake_engine: Engine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_matte(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     photo("photo.png")
     write_trimap("trimap.png")
     assert run_matte(fake_engine, "photo.png", "trimap.png", "-o", "alpha.png", "--json") == 0
@@ -416,7 +416,7 @@ def test_matte(fake_engine: Engine, photo: Photo, capsys: pytest.CaptureFixture[
     assert said.err.startswith("photo.png -> alpha.png (")
 
 
-def test_matte_tells_what_could_not_be_refined(fake_engine: Engine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_matte_tells_what_could_not_be_refined(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
     photo("photo.png", 17)
     write_trimap("trimap.png", 17)
     assert run_matte(fake_engine, "photo.png", "trimap.png", "-o", "alpha.png") == 0
@@ -434,7 +434,7 @@ def test_matte_tells_what_could_not_be_refined(fake_engine: Engine, photo: Photo
         (["photo.png", "trimap.png", "-o", "photo.png"], SaveError, "never overwrites"),
     ],
 )
-def test_matte_refuses(fake_engine: Engine, photo: Photo, arguments: list[str], error: type[BgdeskError], said: str) -> None:
+def test_matte_refuses(fake_engine: SpokenEngine, photo: Photo, arguments: list[str], error: type[BgdeskError], said: str) -> None:
     photo("photo.png")
     write_trimap("trimap.png")
     write_trimap("small.png", 7)

@@ -16,12 +16,14 @@ from bgdesk.core.errors import DeviceError
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.engine.self_test import Comparison
+from tests.fakes.engine import FakeEngine
 
 STATUS = EngineStatus(device="NVIDIA H100", precision="fp16", model="isnet-general")
 
 
-class FakeEngine:
+class WarmEngine(FakeEngine):
     def __init__(self, status: EngineStatus = STATUS) -> None:
+        super().__init__()
         self.status = status
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
@@ -40,7 +42,7 @@ def call(
         compared.append(pixels)
         return Comparison(status, most, most / 100)
 
-    ended = doctor.run(parser.parse_args([]), default_store, open_engine or (lambda choice: cast(Pipeline, FakeEngine(status))), compare)
+    ended = doctor.run(parser.parse_args([]), default_store, open_engine or (lambda choice: cast(Pipeline, WarmEngine(status))), compare)
     assert all(pixels.shape == (512, 512, 3) for pixels in compared)
     lines = capsys.readouterr().out.splitlines()
     return ended, {line[5:].partition(": ")[0]: line[:5].strip() + " " + line[5:].partition(": ")[2] for line in lines}

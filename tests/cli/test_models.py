@@ -209,7 +209,7 @@ def test_descriptions_that_do_not_do(tmp_path: Path, arguments: list[str], said:
     ("arguments", "said"),
     [
         (["--as", "mine", "--mean", "0", "1", "--std", "1"], "--mean: '0 1' are 2 numbers; give one, or three"),
-        (["--as", "mine", "--mean", "red", "--std", "1"], "--mean: 'red' are no numbers"),
+        (["--as", "mine", "--mean", "red", "--std", "1"], "--mean: 'red' is not a number"),
         (["--as", "main", "--size", "64"], "main is a network of the catalogue"),
     ],
 )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bgdesk.core.arrays import quantise, to_uint8
+from bgdesk.core.arrays import Pixels, quantise, to_uint8
 
 
 def test_8_bit_stays_the_same_array() -> None:
@@ -17,7 +17,7 @@ def test_16_bit_is_rounded_at_every_value() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_quantising_gives_back_every_level(dtype: type) -> None:
     top = np.iinfo(dtype).max
-    levels = np.arange(top + 1).astype(dtype)
+    levels: Pixels = np.arange(top + 1).astype(dtype)
     assert np.array_equal(quantise((levels / top).astype(np.float32), dtype), levels)
 
 

@@ -17,7 +17,8 @@ def brute_force(shape: tuple[int, int], start: tuple[float, float], end: tuple[f
     span = b - a
     length = float(span @ span)
     t = np.clip(((xs - a[0]) * span[0] + (ys - a[1]) * span[1]) / length, 0, 1) if length else 0.0
-    return np.hypot(xs - a[0] - t * span[0], ys - a[1] - t * span[1])
+    distance: np.ndarray = np.hypot(xs - a[0] - t * span[0], ys - a[1] - t * span[1])
+    return distance
 
 
 @given(points, points, st.floats(0.5, 15), st.sampled_from([(255, 0), (0, 255), (255, 128), (0, 128), (128, 0), (128, 255)]))

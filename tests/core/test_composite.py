@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from bgdesk.core.arrays import Pixels
 from bgdesk.core.composite import FAINTEST, checkered, over, place, rendered, resized, squared, subject
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect, Size
@@ -45,8 +46,8 @@ def test_resizing_keeps_an_even_colour(
     cut: tuple[np.ndarray, np.ndarray], width: int, height: int, colour: tuple[int, int, int], depth: type
 ) -> None:
     alpha = cut[1]
-    levels = np.asarray(colour, depth) * (257 if depth is np.uint16 else 1)
-    even = np.broadcast_to(levels.astype(depth), (*alpha.shape, 3))
+    levels: Pixels = np.asarray(colour, depth) * (257 if depth is np.uint16 else 1)
+    even: Pixels = np.broadcast_to(levels.astype(depth), (*alpha.shape, 3))
     colours, opacity = resized(even, alpha, Size(width, height))
     assert colours.shape == (height, width, 3)
     assert opacity.shape == (height, width)
@@ -99,7 +100,7 @@ def test_no_fringe(size: int) -> None:
     ys, xs = np.mgrid[:100, :100]
     alpha = cv2.GaussianBlur((np.hypot(xs - 50, ys - 50) < 30).astype(np.float32), (0, 0), 1)
     alpha[alpha < 0.004] = 0
-    foreground = np.where(alpha[:, :, None] > 0, np.uint8((200, 10, 0)), np.uint8((0, 255, 0))).astype(np.uint8)
+    foreground = np.where(alpha[:, :, None] > 0, np.array((200, 10, 0), np.uint8), np.array((0, 255, 0), np.uint8)).astype(np.uint8)
     colours, opacity = squared(foreground, alpha, size, 0.1)
     assert (opacity == 1).any()
     shown = over(colours, opacity, (255, 255, 255))

@@ -14,8 +14,8 @@ def test_a_short_colour() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "#", "green", "#00b14", "#00b1400", "#00b14g", "+12345"])
-def test_what_is_no_colour(text: str) -> None:
-    with pytest.raises(UsageError, match="is no colour"):
+def test_what_is_not_a_colour(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a colour"):
         MatteRecipe(spill=text)
 
 

@@ -10,7 +10,8 @@ from bgdesk.core.trimap import SURE_BACKGROUND, SURE_FOREGROUND, Label, from_gra
 def disc(side: int, blur: float) -> np.ndarray:
     ys, xs = np.mgrid[:side, :side]
     sharp = (np.hypot(xs - side / 2, ys - side / 2) < side / 4).astype(np.float32)
-    return cv2.GaussianBlur(sharp, (0, 0), blur) if blur else sharp
+    answer: np.ndarray = cv2.GaussianBlur(sharp, (0, 0), blur) if blur else sharp
+    return answer
 
 
 @pytest.mark.parametrize(("gray", "label"), [(0, 0), (63, 0), (64, 128), (128, 128), (191, 128), (192, 255), (255, 255)])

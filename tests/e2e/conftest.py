@@ -1,7 +1,7 @@
 """The real window over the real session, with an engine that can be held and answers in no time."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -25,13 +25,12 @@ from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.jobs import Jobs
 from bgdesk.app.work.ports import DiskFiles
 from bgdesk.batch.run.queue import MakePool
+from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.engine import EngineStatus, Reach
+from bgdesk.core.engine import EngineStatus
 from bgdesk.core.errors import ModelError
 from bgdesk.core.formats import Format
-from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import MatteRecipe
-from bgdesk.core.results import Coloured, Patch
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
 from bgdesk.engine.pipeline import Pipeline
@@ -40,97 +39,54 @@ from bgdesk.ui.editor.main_window import MainWindow
 from bgdesk.ui.kit.bridge import Bridge
 from bgdesk.ui.kit.file_dialogs import Ask, Closing, ExportTarget
 from bgdesk.ui.services import Services
+from tests.fakes.engine import FakeEngine
 from tests.ui.fakes import Brake
 
 #: Photos of these tests: a bright disc on a dark ground.
 SIDE = 240
 
 
-class Engine:
-    """Bright pixels are the subject. Unknown pixels get the brightness as alpha. `hold` stops a stage until `release`."""
+class BrightEngine(FakeEngine):
+    """Bright pixels are the subject. Unknown pixels get the brightness as alpha."""
 
     MARGIN: ClassVar[int] = 8
+    SEAM: ClassVar[int] = 8
+    LOADED: ClassVar[EngineStatus] = EngineStatus(device="cpu", precision="bf16", model="fake")
+    TIMINGS: ClassVar[Mapping[str, float]] = {"network": 0.5, "alpha": 0.03}
 
-    def __init__(self) -> None:
-        self.status = EngineStatus()
-        self.network = True
-        self.calls: list[str] = []
-        self.rois: list[Rect] = []
-        self.reaches: list[Reach] = []
-        self.qualities: list[str] = []
-        self._gates: dict[str, threading.Event] = {}
+    def __init__(self, installed: bool) -> None:
+        super().__init__()
+        self.qualities: list[str] = []  # of every cut-out
+        if not installed:
+            self.failures["auto"] = ModelError("No network is installed. Install one with: bgdesk models install fake")
 
-    def hold(self, stage: str) -> None:
-        self._gates[stage] = threading.Event()
-
-    def release(self, stage: str) -> None:
-        self._gates.pop(stage).set()
-
-    def _enter(self, stage: str, progress: Progress) -> None:
-        self.calls.append(stage)
-        gate = self._gates.get(stage)
-        progress(stage, 0.3)
-        while gate is not None and not gate.wait(0.002):
-            progress(stage, 0.3)
-
-    def warm(self, progress: Progress = silent) -> EngineStatus:
-        self._enter("warm", progress)
-        self.status = EngineStatus(device="cpu", precision="bf16", model="fake")
-        return self.status
-
-    def auto(self, pixels: Any, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
-        self._enter("network", progress)
+    def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         self.qualities.append(recipe.quality.value)
-        if not self.network:
-            raise ModelError("No network is installed. Install one with: bgdesk models install fake")
-        self.status = EngineStatus(device="cpu", precision="bf16", model="fake")
-        grey = pixels[..., 0].astype(np.float32) / np.iinfo(pixels.dtype).max
+        return super().auto(pixels, recipe, progress)
+
+    def trimap_of(self, pixels: Pixels) -> Trimap:
+        grey = _grey(pixels)
         trimap = np.full(grey.shape, Label.UNKNOWN, np.uint8)
         trimap[grey > 0.7] = Label.FOREGROUND
         trimap[grey < 0.3] = Label.BACKGROUND
-        alpha = self._solve(grey, trimap)
-        return Cutout(
-            pixels,
-            alpha,
-            self.foreground(pixels, alpha, recipe=recipe).foreground,
-            trimap,
-            alpha,
-            {"network": 0.5, "alpha": 0.03},
-            "cpu",
-            "bf16",
-            "fake",
-            (),
-            recipe,
-        )
+        return trimap
 
-    def rematte(
-        self, pixels: Any, labels: Any, alpha: Any, roi: Rect, progress: Progress = silent, *, reach: Reach = Reach.SMART, **named: Any
-    ) -> Patch:
-        self._enter("alpha", progress)
-        self.rois.append(roi)
-        self.reaches.append(reach)
-        rect = roi.grow(self.MARGIN).intersect(Rect.of_shape(labels.shape))
-        solved = alpha.copy()
-        grey = pixels[..., 0].astype(np.float32) / np.iinfo(pixels.dtype).max
-        solved[roi.slices] = self._solve(grey, labels)[roi.slices]
-        return Patch(rect=rect, alpha=solved[rect.slices], labels=labels[rect.slices].copy())
-
-    def foreground(self, pixels: Any, alpha: Any, progress: Progress = silent, recipe: MatteRecipe = MatteRecipe()) -> Coloured:
-        """The photo's own colours; darker with less strength, so that it shows, and black in one corner where spill is to go."""
-        colours = np.rint(pixels * (0.5 + 0.5 * recipe.strength)).astype(pixels.dtype)
-        if recipe.spill is not None:
-            colours[:2, :2] = 0
-        return Coloured(foreground=colours)
-
-    def close(self) -> None:
-        self.calls.append("close")
-
-    @staticmethod
-    def _solve(grey: Any, trimap: Any) -> Any:
-        alpha = grey.astype(np.float32)
+    def alpha_of(self, pixels: Pixels, trimap: Trimap) -> Alpha:
+        alpha = _grey(pixels)
         alpha[trimap == Label.FOREGROUND] = 1
         alpha[trimap == Label.BACKGROUND] = 0
         return alpha
+
+    def colours_of(self, pixels: Pixels, alpha: Alpha, recipe: MatteRecipe = MatteRecipe()) -> Pixels:
+        """The photo's own colours; darker with less strength, so that it shows, and black in one corner where spill is to go."""
+        colours: Pixels = np.rint(pixels * (0.5 + 0.5 * recipe.strength)).astype(pixels.dtype)
+        if recipe.spill is not None:
+            colours[:2, :2] = 0
+        return colours
+
+
+def _grey(pixels: Pixels) -> Alpha:
+    return pixels[..., 0].astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
 
 
 class Store:
@@ -243,14 +199,6 @@ class Answers(Ask):
         return True
 
 
-def _engine(installed: bool, real: ModelStore | None) -> Any:
-    if real is not None:
-        return Pipeline(real.weights)
-    engine = Engine()
-    engine.network = installed
-    return engine
-
-
 def _store(installed: bool, real: ModelStore | None) -> Any:
     return real or Store(installed)
 
@@ -264,8 +212,8 @@ class Desk:
         """real: use the real engine with a network of this store. pools: what does the photos of queues."""
         self.qtbot = qtbot
         self.pools = pools or Brake().pool
-        self.engine = _engine(installed, real)
-        self.store = _store(installed, real)
+        self.engine: Any = BrightEngine(installed) if real is None else Pipeline(real.weights)
+        self.store: Any = _store(installed, real)
         self.ask = Answers()
         self.remembered: list[Settings] = []
         self.bridge = Bridge()
@@ -288,9 +236,8 @@ class Desk:
         self.closed = False
 
     def close(self) -> None:
-        if isinstance(self.engine, Engine):
-            for stage in list(self.engine._gates):
-                self.engine.release(stage)
+        if isinstance(self.engine, BrightEngine):
+            self.engine.release_all()
             self.store.gate.set()
         self.files.gate.set()
         self.ask.close = Closing.DISCARD

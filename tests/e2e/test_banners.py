@@ -141,14 +141,14 @@ def test_the_fix_bar_and_a_message_share_the_room_above_the_photo(desk: Desk, ma
 
 def test_work_is_shown_without_moving_or_covering_the_photo(desk: Desk, photo: Path) -> None:
     desk.open(photo)
-    desk.engine.hold("alpha")
+    desk.engine.hold("rematte")
     area = desk.window.canvas.geometry()
     desk.stroke((40, 40), (60, 40))
     desk.until(lambda: not desk.control("progress.line").isHidden())
     assert not desk.control("progress.bar").isHidden()
     assert desk.window.canvas.geometry() == area
     assert covered(desk) == 0
-    desk.engine.release("alpha")
+    desk.engine.release("rematte")
     desk.settle()
     assert desk.control("progress.bar").isHidden()
 

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from bgdesk.core.engine import Reach
 from bgdesk.core.recipe import EdgeRecipe, Quality
@@ -16,16 +18,17 @@ CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModi
 
 
 def test_number_fields_take_typing_and_give_the_keyboard_back(desk: Any, photo: Path) -> None:
-    def label() -> Label:
-        chosen: Label = desk.window.brush.label
-        return chosen
-
     desk.open(photo)
     desk.window.activateWindow()
     field = desk.control("panel.brush.size")
     field.setFocus()
     desk.until(field.hasFocus)
     field.selectAll()
+
+    def label() -> Label:
+        now: Label = desk.window.brush.label
+        return now
+
     QTest.keyClicks(field, "123")
     assert label() is Label.FOREGROUND
     QTest.keyClick(field, Qt.Key.Key_Return)
@@ -95,7 +98,7 @@ def test_the_reach_of_strokes_is_chosen_beside_the_brush(desk: Any, photo: Path)
     desk.until(lambda: desk.remembered and desk.remembered[-1].reach == "exact")
     desk.stroke((30, 80), (60, 80))
     desk.settle()
-    assert desk.engine.reaches == [Reach.SMART, Reach.EXACT]
+    assert [reach for reach, *_ in desk.engine.reaches] == [Reach.SMART, Reach.EXACT]
 
 
 def test_quality_is_used_when_the_photo_is_cut_again(desk: Any, photo: Path) -> None:
@@ -122,12 +125,12 @@ def test_quality_is_used_when_the_photo_is_cut_again(desk: Any, photo: Path) -> 
 
 
 def test_a_choice_made_while_the_network_works_is_kept(desk: Any, photo: Path) -> None:
-    desk.engine.hold("network")
+    desk.engine.hold("auto")
     desk.drop(photo)
-    desk.until(lambda: "network" in desk.engine.calls)
+    desk.until(lambda: "auto" in desk.engine.called)
     desk.control("panel.colours.clean").setValue(0)
     desk.until(lambda: desk.session.recipe.matte.strength == 0)
-    desk.engine.release("network")
+    desk.engine.release("auto")
     desk.until(lambda: desk.session.work is not None and desk.work.has_alpha)
     centre = tuple(side // 2 for side in desk.work.source.shape[:2])
     desk.until(lambda: abs(int(desk.work.foreground[centre][0]) - 0.5 * desk.work.source[centre][0]) <= 1)
@@ -234,3 +237,19 @@ def test_without_a_photo_the_sliders_show_and_set_what_new_photos_begin_with(des
     assert desk.remembered[-1].recipe.edge == EdgeRecipe(feather=1)
     desk.open(photo)
     assert desk.session.recipe.edge == EdgeRecipe(feather=1)
+
+
+def test_the_wheel_on_its_way_through_the_panel_changes_nothing(desk: Any, photo: Path) -> None:
+    desk.open(photo)
+    before = desk.session.recipe
+    for name in ("panel.edge.feather", "panel.edge.feather.slider", "panel.cutout.quality", "panel.colours.spill", "panel.brush.size"):
+        control = desk.control(name)
+        centre = QPointF(control.rect().center())
+        turn = QWheelEvent(
+            centre, control.mapToGlobal(centre), QPoint(), QPoint(0, -120), Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier, Qt.ScrollPhase.NoScrollPhase, False,
+        )  # fmt: skip
+        QApplication.sendEvent(control, turn)
+    assert desk.session.recipe == before
+    assert desk.window.brush.diameter == 40
+    assert not desk.session.can_undo

@@ -55,7 +55,7 @@ def test_drop_paint_undo_redo_export(desk: Any, photo: Path, tmp_path: Path) -> 
     assert touched.grow(desk.engine.MARGIN).contains(Rect.bounding(changed))
     assert (desk.work.solved[(desk.work.labels != trimap) & (desk.work.labels == Label.FOREGROUND)] == 1).all()
     assert near(desk.colour(45, 30), tuple(source[30, 45]))
-    assert desk.engine.calls.count("network") == 1
+    assert desk.engine.count("auto") == 1
 
     painted_trimap, painted_alpha = desk.work.labels.copy(), desk.work.solved.copy()
     desk.key(Qt.Key.Key_Z, CTRL)
@@ -116,7 +116,7 @@ def test_paint_shows_at_once_and_stays_until_the_answer(desk: Any, photo: Path, 
     desk.open(photo)
     desk.window.brush.set_diameter(24)
     desk.key({Label.FOREGROUND: Qt.Key.Key_1, Label.BACKGROUND: Qt.Key.Key_2, Label.UNKNOWN: Qt.Key.Key_3}[label])
-    desk.engine.hold("alpha")
+    desk.engine.hold("rematte")
     before = desk.colour(120, 120)
     desk.press(100, 120)
     desk.move(140, 120)
@@ -126,9 +126,9 @@ def test_paint_shows_at_once_and_stays_until_the_answer(desk: Any, photo: Path, 
     assert painted != before
     assert abs(wanted[strongest] - painted[strongest]) < abs(wanted[strongest] - before[strongest])
     desk.release(140, 120)
-    desk.until(lambda: desk.engine.calls[-1] == "alpha")
+    desk.until(lambda: desk.engine.called[-1] == "rematte")
     assert desk.colour(120, 120) == painted
-    desk.engine.release("alpha")
+    desk.engine.release("rematte")
     desk.settle()
     assert desk.colour(120, 120) != painted
     assert desk.window.canvas.scene.painted.empty
@@ -146,7 +146,7 @@ def test_escape_drops_the_stroke_before_anything_else(desk: Any, photo: Path) ->
     assert np.array_equal(desk.work.labels, trimap)
     assert desk.colour(40, 30) == before
     assert not desk.session.can_undo
-    assert "alpha" not in desk.engine.calls
+    assert "rematte" not in desk.engine.called
 
 
 def test_shift_click_draws_a_straight_line(desk: Any, photo: Path) -> None:
@@ -176,12 +176,12 @@ def test_alt_paints_with_the_opposite_brush(desk: Any, photo: Path) -> None:
 def test_a_stroke_while_another_is_computed(desk: Any, photo: Path) -> None:
     desk.open(photo)
     desk.window.brush.set_diameter(12)
-    desk.engine.hold("alpha")
+    desk.engine.hold("rematte")
     desk.stroke((30, 30), (60, 30))
-    desk.until(lambda: "alpha" in desk.engine.calls)
+    desk.until(lambda: "rematte" in desk.engine.called)
     desk.press(30, 200)
     desk.move(60, 200)
-    desk.engine.release("alpha")
+    desk.engine.release("rematte")
     desk.until(lambda: desk.work.solved[30, 45] == 1)
     # The first stroke is answered; the second, still being drawn, keeps its colour.
     QApplication.processEvents()
@@ -219,7 +219,7 @@ def test_installing_a_network_from_the_empty_window(make_desk: Callable[..., Any
     desk.control("empty.install").click()
     desk.until(lambda: not desk.control("progress.line").isHidden())
     assert "Downloading" in desk.control("progress.stage").text()
-    desk.engine.network = True
+    desk.engine.failures.clear()
     desk.store.gate.set()
     desk.until(lambda: desk.control("empty.network").text() == "Ready: Fake-Net, general use")
     assert desk.control("empty.install").isHidden()
@@ -236,7 +236,7 @@ def test_importing_a_network_that_is_none_says_why(make_desk: Callable[..., Any]
 
 
 def test_cancel_button_stops_the_network(desk: Any, photo: Path) -> None:
-    desk.engine.hold("network")
+    desk.engine.hold("auto")
     desk.drop(photo)
     desk.until(lambda: not desk.control("progress.line").isHidden())
     assert "Finding the subject" in desk.control("progress.stage").text()
@@ -246,14 +246,14 @@ def test_cancel_button_stops_the_network(desk: Any, photo: Path) -> None:
     assert "Cancelled" in desk.window.messages.message.text
     # The photo stays, and can be cut out again.
     assert desk.session.work is not None
-    desk.engine.release("network")
+    desk.engine.release("auto")
     desk.window.actions_["action.cut_again"].trigger()
     desk.until(lambda: desk.work.solved[120, 120] == 1 and desk.work.solved[10, 10] == 0)
 
 
 def test_escape_cancels_the_work(desk: Any, photo: Path) -> None:
-    desk.engine.hold("network")
+    desk.engine.hold("auto")
     desk.drop(photo)
-    desk.until(lambda: "network" in desk.engine.calls)
+    desk.until(lambda: "auto" in desk.engine.called)
     desk.key(Qt.Key.Key_Escape)
     desk.until(lambda: desk.session.busy is None)

@@ -395,9 +395,9 @@ def test_the_window_remembers(make_desk: Callable[..., Any]) -> None:
 
 
 def test_the_window_lives_while_the_engine_works(desk: Any, photo: Path) -> None:
-    desk.engine.hold("network")
+    desk.engine.hold("auto")
     desk.drop(photo)
-    desk.until(lambda: "network" in desk.engine.calls)
+    desk.until(lambda: "auto" in desk.engine.called)
     ticks: list[int] = []
     timer = QTimer()
     timer.timeout.connect(lambda: ticks.append(len(ticks)))
@@ -411,7 +411,7 @@ def test_the_window_lives_while_the_engine_works(desk: Any, photo: Path) -> None
     assert desk.window.canvas.view is View.CHECKERBOARD
     desk.stroke((30, 30), (60, 30))
     assert desk.work.labels[30, 45] == Label.FOREGROUND
-    desk.engine.release("network")
+    desk.engine.release("auto")
     desk.until(lambda: desk.session.busy is None)
     assert desk.work.labels[30, 45] == Label.FOREGROUND
     assert desk.work.solved[30, 45] == 1

@@ -44,7 +44,7 @@ def strands(
         angle, length, bend = random.uniform(0.9, 2.1) * np.pi, radius * random.uniform(1.1, 1.75), random.normal(0, 0.35)
         turn = angle + bend * (along - 0.6)
         points = np.stack([centre[0] + length * along * np.cos(turn), centre[1] + 1.2 * length * along * np.sin(turn)], axis=-1)
-        cv2.polylines(mask, [np.int32(points * 16)], False, 255, 1 + int(random.random() < 0.3), cv2.LINE_AA, 4)
+        cv2.polylines(mask, [(points * 16).astype(np.int32)], False, 255, 1 + int(random.random() < 0.3), cv2.LINE_AA, 4)
     alpha = cv2.resize(mask.astype(np.float32) / 255, (width, height), interpolation=cv2.INTER_AREA)
     if blur:
         alpha = cv2.GaussianBlur(alpha, (0, 0), blur)

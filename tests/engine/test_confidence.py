@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgdesk.app.networks.store import default_store
+from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect, Size
@@ -36,12 +37,14 @@ FEATURES = st.fixed_dictionaries(
 def disc(height: int = 300, width: int = 400, radius: float = 90, soft: float = 1.0, x: float = 0.5, y: float = 0.5) -> np.ndarray:
     """A disc's opacity; `soft` is the width of its rim."""
     ys, xs = np.mgrid[:height, :width].astype(np.float32)
-    return np.clip((radius - np.hypot(xs - x * width, ys - y * height)) / soft + 0.5, 0, 1).astype(np.float32)
+    alpha: np.ndarray = np.clip((radius - np.hypot(xs - x * width, ys - y * height)) / soft + 0.5, 0, 1).astype(np.float32)
+    return alpha
 
 
 def photo(alpha: np.ndarray, front: tuple[int, ...] = (200, 60, 40), back: tuple[int, ...] = (230, 235, 240)) -> np.ndarray:
     part = alpha[..., None]
-    return np.rint(part * np.array(front) + (1 - part) * np.array(back)).astype(np.uint8)
+    pixels: np.ndarray = np.rint(part * np.array(front) + (1 - part) * np.array(back)).astype(np.uint8)
+    return pixels
 
 
 def cutout(pixels: np.ndarray, alpha: np.ndarray, matte: np.ndarray | None = None) -> Cutout:
@@ -250,7 +253,7 @@ def test_whoever_is_asked_to_look_is_told_for_what(found: dict[str, float]) -> N
 )  # fmt: skip
 def test_any_cutout_gets_a_value_and_always_the_same(seed: int, height: int, width: int, kind: type, shift: float) -> None:
     random = np.random.default_rng(seed)
-    pixels = random.integers(0, np.iinfo(kind).max, (height, width, 3), kind, endpoint=True)
+    pixels: Pixels = random.integers(0, np.iinfo(kind).max, (height, width, 3), kind, endpoint=True)  # type: ignore[assignment]
     alpha, matte = (np.clip(random.random((height, width), np.float32) + shift, 0, 1).astype(np.float32) for _ in range(2))
     case = Cutout(pixels, alpha, pixels, from_matte(alpha), matte)
     found = judge(pixels, case, lambda part: matte[part.slices])

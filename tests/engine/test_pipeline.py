@@ -3,6 +3,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -52,7 +53,7 @@ class FakeAccelerator:
             if device.kind == "cuda" and len(self.runs) == self.fails_at_run:
                 raise self.error
             bright = batch.mean(axis=1, keepdims=True)
-            answer = (bright > bright.mean()).astype(np.float32)
+            answer: NDArray[np.float32] = (bright > bright.mean()).astype(np.float32)
             if device.kind == "cuda":
                 answer[..., : answer.shape[3] // 2] += np.float32(self.adds)
             return answer
@@ -322,7 +323,8 @@ def test_a_network_chosen_while_another_is_loaded_is_the_one_that_is_used(accele
 def test_what_is_no_picture_is_refused_with_a_reason(what: str) -> None:
     arrays = good()
     alpha = np.zeros(arrays["trimap"].shape, np.float32)
-    pixels, trimap = arrays["pixels"], arrays["trimap"]
+    pixels: Any = arrays["pixels"]
+    trimap = arrays["trimap"]
     if what == "trimap":
         trimap = trimap / np.float32(255)
     else:

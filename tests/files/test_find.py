@@ -67,7 +67,7 @@ def test_a_folder_without_photos_is_said(here: Path) -> None:
     make("in/notes.txt")
     ((path, sentence),) = find([Path("in")]).problems
     assert path == Path("in")
-    assert sentence.startswith("in holds no photo that bgdesk can read. Name one with .jpg, .jpeg")
+    assert sentence == "in holds no photo that bgdesk can read. Choose another folder."
 
 
 def test_a_folder_that_cannot_be_opened_is_said_and_takes_no_other_away(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ class History:
     """The steps of one photo's work, oldest first.
 
     Whoever changes the work's labels or solved alpha calls `touch` (while a gesture is under way) or `touch_solved`
-    *before* the change. `Work.edit_id` follows the step on top.
+    *before* the change. `Work.edit_id` follows the newest step that is a person's.
     """
 
     def __init__(self, work: Work, limit: int) -> None:
@@ -149,7 +149,8 @@ class History:
         self._follow()
 
     def _follow(self) -> None:
-        self._work.edit_id = self.done[-1].number if self.done else self._base
+        # A new cut-out is the network's answer, and nothing of the person's.
+        self._work.edit_id = next((step.number for step in reversed(self.done) if not step.whole), self._base)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -247,7 +248,8 @@ class History:
             # Behind us goes first; of what was undone, the step farthest ahead.
             if len(self.done) > 1 or (self.done and not self.undone):
                 step = self.done.pop(0)
-                self._base = step.number
+                if not step.whole:
+                    self._base = step.number
                 self.trimmed = True
             else:
                 step = self.undone.pop(0)

@@ -119,7 +119,7 @@ def parse_size(text: str) -> Size:
     try:
         return Size(int(width), int(height or width))
     except ValueError as error:
-        raise ValueError(f"{text!r} is no size; give 1024 or 1280x720.") from error
+        raise ValueError(f"{text!r} is not a size; give 1024 or 1280x720.") from error
 
 
 def parse_three(text: str) -> tuple[float, ...]:
@@ -127,7 +127,7 @@ def parse_three(text: str) -> tuple[float, ...]:
     try:
         numbers = tuple(float(word) for word in text.replace(",", " ").split())
     except ValueError as error:
-        raise ValueError(f"{text!r} are no numbers; give one, or three: for red, green and blue.") from error
+        raise ValueError(f"{text!r} is not a number; give one, or three: for red, green and blue.") from error
     if len(numbers) not in (1, 3):
         raise ValueError(f"{text!r} are {len(numbers)} numbers; give one, or three: for red, green and blue.")
     return numbers if len(numbers) == 3 else numbers * 3

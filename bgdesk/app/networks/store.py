@@ -161,7 +161,7 @@ class ModelStore:
     def import_own(self, path: Path, id: str, description: Description, progress: Progress = silent) -> Imported:
         """Install a network that is not the catalogue's, once it has shown on a sample that it does what it should.
 
-        Stages: "verify", "try". Raises ModelError: the id is taken or no good, the file is no network of that kind.
+        Stages: "verify", "try". Raises ModelError: the id is taken or cannot be a name, or the file does not hold a network of that kind.
         """
         if any(entry.id == id for entry in self.catalog):
             raise ModelError(f"{id} is a network of the catalogue. Choose another id for a network of your own.")

@@ -10,23 +10,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bgdesk.app.editing.editor import Editor
 from bgdesk.app.editing.history import History
 from bgdesk.app.editing.render_export import free_name
 from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.onnx_presets import Description
-from bgdesk.app.session.cutting import MODEL_OFFERS, Cutter
+from bgdesk.app.session.cutting import Cutter
 from bgdesk.app.session.exporter import End, Exporter
+from bgdesk.app.session.network_installer import NetworkInstaller
 from bgdesk.app.session.photos import Photo, PhotoState
-from bgdesk.app.session.strip import Entry, Found, Strip, tell
+from bgdesk.app.session.strip import Entry, Strip, tell
 from bgdesk.app.system import paths
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.activity import Activity, Busy
 from bgdesk.app.work.events import (
     AlphaChanged,
-    EngineChanged,
     Event,
     ForegroundChanged,
     HistoryChanged,
@@ -40,14 +38,13 @@ from bgdesk.app.work.events import (
 )
 from bgdesk.app.work.jobs import Jobs, Lane, Post
 from bgdesk.app.work.ports import DiskFiles, FilesLike, ModelsLike
-from bgdesk.core.arrays import Pixels
+from bgdesk.core.arrays import Pixels, check_pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineProtocol, EngineStatus, Reach
-from bgdesk.core.errors import MattingError
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import ExportRecipe, Recipe
-from bgdesk.core.tasks import Progress
 from bgdesk.core.trimap import Label
+from bgdesk.files.find import Found
 
 if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
@@ -75,6 +72,7 @@ class Session:
         self._wanted: Entry | None = None  # being read, to become current
         self._cutter = Cutter(engine, models, self._activity, self._emit, self._photos_changed)
         self._exporter = Exporter(engine, self._files, self._activity, self._emit, self._photos_changed)
+        self._installer = NetworkInstaller(models, self._activity, self._emit, self._installed)
         self._announcing = False
         self._planning = False
         self._closed = False
@@ -151,10 +149,10 @@ class Session:
     def _opened(self, found: Found) -> None:
         for folder, text in found.problems:
             self._emit(Message(Severity.WARNING, text, path=folder))
-        known = [entry for entry in map(self._strip.at, found.files) if entry is not None]
-        new = [self._strip.add(path, path.name) for path in found.files if self._strip.at(path) is None]
+        known = [entry for entry in map(self._strip.at, found.photos) if entry is not None]
+        new = [self._strip.add(path, path.name) for path in found.photos if self._strip.at(path) is None]
         if new:
-            self._try(new, alone=len(found.files) == 1)
+            self._try(new, alone=len(found.photos) == 1)
         elif known:
             self.select(known[0].key)
         for entry in new[1:]:
@@ -177,8 +175,7 @@ class Session:
 
     def open_pixels(self, pixels: Pixels, name: str) -> None:
         """Add a pasted picture, H×W×3 uint8 or uint16 sRGB, and make it current."""
-        if pixels.ndim != 3 or pixels.shape[2] != 3 or 0 in pixels.shape or pixels.dtype not in (np.uint8, np.uint16):
-            raise MattingError(f"{name} cannot be used: it is no picture of 8 or 16 bits with three colours.")
+        check_pixels(pixels)
         entry = self._strip.add(None, name)
         entry.pixels = pixels.copy()  # the caller may do with its own what it likes
         entry.pixels.flags.writeable = False
@@ -350,33 +347,23 @@ class Session:
 
     def install_model(self, id: str) -> None:
         """Download a network of the catalogue, then cut out the current photo if it waits for one."""
-        self._get_model(id, f"installing {id}", lambda progress: self._models.install(id, progress))
+        self._installer.install(id)
 
     def import_model(self, path: Path, id: str) -> None:
         """Take a network from a file, then cut out the current photo if it waits for one."""
-        self._get_model(id, f"importing {path.name}", lambda progress: self._models.import_file(path, id, progress))
+        self._installer.import_file(path, id)
 
     def import_own_model(self, path: Path, id: str, description: Description) -> None:
-        """Take a network that is not the catalogue's from a file; what was found on its trial is said."""
-        self._get_model(id, f"importing {path.name}", lambda progress: self._models.import_own(path, id, description, progress).notes)
+        """Take a network that is not the catalogue's from a file, then cut out the current photo if it waits for one."""
+        self._installer.import_own(path, id, description)
 
-    def _get_model(self, id: str, doing: str, work: Callable[[Progress], object]) -> None:
-        def done(found: object) -> None:
-            self._emit(EngineChanged())
-            notes = found if isinstance(found, tuple) else ()
-            self._emit(Message(Severity.INFO, " ".join([f"{id} is installed.", *notes])))
-            for other in self._strip.entries:
-                other.declined = False
-            editor = self._editor
-            if self._current is not None and editor is not None and (editor.by_hand or not editor.work.has_alpha):
-                self._cutter.cut(self._current)
-            self._plan()
-
-        def stopped(by_person: bool) -> None:
-            if by_person:
-                self._emit(Message(Severity.INFO, "Cancelled. Nothing was installed.", MODEL_OFFERS))
-
-        self._activity.submit(Lane.DOWNLOAD, work, doing=doing, stage="download", on_done=done, on_cancelled=stopped)
+    def _installed(self) -> None:
+        for other in self._strip.entries:
+            other.declined = False
+        editor = self._editor
+        if self._current is not None and editor is not None and (editor.by_hand or not editor.work.has_alpha):
+            self._cutter.cut(self._current)
+        self._plan()
 
     # -- strokes -------------------------------------------------------------------------------------------------
 

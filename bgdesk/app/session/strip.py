@@ -25,6 +25,7 @@ from bgdesk.core.arrays import Pixels
 from bgdesk.core.errors import LoadError
 from bgdesk.core.recipe import Recipe
 from bgdesk.core.tasks import Progress
+from bgdesk.files.find import Found, find
 
 if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
@@ -119,14 +120,6 @@ class _Read:
     thumbnail: NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
-class Found:
-    """files: in order, each once. problems: folders that gave none, with a sentence each."""
-
-    files: tuple[Path, ...]
-    problems: tuple[tuple[Path, str], ...]
-
-
 class Strip:
     """Entries in order, and the work of bringing them into memory and out of it.
 
@@ -192,25 +185,7 @@ class Strip:
         """
 
         def work(progress: Progress) -> Found:
-            suffixes = frozenset(self._files.suffixes)
-            files: list[Path] = []
-            problems: list[tuple[Path, str]] = []
-            for path in paths:
-                path = path.absolute()
-                if not path.is_dir():
-                    files.append(path)
-                    continue
-                name = path.name or str(path)
-                try:
-                    shown = (file for file in path.iterdir() if not file.name.startswith("."))  # "._photo.jpg" is no photo
-                    found = sorted(file for file in shown if file.suffix.lower() in suffixes and file.is_file())
-                except OSError as error:
-                    problems.append((path, f"{name} could not be opened: {error.strerror}. Check its permissions and the disk."))
-                    continue
-                files += found
-                if not found:
-                    problems.append((path, f"There is no photo in {name}."))
-            return Found(tuple(dict.fromkeys(files)), tuple(problems))
+            return find((path.absolute() for path in paths), lambda: progress("load", 0.0))
 
         names = ", ".join(path.name or str(path) for path in paths[:3])
         self._activity.submit(Lane.IO, work, doing=f"opening {names}", stage="load", on_done=done, visible=False)

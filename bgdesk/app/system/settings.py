@@ -160,8 +160,8 @@ def default_file() -> Path:
 def load(file: Path | None = None) -> Settings:
     """The settings in `file` (default_file()); the defaults if there is none.
 
-    Names it does not know and values that make no sense are left out. A file that is no settings file at all is kept
-    beside it as settings.json.broken, never lost; so is one with a single senseless value.
+    Unknown names and values that are not valid are left out. A file with any of them, and one that does not hold settings at
+    all, is kept beside it as settings.json.broken.
     """
     file = file or default_file()
     try:

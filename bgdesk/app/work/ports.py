@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,7 +13,6 @@ from bgdesk.app import one_photo
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.tasks import Progress, silent
-from bgdesk.files.find import SUFFIXES
 
 if TYPE_CHECKING:
     from bgdesk.app.networks.imported import Imported
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ModelsLike(Protocol):
-    """app.models.ModelStore, as far as the session uses it."""
+    """app.networks.store.ModelStore, as far as the session uses it."""
 
     def default_id(self) -> str | None: ...
     def install(self, id: str, progress: Progress = silent) -> object: ...
@@ -33,8 +32,6 @@ class ModelsLike(Protocol):
 class FilesLike(Protocol):
     """Reading and writing photos; called on the IO lane only."""
 
-    @property
-    def suffixes(self) -> Sequence[str]: ...
     def load(self, path: Path) -> LoadedImage: ...
     def preview(self, path: Path, longest: int) -> NDArray[np.uint8]: ...
     def save(
@@ -51,10 +48,6 @@ class FilesLike(Protocol):
 
 class DiskFiles:
     """FilesLike over bgdesk.files. Decoders are imported when the first photo needs them."""
-
-    @property
-    def suffixes(self) -> Sequence[str]:
-        return SUFFIXES
 
     def load(self, path: Path) -> LoadedImage:
         return one_photo.load(path).photo

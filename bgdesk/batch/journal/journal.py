@@ -88,7 +88,7 @@ class _Damaged(JournalError):
 
 
 class _Database:
-    """One file, one connection, one lock: any thread may call. Errors come as JournalError in words."""
+    """One file, one connection, one lock: any thread may call. Every failure is a JournalError."""
 
     _connection: sqlite3.Connection | None = None
 
@@ -331,7 +331,7 @@ class Journal(_Database):
         return {Path(os.fsdecode(path)): sha256 for path, sha256 in self._rows("SELECT path, sha256 FROM litter")}
 
     def move(self, ids: Sequence[int], before: int | None) -> None:
-        """These items, in their present order, directly before the item `before`; None or one that is not there: at the end."""
+        """Move these, in their present order, directly before the item `before`; None or one that does not exist: to the end."""
         moved = set(ids) - {before}
         with self._lock:
             with self._change() as connection:

@@ -65,7 +65,7 @@ def sweep(staged: Sequence[Path]) -> None:
 
 
 def place(written: Written, target: Path, may_replace: MayReplace) -> Path:
-    """Move a staged output to `target`, or to the first of target-2, -3 … that is free; the path it has now.
+    """Move a staged output to `target`, or to the first of target-2, -3 … that is free. Returns the path that it has now.
 
     may_replace: asked for what is there already. Raises OSError; the output is then under its staged name, or in its place.
     """
@@ -150,7 +150,7 @@ def discard(written: Sequence[Written]) -> None:
 
 
 def replacing(existing: Existing, source: Path, ours: Callable[[Path, Path], bool]) -> MayReplace:
-    """What the choice for existing outputs means for a photo. ours(path, source): bgdesk made that file of this photo itself."""
+    """Which existing files the outputs of a photo may replace. ours(path, source): bgdesk made that file from this photo itself."""
 
     def may(path: Path) -> bool:
         if same(source, path) or existing is Existing.NUMBER:

@@ -228,7 +228,7 @@ class _Planner:
         return entry is not None and _unchanged(file, entry) and _same_file(entry.source, photo.path) and self._fits(photo, entry)
 
     def _fits(self, photo: PhotoFile, entry: LedgerEntry) -> bool:
-        """Made from this very version of the photo: that says more than that one file is newer than the other."""
+        """Whether it was made from this version of the photo with this recipe: that tells more than which file is newer."""
         return (entry.source_size, entry.source_mtime, entry.recipe_key) == (photo.size, photo.mtime, self._key)
 
 

@@ -183,7 +183,7 @@ def _recipe(values: Mapping[str, Any]) -> BatchRecipe:
 
 
 def _with_colours(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with backgrounds as numbers: a file may name them as text. What is no table of a variant is left as it is."""
+    """The values with backgrounds as numbers: a file may name them as text. Anything but the table of a variant is left as it is."""
     variants = values.get("variants")
     if not isinstance(variants, list):
         return dict(values)

@@ -27,7 +27,7 @@ class Finisher:
         return tuple(placing.staged_name(output, self._queue, item.id, item.attempts) for output in item.outputs)
 
     def staged_by_hand(self, item: Item) -> tuple[Path, ...]:
-        """Where what a person has fixed is written, for `fixed`."""
+        """Where the outputs that a person has fixed are written, for `fixed`."""
         return tuple(placing.staged_name(output, self._queue, item.id) for output in item.outputs)
 
     def sweep(self, item: Item) -> None:
@@ -79,7 +79,7 @@ class Finisher:
             self._journal.update(done)
 
     def give_up(self, item: Item, error: OSError) -> None:
-        """A WRITTEN item of which an output cannot have its place is FAILED: another program may have the file there open."""
+        """Make a WRITTEN item FAILED whose outputs cannot get their places: another program may have a file there open."""
         with self.lock:
             placing.sweep([one.staged for one in item.outcome.written] if item.outcome else [])
             why = f"The cutout of {item.name} could not be put in its place: {error.strerror}."
@@ -87,7 +87,7 @@ class Finisher:
             self._journal.update(replace(item, state=State.FAILED, decision=None, error=f"{why} {advice}"))
 
     def _placed(self, item: Item, outcome: Outcome) -> Item:
-        """Move outputs to where they belong, and tell the ledger; the item with where they are now. Raises OSError, JournalError."""
+        """Move the outputs to their places, and tell the ledger. Returns the item with where they are now. Raises OSError, JournalError."""
         base = placing.replacing(self._about.existing, item.source, self._is_ours)
         found = [placing.place(one, one.target, lambda path: base(path) and not self._is_anothers(path, item)) for one in outcome.written]
         self._record(item, found)
@@ -255,7 +255,7 @@ def source_now(item: Item) -> Item:
 
 
 def make_folders(item: Item) -> None:
-    """The folders of its outputs. Raises SaveError."""
+    """Make the folders of the item's outputs. Raises SaveError."""
     for folder in {output.parent for output in item.outputs}:
         try:
             folder.mkdir(parents=True, exist_ok=True)

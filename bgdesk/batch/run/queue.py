@@ -105,7 +105,7 @@ class Queue:
             lock.free()
             raise
 
-    # --- looking: waits for no disk ---
+    # --- reading: does not wait for a disk ---
 
     @property
     def phase(self) -> Phase:
@@ -133,7 +133,7 @@ class Queue:
         return self._job(item, self._finisher.staged_by_hand(item))
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Tell every event to `listener`, through `post`; call what comes back to stop. It must be quick."""
+        """Tell every event to `listener`, which must be quick, through `post`, until what is returned is called."""
         return self._speaker.subscribe(listener)
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -196,7 +196,7 @@ class Queue:
         self._tell(ItemsChanged(()))
 
     def move(self, ids: Sequence[int], before: int | None) -> None:
-        """These, in their present order, directly before that item; None: to the end."""
+        """Move these, in their present order, directly before that item; None: to the end."""
         with self._lock:
             self._journal.move(ids, before)
         self._tell(ItemsChanged(()))

@@ -33,7 +33,7 @@ _SIDE, _HAIR_WIDTH, _BROAD_DEPTH, _BROAD_SHARE = 800, 3.0, 8.0, 0.15
 _SHOT, _READ = 1.5e-4, 3e-3
 
 
-class Kind(Enum):
+class SubjectKind(Enum):
     """What a subject's edge is like."""
 
     HAIR = "hair"
@@ -51,7 +51,7 @@ class Case:
     """
 
     name: str
-    kind: Kind
+    kind: SubjectKind
     composite: Bytes
     alpha: Alpha
     foreground: Bytes
@@ -65,11 +65,11 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class CaseRecipe:
     """A case that is made when it is asked for: pictures of 24 MP do not all fit into memory at once."""
 
     name: str
-    kind: Kind
+    kind: SubjectKind
     megapixels: float
     make: Callable[[], Case]
 
@@ -91,7 +91,7 @@ def resized(array: Colours, size: Size) -> Colours:
     return np.clip(cv2.resize(array, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LANCZOS4), 0, 1).astype(np.float32)
 
 
-def compose(name: str, kind: Kind, alpha: Alpha, foreground: Colours, background: Colours, captured: bool = False) -> Case:
+def compose(name: str, kind: SubjectKind, alpha: Alpha, foreground: Colours, background: Colours, captured: bool = False) -> Case:
     """Put a case together: one sensor's noise over both layers, so that it is over the composite too, and rounding.
 
     alpha H×W, foreground and background H×W×3, float32 in [0, 1].
@@ -117,7 +117,7 @@ def composite(alpha: Alpha, foreground: Bytes, background: Bytes) -> Bytes:
     return mixed
 
 
-def kind_of(alpha: Alpha) -> Kind:
+def kind_of(alpha: Alpha) -> SubjectKind:
     """Sort a captured opacity by what it looks like: how wide the soft zone is along its contour, and how broad inside.
 
     Blur is no answer: a captured wide ramp counts as hair or fur, whose place in a photo it takes.
@@ -130,8 +130,8 @@ def kind_of(alpha: Alpha) -> Kind:
     contour = int(cv2.morphologyEx(inside, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8)).sum())
     broad = int(np.count_nonzero(cv2.distanceTransform(soft, cv2.DIST_L2, 5) > _BROAD_DEPTH))
     if broad > _BROAD_SHARE * max(1, int(inside.sum()) + broad):
-        return Kind.SEMI
-    return Kind.HAIR if int(soft.sum()) > _HAIR_WIDTH * max(1, contour) else Kind.HARD
+        return SubjectKind.SEMI
+    return SubjectKind.HAIR if int(soft.sum()) > _HAIR_WIDTH * max(1, contour) else SubjectKind.HARD
 
 
 def blurred(alpha: Alpha, foreground: Colours, kernel: Colours) -> tuple[Alpha, Colours]:
@@ -220,7 +220,7 @@ def backdrop(photo: Path, size: Size, name: str) -> Colours:
     return np.asarray(cv2.GaussianBlur(part, (0, 0), max(0.5, size.area**0.5 / 1500)), np.float32)
 
 
-def cutouts(folder: Path, backgrounds: Sequence[Path] = (), sizes: Sequence[float] = (2, 6, 24)) -> list[Recipe]:
+def cutouts(folder: Path, backgrounds: Sequence[Path] = (), sizes: Sequence[float] = (2, 6, 24)) -> list[CaseRecipe]:
     """Real cut-outs over other photos, and some of them blurred or made thin, at these sizes (megapixels) in turn.
 
     folder: holds image/ and alpha/. backgrounds: photos; without any, the folder's own other photos. Every photo gives
@@ -233,16 +233,16 @@ def cutouts(folder: Path, backgrounds: Sequence[Path] = (), sizes: Sequence[floa
     for index, (photo, answer) in enumerate(found):
         behind = backgrounds[index % len(backgrounds)] if backgrounds else found[(index + len(found) // 2) % len(found)][0]
         own = kind_of(read_alpha(answer))
-        made = [own] + [Kind.BLUR] * (index % 2 == 0) + [Kind.SEMI] * (index % 3 == 1 and own is not Kind.SEMI)
+        made = [own] + [SubjectKind.BLUR] * (index % 2 == 0) + [SubjectKind.SEMI] * (index % 3 == 1 and own is not SubjectKind.SEMI)
         for kind in made:
             size = sizes[turn % len(sizes)]
             turn += 1
             name = f"{photo.stem}-{kind.value}-{size:g}mp"
-            recipes.append(Recipe(name, kind, size, _cutout(name, kind, photo, answer, behind, size, made=kind is not own)))
+            recipes.append(CaseRecipe(name, kind, size, _cutout(name, kind, photo, answer, behind, size, made=kind is not own)))
     return recipes
 
 
-def _cutout(name: str, kind: Kind, photo: Path, answer: Path, behind: Path, megapixels: float, made: bool) -> Callable[[], Case]:
+def _cutout(name: str, kind: SubjectKind, photo: Path, answer: Path, behind: Path, megapixels: float, made: bool) -> Callable[[], Case]:
     def make() -> Case:
         from pymatting import estimate_foreground_ml
 
@@ -254,7 +254,7 @@ def _cutout(name: str, kind: Kind, photo: Path, answer: Path, behind: Path, mega
         # Lanczos rings a little beside sharp edges: what was known stays known.
         alpha[alpha < 0.01], alpha[alpha > 0.99] = 0, 1
         side = max(size)
-        if made and kind is Kind.BLUR:
+        if made and kind is SubjectKind.BLUR:
             moved = random.random() < 0.5
             kernel = (
                 motion(side * random.uniform(0.008, 0.025), random.uniform(0, np.pi))
@@ -262,7 +262,7 @@ def _cutout(name: str, kind: Kind, photo: Path, answer: Path, behind: Path, mega
                 else defocus(side * random.uniform(0.003, 0.009))
             )
             alpha, foreground = blurred(alpha, foreground, kernel)
-        elif made and kind is Kind.SEMI:
+        elif made and kind is SubjectKind.SEMI:
             alpha = veil(alpha, random)
         return compose(name, kind, alpha, foreground, backdrop(behind, size, name), captured=True)
 

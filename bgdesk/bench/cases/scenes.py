@@ -12,7 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.app.system import paths
-from bgdesk.bench.cases.corpus import Case, Colours, Kind, Recipe, backdrop, blurred, compose, defocus, motion, pictures, random_of
+from bgdesk.bench.cases.corpus import (
+    Case,
+    CaseRecipe,
+    Colours,
+    SubjectKind,
+    backdrop,
+    blurred,
+    compose,
+    defocus,
+    motion,
+    pictures,
+    random_of,
+)
 from bgdesk.core.arrays import Alpha
 from bgdesk.core.geometry import Size
 
@@ -25,25 +37,25 @@ _LAYERS, _STRANDS, _INSIDE = 6, 260, 1500
 Points = NDArray[np.float64]
 
 
-def generated(sizes: Sequence[float] = (2, 2, 6), each: int = 3) -> list[Recipe]:
+def generated(sizes: Sequence[float] = (2, 2, 6), each: int = 3) -> list[CaseRecipe]:
     """`each` cases of every kind, at these sizes (megapixels) in turn, over the sample photos and saturated backdrops."""
     behind: list[Path | None] = [*pictures(paths.resource("samples")), None]
     recipes = []
-    for kind in Kind:
+    for kind in SubjectKind:
         for index in range(each):
             megapixels = sizes[index % len(sizes)]
             name = f"drawn-{kind.value}-{index}-{megapixels:g}mp"
-            recipes.append(Recipe(name, kind, megapixels, _scene(name, kind, megapixels, behind[index % len(behind)])))
+            recipes.append(CaseRecipe(name, kind, megapixels, _scene(name, kind, megapixels, behind[index % len(behind)])))
     return recipes
 
 
-def saturated(kind: Kind, hue: float, megapixels: float = 2) -> Recipe:
+def saturated(kind: SubjectKind, hue: float, megapixels: float = 2) -> CaseRecipe:
     """A case over a strongly coloured, nearly plain backdrop, whose light shows in every soft pixel. hue in [0, 1)."""
     name = f"saturated-{kind.value}-{hue:.2f}-{megapixels:g}mp"
-    return Recipe(name, kind, megapixels, _scene(name, kind, megapixels, None, hue))
+    return CaseRecipe(name, kind, megapixels, _scene(name, kind, megapixels, None, hue))
 
 
-def _scene(name: str, kind: Kind, megapixels: float, behind: Path | None, hue: float | None = None) -> Callable[[], Case]:
+def _scene(name: str, kind: SubjectKind, megapixels: float, behind: Path | None, hue: float | None = None) -> Callable[[], Case]:
     def make() -> Case:
         random = random_of(name)
         height = max(16, round((megapixels * 1e6 * 3 / 4) ** 0.5))
@@ -205,9 +217,9 @@ def _blur(size: Size, random: np.random.Generator) -> tuple[Alpha, Colours]:
     return blurred(alpha, colours, kernel)
 
 
-_DRAWN: Mapping[Kind, Callable[[Size, np.random.Generator], tuple[Alpha, Colours]]] = {
-    Kind.HAIR: _hair,
-    Kind.HARD: _hard,
-    Kind.SEMI: _semi,
-    Kind.BLUR: _blur,
+_DRAWN: Mapping[SubjectKind, Callable[[Size, np.random.Generator], tuple[Alpha, Colours]]] = {
+    SubjectKind.HAIR: _hair,
+    SubjectKind.HARD: _hard,
+    SubjectKind.SEMI: _semi,
+    SubjectKind.BLUR: _blur,
 }

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bgdesk.app.system import paths
 from bgdesk.bench.cases import corpus, scenes
-from bgdesk.bench.cases.corpus import Bytes, Colours, Kind, random_of
+from bgdesk.bench.cases.corpus import Bytes, Colours, SubjectKind, random_of
 from bgdesk.bench.setup import Data
 from bgdesk.core.arrays import Alpha, to_uint8
 from bgdesk.core.geometry import Rect, Size
@@ -52,12 +52,12 @@ def trials(data: Data, each: int = 3) -> list[Trial]:
     for folder in data.matting:
         found += _of_cutouts(folder, data.backgrounds, each)
     for recipe in scenes.generated((_MEGAPIXELS,), 2 * each):
-        if recipe.kind is not Kind.SEMI:  # half a veil is neither good nor bad
+        if recipe.kind is not SubjectKind.SEMI:  # half a veil is neither good nor bad
             found.append(Trial(recipe.name, recipe.name, _DRAWN, False, _drawn(recipe)))
     return found
 
 
-def _drawn(recipe: corpus.Recipe) -> Callable[[], tuple[Bytes, Truth]]:
+def _drawn(recipe: corpus.CaseRecipe) -> Callable[[], tuple[Bytes, Truth]]:
     def make() -> tuple[Bytes, Truth]:
         case = recipe.make()
         return case.composite, _split(case.alpha)
@@ -204,7 +204,7 @@ def _staged(name: str, scene: str, own: tuple[Path, Path], other: tuple[Path, Pa
             part = layer.alpha[..., None]
             colours = part * layer.colours + (1 - part) * colours
             alpha = np.maximum(alpha, layer.alpha)
-        return corpus.compose(name, Kind.HARD, np.ones_like(alpha), colours, back).composite, _split(alpha)
+        return corpus.compose(name, SubjectKind.HARD, np.ones_like(alpha), colours, back).composite, _split(alpha)
 
     return make
 

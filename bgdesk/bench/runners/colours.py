@@ -7,13 +7,13 @@ import numpy as np
 
 from bgdesk.bench.bench_report import Figure, at_most, not_measured, ratio_at_most
 from bgdesk.bench.cases import metrics, scenes
-from bgdesk.bench.cases.corpus import Bytes, Case, Kind, composite
+from bgdesk.bench.cases.corpus import Bytes, Case, SubjectKind, composite
 from bgdesk.bench.setup import Setup, missing, timed
 
 #: Seconds at 24 MP, and how much of the colour error may be left.
 _SECONDS, _LEFT = 1.0, 0.6
 _HUES = (0.33, 0.62, 0.95)
-_KINDS = (Kind.HAIR, Kind.BLUR, Kind.SEMI)
+_KINDS = (SubjectKind.HAIR, SubjectKind.BLUR, SubjectKind.SEMI)
 #: What the cutout is laid over: far from every backdrop's colour.
 _GREY = 128
 
@@ -25,10 +25,10 @@ def run(setup: Setup) -> Iterator[Figure]:
     if why:
         yield not_measured("foreground.pymatting", why)
     # Error over the band in levels of 255, weighted by opacity: what can be seen of it.
-    ours: dict[Kind, list[float]] = {kind: [] for kind in _KINDS}
-    theirs: dict[Kind, list[float]] = {kind: [] for kind in _KINDS}
-    left: dict[Kind, list[float]] = {kind: [] for kind in _KINDS}
-    before: dict[Kind, list[float]] = {kind: [] for kind in _KINDS}
+    ours: dict[SubjectKind, list[float]] = {kind: [] for kind in _KINDS}
+    theirs: dict[SubjectKind, list[float]] = {kind: [] for kind in _KINDS}
+    left: dict[SubjectKind, list[float]] = {kind: [] for kind in _KINDS}
+    before: dict[SubjectKind, list[float]] = {kind: [] for kind in _KINDS}
     hues = _HUES[:1] if setup.quick else _HUES
     for kind in _KINDS:
         for hue in hues:
@@ -56,7 +56,7 @@ def _seconds(setup: Setup, why: str) -> Iterator[Figure]:
     engine = setup.engine()
     megapixels = 0.06 if setup.quick else 24
     setup.say(f"foreground: {megapixels:g} MP")
-    case = scenes.saturated(Kind.HAIR, _HUES[0], megapixels).make()
+    case = scenes.saturated(SubjectKind.HAIR, _HUES[0], megapixels).make()
     seconds = min(timed(lambda: engine.foreground(case.composite, case.alpha))[0] for _ in range(3))
     peer, beside = ("", None) if why else ("pymatting's multilevel", timed(lambda: _published(case))[0])
     note = f"drawn hair, {100 * case.soft.mean():.0f} % soft, best of 3"

@@ -26,7 +26,7 @@ from bgdesk.files.load import load
 
 #: Mean absolute error over a photo that counts as good, and the strokes after which the hand gives up.
 TARGET, PATIENCE = 0.01, 20
-#: Kind of folder -> most strokes a photo, least share of photos that get good.
+#: SubjectKind of folder -> most strokes a photo, least share of photos that get good.
 _BARS = {"objects": (5.0, 18 / 20), "matting": (9.0, 9 / 13)}
 #: A pixel is seen to be wrong beyond this; a stroke is so much narrower than the region that it is laid along.
 _SEEN, _INSIDE = 0.15, 0.9
@@ -44,7 +44,7 @@ class Stroke:
 
 
 @dataclass(frozen=True)
-class Score:
+class HandScore:
     """strokes: PATIENCE + 1 when the target was not reached. errors: mean absolute error before and after each stroke."""
 
     strokes: int
@@ -88,7 +88,7 @@ def _folder(setup: Setup, kind: str, name: str, pairs: list[tuple[Path, Path]]) 
         yield Figure(f"hand.{name}, seconds a stroke", statistics.fmean(seconds), "s", note=note)
 
 
-def mend(engine: EngineProtocol, pixels: Pixels, truth: Alpha, counted: Mask) -> Score:
+def mend(engine: EngineProtocol, pixels: Pixels, truth: Alpha, counted: Mask) -> HandScore:
     """Cut `pixels` out and mend the alpha stroke by stroke. counted: the pixels whose truth is known."""
     cutout = engine.auto(pixels)
     alpha, trimap = cutout.alpha.copy(), cutout.trimap.copy()
@@ -104,7 +104,7 @@ def mend(engine: EngineProtocol, pixels: Pixels, truth: Alpha, counted: Mask) ->
         alpha[patch.rect.slices], trimap[patch.rect.slices] = patch.alpha, patch.labels
         seconds.append(elapsed)
         errors.append(_error(alpha, truth, counted))
-    return Score(len(seconds) if errors[-1] <= TARGET else PATIENCE + 1, tuple(errors), tuple(seconds))
+    return HandScore(len(seconds) if errors[-1] <= TARGET else PATIENCE + 1, tuple(errors), tuple(seconds))
 
 
 def _error(alpha: Alpha, truth: Alpha, counted: Mask) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bgdesk.bench.bench_report import Figure, not_measured, ratio_at_most
 from bgdesk.bench.cases import corpus, metrics, scenes
-from bgdesk.bench.cases.corpus import Kind
+from bgdesk.bench.cases.corpus import SubjectKind
 from bgdesk.bench.setup import Setup, missing, timed
 from bgdesk.core.arrays import Alpha, Pixels, Trimap, to_uint8
 from bgdesk.core.trimap import Label, from_gray
@@ -23,7 +23,7 @@ _SAD, _MSE, _SECONDS = 0.86, 0.66, 1 / 3
 
 
 @dataclass(frozen=True)
-class Score:
+class MattingScore:
     """One answer: SAD in thousands and MSE over the band, seconds."""
 
     sad: float
@@ -39,7 +39,9 @@ def run(setup: Setup) -> Iterator[Figure]:
     for folder in setup.data.matting:
         yield from _compare(f"matting.{folder.name}", list(_captured(folder)), setup, why, bars=True)
     recipes = [
-        recipe for recipe in scenes.generated((0.06 if setup.quick else 0.4,), 1 if setup.quick else 2) if recipe.kind is not Kind.SEMI
+        recipe
+        for recipe in scenes.generated((0.06 if setup.quick else 0.4,), 1 if setup.quick else 2)
+        if recipe.kind is not SubjectKind.SEMI
     ]
     drawn = [(recipe.name, case.composite, trimap_of(case.alpha), case.alpha) for recipe in recipes for case in (recipe.make(),)]
     yield from _compare("matting.drawn", drawn, setup, why, bars=False)
@@ -73,7 +75,7 @@ def _compare(name: str, cases: Sequence[tuple[str, Pixels, Trimap, Alpha]], setu
     solvers: dict[str, Callable[[Pixels, Trimap], Alpha]] = {"ours": lambda pixels, trimap: engine.matte(pixels, trimap).alpha}
     if not why:
         solvers["theirs"] = closed_form
-    answers: dict[str, list[Score]] = {"ours": [], "theirs": []}
+    answers: dict[str, list[MattingScore]] = {"ours": [], "theirs": []}
     for number, (case, pixels, trimap, truth) in enumerate(cases, 1):
         setup.say(f"{name}: {case} ({number} of {len(cases)})")
         for side, solve in solvers.items():
@@ -81,7 +83,7 @@ def _compare(name: str, cases: Sequence[tuple[str, Pixels, Trimap, Alpha]], setu
                 solve(pixels, trimap)
             seconds, alpha = timed(solve, pixels, trimap)
             band = np.asarray(trimap == Label.UNKNOWN, np.bool_)
-            answers[side].append(Score(metrics.sad(alpha, truth, band), metrics.mse(alpha, truth, band), seconds))
+            answers[side].append(MattingScore(metrics.sad(alpha, truth, band), metrics.mse(alpha, truth, band), seconds))
     note = f"{len(cases)} cases"
     for field, unit, scale, limit in (("sad", "k px", 1, _SAD), ("mse", "10⁻³", 1000, _MSE), ("seconds", "s", 1, _SECONDS)):
         mean = {side: scale * statistics.fmean(getattr(score, field) for score in each) for side, each in answers.items() if each}

@@ -30,7 +30,7 @@ FILE = "isnet-general.onnx"
 
 
 @dataclass(frozen=True)
-class Score:
+class ObjectScore:
     iou: float
     f1: float
     mae: float
@@ -121,11 +121,11 @@ def _remove(pixels: Pixels, session: object, **options: bool) -> Alpha:
     return np.asarray((answer if answer.ndim == 2 else answer[..., 3]).astype(np.float32) / 255)
 
 
-def _means(name: str, cuts: Mapping[str, Cut], setup: Setup) -> tuple[dict[str, Score], str]:
+def _means(name: str, cuts: Mapping[str, Cut], setup: Setup) -> tuple[dict[str, ObjectScore], str]:
     """The mean score of each, over all photos with masks; the first photo is done twice and timed the second time."""
     found = [pair for folder in setup.data.objects for pair in corpus.pairs(folder)]
     found = found[:2] if setup.quick else found
-    scores: dict[str, list[Score]] = {cut: [] for cut in cuts}
+    scores: dict[str, list[ObjectScore]] = {cut: [] for cut in cuts}
     for number, (photo, answer) in enumerate(found, 1):
         setup.say(f"{name}: {photo.name} ({number} of {len(found)})")
         pixels = to_uint8(load(photo).pixels)
@@ -136,20 +136,20 @@ def _means(name: str, cuts: Mapping[str, Cut], setup: Setup) -> tuple[dict[str, 
             seconds, alpha = timed(work, pixels)
             scores[cut].append(_score(alpha, mask, seconds))
     means = {
-        cut: Score(*(statistics.fmean(getattr(score, field.name) for score in each) for field in fields(Score)))
+        cut: ObjectScore(*(statistics.fmean(getattr(score, field.name) for score in each) for field in fields(ObjectScore)))
         for cut, each in scores.items()
     }
     return means, f"{len(found)} photos"
 
 
-def _score(alpha: Alpha, mask: NDArray[np.uint8], seconds: float) -> Score:
+def _score(alpha: Alpha, mask: NDArray[np.uint8], seconds: float) -> ObjectScore:
     counted: Mask = np.asarray(mask != _VOID, np.bool_)
     answer, truth = np.asarray(alpha >= 0.5, np.bool_), np.asarray(mask > _VOID, np.bool_)
     wrong = metrics.mae(alpha, truth.astype(np.float32), counted)
-    return Score(metrics.iou(answer, truth, counted), metrics.f1(answer, truth, counted), wrong, seconds)
+    return ObjectScore(metrics.iou(answer, truth, counted), metrics.f1(answer, truth, counted), wrong, seconds)
 
 
-def _rows(name: str, means: Mapping[str, Score], note: str) -> Iterator[Figure]:
+def _rows(name: str, means: Mapping[str, ObjectScore], note: str) -> Iterator[Figure]:
     for preset, score in means.items():
         yield Figure(f"{name}.{preset}, IoU", score.iou, note=note)
         yield Figure(f"{name}.{preset}, F1", score.f1, note=note)

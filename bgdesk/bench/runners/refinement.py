@@ -9,7 +9,7 @@ import numpy as np
 
 from bgdesk.bench.bench_report import Figure, at_most, not_measured, ratio_at_most
 from bgdesk.bench.cases import metrics
-from bgdesk.bench.cases.corpus import Case, Kind
+from bgdesk.bench.cases.corpus import Case, SubjectKind
 from bgdesk.bench.cases.simulated import simulated_matte
 from bgdesk.bench.setup import Setup, missing
 from bgdesk.core.arrays import Alpha
@@ -33,14 +33,14 @@ _ERRORS: tuple[tuple[str, Callable[[Alpha, Alpha], float], str, float], ...] = (
 
 
 @dataclass(frozen=True)
-class Score:
+class RefinementScore:
     """The four errors of a raw matte and of what refining made of it; opaque pixels that turned transparent.
 
     found: the matte is of the subject at all.
     """
 
     name: str
-    kind: Kind
+    kind: SubjectKind
     raw: tuple[float, ...]
     refined: tuple[float, ...]
     holes: int
@@ -53,8 +53,8 @@ def run(setup: Setup) -> Iterator[Figure]:
     The real network's means are over those where it found the subject, because its misses would drown everything else;
     its worst photo is sought among all.
     """
-    simulated: list[Score] = []
-    real: list[Score] = []
+    simulated: list[RefinementScore] = []
+    real: list[RefinementScore] = []
     recipes = setup.recipes()
     network = setup.engine()
     why = missing("pymatting") if setup.data.matting else "no --data folder with image/ and alpha/ was given"
@@ -74,7 +74,7 @@ def run(setup: Setup) -> Iterator[Figure]:
         yield not_measured("refinement.real network", why)
 
 
-def score(case: Case, matte: Alpha, setup: Setup) -> Score:
+def score(case: Case, matte: Alpha, setup: Setup) -> RefinementScore:
     """Refine `matte` as an automatic cut does, and compare."""
     refined = setup.given(matte).auto(case.composite, MatteRecipe(decontaminate=False)).alpha
     reach = 2 * max(1, round(_DEEP * max(case.alpha.shape))) + 1
@@ -82,11 +82,11 @@ def score(case: Case, matte: Alpha, setup: Setup) -> Score:
     holes = int(np.count_nonzero(deep & (matte >= _TRANSPARENT) & (refined < _TRANSPARENT)))
     raw = tuple(error(matte, case.alpha) for _, error, _, _ in _ERRORS)
     found = metrics.iou(matte > 0.5, case.alpha > 0.5) >= _FOUND
-    return Score(case.name, case.kind, raw, tuple(error(refined, case.alpha) for _, error, _, _ in _ERRORS), holes, found)
+    return RefinementScore(case.name, case.kind, raw, tuple(error(refined, case.alpha) for _, error, _, _ in _ERRORS), holes, found)
 
 
-def _figures(source: str, scores: list[Score]) -> Iterator[Figure]:
-    for kind in Kind:
+def _figures(source: str, scores: list[RefinementScore]) -> Iterator[Figure]:
+    for kind in SubjectKind:
         every = [score for score in scores if score.kind is kind]
         group = every if source == SIMULATED else [score for score in every if score.found]
         missed = f", without {len(every) - len(group)} where it missed the subject (IoU below {_FOUND})" if len(every) > len(group) else ""

@@ -20,7 +20,7 @@ from bgdesk.core.parameters import GATE
 from bgdesk.core.recipe import Quality
 from bgdesk.engine.confidence import PASS
 
-#: Fallbacks that are no network: the best quality, and none at all in place of a recipe's.
+#: Fallbacks that do not name a network: the best quality, and no fallback in place of a recipe's.
 _BEST, _NONE = "best", "none"
 
 

@@ -10,6 +10,7 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
+from bgdesk.app.system import paths
 from bgdesk.batch.journal.folder import journal_file
 from bgdesk.batch.journal.journal import About, Journal
 from bgdesk.batch.model import words
@@ -17,8 +18,11 @@ from bgdesk.batch.model.values import Item, QueueKind, State, Summary
 from bgdesk.batch.outputs.report import write_csv, write_html
 from bgdesk.batch.planning.scan import Problem
 from bgdesk.batch.run.queue import ItemsChanged, Notice, Phase, Progressed, Queue, QueueEvent
+from bgdesk.cli.console import PREPARING
 from bgdesk.cli.queue.queue_display import Display, Records, shown
 from bgdesk.core.errors import SaveError
+from bgdesk.engine import prepare
+from bgdesk.engine.runtime import kernel_folder
 
 #: Exit status where nothing failed and some results need review; the others are those of every command.
 EXIT_FAILED, EXIT_REVIEW = 1, 3
@@ -120,6 +124,9 @@ class Run:
     def go(self, queue: Queue, beside: AbstractContextManager[None] | None = None) -> Left:
         """Run it until it rests, close it, and give what is left of it. beside: entered meanwhile. Raises JournalError."""
         self._queue = queue
+        kernel_folder.keep_in(paths.kernels_folder())
+        if prepare.is_first_use():  # by the workers, which nobody hears
+            self._display.say(PREPARING)
         leave = queue.subscribe(self._heard)
         try:
             before = {item.id for item in queue.items() if not item.state.open}

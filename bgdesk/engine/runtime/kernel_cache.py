@@ -24,11 +24,7 @@ import numba
 from numba.core import codegen, compiler, serialize
 from numba.core.runtime import nrt
 
-from bgdesk.engine.runtime.kernel_folder import kept
-
-#: What a frozen build carries: a folder for each level. Absent elsewhere.
-CARRIED = Path(__file__).resolve().parents[2] / "_data" / "kernels"
-SUFFIX = ".kernel"
+from bgdesk.engine.runtime.kernel_folder import CARRIED, SUFFIX, kept
 
 # numba's own interior, which has no types.
 _config: Any = numba.config

@@ -1,7 +1,11 @@
-"""The folder that compiled kernels are kept in. Apart from kernel_cache, because naming it must not cost the import of numba."""
+"""Where compiled kernels lie. Apart from kernel_cache, because asking for that must not cost the import of numba."""
 
 import os
 from pathlib import Path
+
+#: What a frozen build carries: a folder for each level of CPU. Absent elsewhere.
+CARRIED = Path(__file__).resolve().parents[2] / "_data" / "kernels"
+SUFFIX = ".kernel"
 
 
 class _Named:

@@ -53,11 +53,6 @@ class Kernel(_Dispatcher):  # type: ignore[misc]
         """Whether it is loaded for all its types."""
         return not self._can_compile
 
-    @property
-    def was_compiled(self) -> bool:
-        """Whether it was compiled in this process."""
-        return bool(self._cache_misses)
-
     def load(self) -> None:
         """Load what is kept and compile the rest."""
         with global_compiler_lock:

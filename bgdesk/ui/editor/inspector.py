@@ -104,10 +104,10 @@ class Inspector(QFrame):
         self._recipe = Recipe()
         self.sections = (
             self._brush_section(actions),
-            self._view_section(actions),
             self._edge_section(),
             self._colours_section(),
             self._cut_section(actions),
+            self._view_section(actions),
         )
         # Colours of a large photo take a second: a slider that is dragged starts that work when it rests.
         self._colours_rest = QTimer(self)

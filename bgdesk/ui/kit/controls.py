@@ -68,8 +68,27 @@ def action_button(action: QAction, look: str = "segment", text: bool = False, ta
     return button
 
 
+class _WheelScrolls(QObject):
+    """Lets the wheel scroll the panel: it turns a control's value only where the control has the keyboard."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() is QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()  # on to the panel below
+            return True
+        return False
+
+
+def wheel_scrolls(control: QWidget) -> None:
+    """Keep the wheel from changing `control` on the way through a panel."""
+    control.installEventFilter(_WheelScrolls(control))
+
+
 class Combo(QComboBox):
     """A combo box whose arrow looks like the other icons."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        wheel_scrolls(self)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
@@ -161,6 +180,7 @@ class NumberSlider(QWidget):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         named(self.slider, name + ".slider", caption, hint)
         self.slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        wheel_scrolls(self.slider)
         self.slider.setRange(0, self._steps)
         self.slider.setPageStep(max(1, self._steps // (20 if curved else 10)))
         self.field = QDoubleSpinBox()
@@ -173,6 +193,7 @@ class NumberSlider(QWidget):
         self.field.setFixedWidth(76)
         self.field.setKeyboardTracking(False)
         self.field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        wheel_scrolls(self.field)
         self.caption.setBuddy(self.field)
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)

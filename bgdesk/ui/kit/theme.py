@@ -220,14 +220,14 @@ QToolButton[role="segment"]:hover { background: $hover; }
 QToolButton[role="segment"]:checked { background: $selected; border: 1px solid $accent; }
 QToolButton[role="segment"]:focus { border: 1px solid $accent; }
 
-QSpinBox, QDoubleSpinBox, QLineEdit, QComboBox {
+QAbstractSpinBox, QLineEdit, QComboBox {
   background: $field; color: $text; border: 1px solid $edge; border-radius: 4px; min-height: 26px; max-height: 26px; padding: 0 6px;
   selection-background-color: $accent; selection-color: $on_accent; }
-QSpinBox:focus, QDoubleSpinBox:focus, QLineEdit:focus, QComboBox:focus { border: 1px solid $accent; }
-QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled { color: $disabled; }
-QSpinBox QLineEdit, QDoubleSpinBox QLineEdit { border: none; padding: 0 8px; min-height: 0; background: transparent; }
-QSpinBox, QDoubleSpinBox { padding-right: 10px; }
-QSpinBox::up-button, QSpinBox::down-button { width: 0; height: 0; border: none; }
+QAbstractSpinBox:focus, QLineEdit:focus, QComboBox:focus { border: 1px solid $accent; }
+QAbstractSpinBox:disabled, QComboBox:disabled { color: $disabled; }
+QAbstractSpinBox QLineEdit { border: none; padding: 0 8px; min-height: 0; background: transparent; }
+QAbstractSpinBox { padding-right: 10px; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { width: 0; height: 0; border: none; }
 QComboBox::drop-down { border: none; width: 24px; }
 QComboBox QAbstractItemView { background: $panel; color: $text; border: 1px solid $edge; selection-background-color: $accent;
   selection-color: $on_accent; }

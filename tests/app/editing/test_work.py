@@ -84,7 +84,7 @@ def test_snapshots_do_not_change_and_cost_nothing_until_then(cut: Work) -> None:
     cut.labels[rect.slices] = Label.UNKNOWN
     assert (snapshot.solved == before[0]).all()
     assert (snapshot.labels == before[1]).all()
-    assert (snapshot.foreground == before[2]).all()
+    assert np.array_equal(snapshot.foreground, before[2])  # type: ignore[arg-type]
     alpha = cut.solved
     cut.patch_solved(rect, np.zeros((40, 40), np.float32))
     assert cut.solved is alpha  # copied once
@@ -222,7 +222,7 @@ def test_a_cutout_of_another_quality_leaves_its_colours_as_they_are(cut: Work) -
 def test_a_cutout_made_with_another_recipe_leaves_its_colours_stale(cut: Work) -> None:
     cutout = Cutout(cut.source, cut.solved, cut.source, cut.labels, recipe=MatteRecipe(strength=0.5))
     cut.adopt(cutout)
-    assert cut.stale == (cut.rect,)
+    assert list(cut.stale) == [cut.rect]
     cut.recipe = Recipe(matte=MatteRecipe(strength=0.5))
     cut.adopt(cutout)
     assert cut.stale == ()
@@ -260,7 +260,6 @@ def test_the_real_files_are_reached(sample: Path, tmp_path: Path, fake_engine: A
     from bgdesk.app.work.ports import DiskFiles
 
     files = DiskFiles()
-    assert ".png" in files.suffixes
     image = files.load(sample)
     work = Work.awaiting(image.pixels, sample)
     work.adopt(fake_engine.auto(work.source))

@@ -113,7 +113,12 @@ def test_the_network_is_asked_as_the_photos_own_recipe_says(desk: Any) -> None:
     desk.session.change_recipe(best, "quality")
     recipes: list[MatteRecipe] = []
     auto = desk.engine.auto
-    desk.engine.auto = lambda pixels, recipe, progress: (recipes.append(recipe), auto(pixels, recipe, progress))[1]
+
+    def noted(pixels: Any, recipe: MatteRecipe, progress: Any) -> Any:
+        recipes.append(recipe)
+        return auto(pixels, recipe, progress)
+
+    desk.engine.auto = noted
     desk.session.cut_again()
     desk.settle()
     assert recipes == [best.matte]
@@ -232,6 +237,19 @@ def test_an_answer_that_comes_after_the_export_flags_nothing(desk: Any) -> None:
     desk.settle()
     assert desk.session.work.revision > revision
     assert not photo(desk).unsaved
+
+
+def test_another_answer_of_the_network_is_nothing_to_save(desk: Any) -> None:
+    desk.open()
+    desk.session.cut_again()
+    desk.settle()
+    assert desk.session.undo_name == "cut out again"
+    assert not photo(desk).unsaved
+    desk.stroke((150, 100))
+    desk.settle()
+    desk.session.cut_again()
+    desk.settle()
+    assert photo(desk).unsaved  # the stroke can be brought back, and is in no file
 
 
 def test_what_is_painted_while_a_file_is_written_is_unsaved(desk: Any) -> None:

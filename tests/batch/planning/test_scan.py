@@ -138,7 +138,7 @@ def test_what_cannot_be_taken_is_said_and_keeps_nothing_else_back(tmp_path: Path
     missing, pipe, bare, outer, long = said(found)
     assert missing == "gone.jpg could not be read: there is no such file. Look whether it was moved or renamed."
     assert pipe == "pipe.jpg could not be read: it is a device or a pipe, not a file. Choose a photo."
-    assert bare.startswith(f"{tmp_path / 'bare'} holds no photo that bgdesk can read. Name one with .jpg, .jpeg")
+    assert bare.startswith(f"{tmp_path / 'bare'} holds no photo that bgdesk can read. Choose another folder.")
     assert "Take its subfolders in as well" in outer
     assert "there is no such file" in long
 

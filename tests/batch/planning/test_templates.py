@@ -65,7 +65,7 @@ def test_unknown_template_is_said_with_those_there_are() -> None:
         ("[[variants]]\nsize = true", "size"),
         ("[[variants]]\nsize = 4", "Size is a number from 16 to 16384 px, not 4"),
         ("[[variants]]\nformat = 'jpg'", r"variants\[0\]\.format must be one of png, psd, not \"jpg\""),
-        ("[[variants]]\nbackground = 'white'", "'white' is no colour"),
+        ("[[variants]]\nbackground = 'white'", "'white' is not a colour"),
         ("[[variants]]\nbackground = [1, 2, 300]", r"variants\[0\]\.background must be a colour like .#ffffff., not \[1, 2, 300\]"),
         ("[[variants]]\nalpha_only = 'no'", r'variants\[0\]\.alpha_only must be true or false, not "no"'),
         ("[[variants]]\n[[variants]]", "each of them a name of its own"),
@@ -240,3 +240,10 @@ def test_outputs_of_before_there_were_edges_are_up_to_date() -> None:
     assert BatchRecipe(gate=0.5).key == BatchRecipe().key
     assert BatchRecipe(edge=EdgeRecipe(shift=1)).key != BatchRecipe().key
     assert codec.decode(before, BatchRecipe) == BatchRecipe()
+
+
+def test_the_recipe_in_the_readme_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[3] / "README.md").read_text("utf-8")
+    file = tmp_path / "readme.toml"
+    file.write_text(text.split("```toml\n")[1].split("```")[0], "utf-8")
+    assert load_recipe(file).edge == EdgeRecipe(shift=-0.5)

@@ -16,6 +16,7 @@ from bgdesk import __main__
 from bgdesk.batch.model.pool import PoolEvents
 from bgdesk.batch.model.values import BatchRecipe, PhotoJob, State
 from bgdesk.batch.run.queue import MakePool, Queue, queues
+from bgdesk.cli.console import PREPARING
 from bgdesk.cli.queue import batch, queue_options
 from bgdesk.core.errors import UsageError
 from tests.batch.fakes import FakePool, photos
@@ -83,6 +84,17 @@ def test_all_done(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     assert said.out == ""
     assert "4 photos cut out into" in said.err
     assert (queues(bench.home)[0].folder / "report.html").is_file()
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_first_use_of_all_is_said_to_take_longer(
+    bench: Bench, first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    if not first:
+        (tmp_path / "step.kernel").touch()
+    assert bench.start("--gate", "0") == 0
+    assert (PREPARING in capsys.readouterr().err) is first
 
 
 def test_one_fails_and_the_others_are_done(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:

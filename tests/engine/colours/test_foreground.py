@@ -3,6 +3,7 @@ import pymatting
 import pytest
 
 from bgdesk.bench.cases.metrics import delta_e2000, lab
+from bgdesk.core.arrays import Pixels
 from bgdesk.core.tasks import Cancelled, silent
 from bgdesk.engine.colours import foreground as foreground_module
 from bgdesk.engine.colours.foreground import foreground
@@ -78,7 +79,7 @@ def test_tiles_leave_no_seams(monkeypatch: pytest.MonkeyPatch, cells: int) -> No
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_opaque_pixels_keep_the_sources_colours_bit_for_bit(shape: tuple[int, int], dtype: type) -> None:
     random = np.random.default_rng(4)
-    source = random.integers(0, np.iinfo(dtype).max + 1, (*shape, 3)).astype(dtype)
+    source: Pixels = random.integers(0, np.iinfo(dtype).max + 1, (*shape, 3)).astype(dtype)
     alpha = random.choice(np.array([0, 0.3, 0.9, 1], np.float32), shape)
     found = foreground(source, alpha)
     assert found.shape == source.shape

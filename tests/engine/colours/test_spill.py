@@ -48,7 +48,9 @@ def some_weights() -> Weights:
 @pytest.mark.parametrize("model", ["veil", "bounce"])
 @pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS)
 @pytest.mark.parametrize("backdrop", BACKDROPS.values(), ids=BACKDROPS)
-def test_the_rim_comes_closer_to_its_own_colours(backdrop: tuple[float, ...], front: tuple[float, ...], model: str) -> None:
+def test_the_rim_comes_closer_to_its_own_colours(
+    backdrop: tuple[float, float, float], front: tuple[float, float, float], model: str
+) -> None:
     _, spilled, clean, alpha, depth = lit(front, backdrop, model)
     rim = (alpha > 0.5) & (depth < 12)
     found = spilled.copy()

@@ -104,10 +104,10 @@ def test_opaque_interiors_never_turn_transparent() -> None:
     source = np.repeat(np.repeat(random.integers(0, 256, (50, 60, 3), np.uint8), 8, axis=0), 8, axis=1)
     matte = np.zeros((400, 480), np.float32)
     matte[60:340, 80:400] = 1
-    patches = cv2.GaussianBlur(random.random((400, 480), np.float32), (0, 0), 4)
+    patches = np.asarray(cv2.GaussianBlur(random.random((400, 480), np.float32), (0, 0), 4), np.float32)
     patches = (patches - patches.min()) / (patches.max() - patches.min())
     matte[100:300, 120:360] = (0.75 + 0.25 * patches)[100:300, 120:360]
-    matte = cv2.GaussianBlur(matte, (0, 0), 1.5)
+    matte = np.asarray(cv2.GaussianBlur(matte, (0, 0), 1.5), np.float32)
     trimap = from_matte(matte)
     alpha = refine(source, trimap, matte).alpha
     deep = np.zeros(matte.shape, bool)
@@ -156,7 +156,7 @@ def test_where_colours_do_not_tell_the_sides_apart_the_matte_is_held_to() -> Non
     source = np.repeat(np.repeat(random.integers(0, 256, (75, 100, 3), np.uint8), 4, axis=0), 4, axis=1)
     matte = np.zeros((300, 400), np.float32)
     matte[:, 200:] = 1
-    matte = cv2.GaussianBlur(matte, (0, 0), 6)
+    matte = np.asarray(cv2.GaussianBlur(matte, (0, 0), 6), np.float32)
     trimap = from_matte(matte)
     alpha = refine(source, trimap, matte).alpha
     sure = (trimap == 128) & (np.abs(matte - 0.5) > 0.4)
@@ -187,6 +187,6 @@ def test_broad_half_transparency_is_told_from_edges(blur: float, plateau: float,
     if plateau:
         alpha[100:200, 100:200] = plateau
     if blur:
-        alpha = cv2.GaussianBlur(alpha, (0, 0), blur)
+        alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), blur), np.float32)
     assert (broad_softness(alpha) > MOST_BROAD_SOFTNESS) is soft
     assert broad_softness(np.full((50, 50), 0.3, np.float32)) == 0

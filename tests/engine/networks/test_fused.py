@@ -30,7 +30,7 @@ def test_a_fused_network_gives_the_plain_ones_answer(dtype: torch.dtype, most: f
 
 def test_parts_are_convolved_as_if_they_were_one() -> None:
     torch.manual_seed(6)
-    plain = ConvReLU(24, 8, 2).requires_grad_(False).to(memory_format=torch.channels_last)
+    plain = ConvReLU(24, 8, 2).requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     parts = [torch.rand(1, channels, 20, 30).to(memory_format=torch.channels_last) - 0.5 for channels in (4, 12, 8)]
     with torch.inference_mode():
         expected = plain(torch.cat(parts, 1))

@@ -55,7 +55,7 @@ def test_normalisation_is_the_published_one(net: str) -> None:
 
 def test_16_bit_pixels_give_the_8_bit_answer() -> None:
     def mean_of_batch(batch: np.ndarray) -> np.ndarray:
-        return batch.mean(axis=1, keepdims=True) + 0.5
+        return np.asarray(batch.mean(axis=1, keepdims=True) + 0.5)
 
     pixels = np.random.default_rng(1).integers(0, 256, (50, 70, 3), np.uint8)
     matte = segment(pixels, NETS["isnet"], mean_of_batch)

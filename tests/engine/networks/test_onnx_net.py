@@ -121,7 +121,7 @@ def test_which_output(tmp_path: Path) -> None:
         helper.make_node("ReduceMax", ["image"], ["brightest"], axes=[1]),
         helper.make_node("ReduceMin", ["image"], ["darkest"], axes=[1]),
     ]
-    shape = [1, 3, "h", "w"]
+    shape: list[int | str] = [1, 3, "h", "w"]
     outputs: list[tuple[str, Any]] = [("means", [1, 3, 1, 1]), ("brightest", None), ("darkest", None)]
     path = save(tmp_path / "n.onnx", nodes, [("image", shape)], outputs)
     assert take(path).spec.output == "brightest"
@@ -338,10 +338,11 @@ def test_no_network_is_chosen_any_more(tmp_path: Path) -> None:
     trimap = np.full((90, 120), 128, np.uint8)
     trimap[:, :20], trimap[:, 100:] = 0, 255
     by_network = pipeline.matte(photo(), trimap).alpha
-    assert pipeline.status.model == "mine"
+    models = [pipeline.status.model]
     chosen[0] = None
     by_solver = pipeline.matte(photo(), trimap).alpha
-    assert pipeline.status.model is None
+    models.append(pipeline.status.model)
+    assert models == ["mine", None]
     assert np.abs(by_network - by_solver).max() > 0.05
     assert (by_solver == Pipeline(no_weights).matte(photo(), trimap).alpha).all()
 

@@ -1,9 +1,11 @@
 """Kernels: compiled once for the types they name, kept on disk, found again by what they were made from."""
 
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,7 +40,7 @@ def find(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], Pat
         (tmp_path / level).mkdir()
 
     def call(features: str) -> Path | None:
-        monkeypatch.setattr(kernel_cache.platform, "machine", lambda: "x86_64")
+        monkeypatch.setattr(platform, "machine", lambda: "x86_64")
         monkeypatch.setattr(kernel_cache._codegen, "get_host_cpu_features", lambda: features)
         return kernel_cache.find_carried(tmp_path)
 
@@ -79,6 +81,7 @@ def test_a_level_that_is_not_there_is_passed_over(find: Callable[[str], Path | N
 USE_A_KERNEL = """
 import sys
 from pathlib import Path
+from typing import Any
 import numpy as np
 from bgdesk.engine.runtime import kernel_cache, kernel_folder, kernels
 factor, carried, kept = sys.argv[1:]
@@ -92,7 +95,7 @@ def times(x):
     return x * FACTOR
 
 assert times(21) == 21 * FACTOR
-print("compiled" if times.was_compiled else "loaded")
+print("compiled" if times.stats.cache_misses else "loaded")
 """
 
 
@@ -112,7 +115,7 @@ def test_a_kernel_is_carried_or_kept_or_compiled(use_a_kernel: Callable[..., str
     carried, kept = tmp_path / "carried", tmp_path / "kept"
     assert use_a_kernel(2, "", carried) == "compiled"  # as a build makes it
     (made,) = carried.iterdir()
-    assert made.suffix == kernel_cache.SUFFIX
+    assert made.suffix == kernel_folder.SUFFIX
     assert use_a_kernel(2, carried, kept) == "loaded"
     assert not kept.exists()
     # Another constant: nothing stale is used, and what is compiled is kept and found again.
@@ -139,7 +142,7 @@ def test_two_processes_at_once_share_one_folder(tmp_path: Path, monkeypatch: pyt
         out, err = process.communicate(timeout=120)
         assert (process.returncode, err) == (0, "")
         assert out.strip() in ("compiled", "loaded")
-    assert [file.suffix for file in tmp_path.iterdir()] == [kernel_cache.SUFFIX]
+    assert [file.suffix for file in tmp_path.iterdir()] == [kernel_folder.SUFFIX]
 
 
 def test_the_environment_names_the_folder_before_the_application(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -196,19 +199,24 @@ def corner(plane: np.ndarray, times: int) -> float:
     return value
 
 
+def signatures_of(function: Any) -> int:
+    """For how many combinations of types a kernel was compiled."""
+    return len(function.signatures)
+
+
 def test_one_compilation_serves_every_order_in_memory_and_read_only_arrays() -> None:
     plane = np.full((6, 8), 3, np.float32)
     fixed = plane.copy()
     fixed.flags.writeable = False
     assert [corner(view, 2) for view in (plane, plane[::2, 1:5], plane.T, fixed, fixed[1:, ::3])] == [6.0] * 5
-    assert len(corner.signatures) == 1
+    assert signatures_of(corner) == 1
 
 
 @pytest.mark.parametrize("other", [np.zeros((2, 2)), np.zeros((2, 2, 2), np.float32), np.zeros((2, 2), np.uint8)])
 def test_other_types_are_refused_and_never_compiled(other: np.ndarray) -> None:
     with pytest.raises(TypeError):
         corner(other, 2)
-    assert len(corner.signatures) == 1
+    assert signatures_of(corner) == 1
 
 
 # --- all of them -----------------------------------------------------------------------------------------------------
@@ -254,15 +262,14 @@ for side, depth, whole, writeable in product((96, 1056), (np.uint8, np.uint16), 
 kernels = prepare.all_kernels()
 assert warmed == {kernel.__name__: (True, kernel.signatures) for kernel in kernels}
 assert all(len(kernel.signatures) == len(kernel.declared) for kernel in kernels)
-print([kernel.__name__ for kernel in kernels if kernel.was_compiled])
+print([kernel.__name__ for kernel in kernels if kernel.stats.cache_misses])
 """
 
 
 def test_after_one_process_has_prepared_no_other_compiles_anything() -> None:
-    for _ in range(2):
-        done = subprocess.run([sys.executable, "-c", USE_ALL], capture_output=True, text=True, timeout=250)
-        assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.strip() == "[]"
+    runs = [subprocess.run([sys.executable, "-c", USE_ALL], capture_output=True, text=True, timeout=250) for _ in range(2)]
+    assert [(run.returncode, run.stderr) for run in runs] == [(0, "")] * 2
+    assert runs[1].stdout.strip() == "[]"
 
 
 def test_several_processes_compile_what_is_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -309,7 +316,7 @@ def test_compiling_can_be_cancelled(monkeypatch: pytest.MonkeyPatch, tmp_path: P
         raise Cancelled
 
     started: list[Process] = []
-    monkeypatch.setattr(prepare.subprocess, "Popen", Process)
+    monkeypatch.setattr(subprocess, "Popen", Process)
     with pytest.raises(Cancelled):
         prepare.compile_into(tmp_path, 10, done)
     assert started
@@ -320,5 +327,5 @@ def test_where_no_process_can_be_started_the_caller_compiles(monkeypatch: pytest
     def refuse(*_: object, **__: object) -> None:
         raise OSError("no more processes")
 
-    monkeypatch.setattr(prepare.subprocess, "Popen", refuse)
+    monkeypatch.setattr(subprocess, "Popen", refuse)
     prepare.compile_into(tmp_path, 10, lambda share: None)
