@@ -29,6 +29,9 @@ from bgdesk.core.recipe import EdgeRecipe
 BLOCK = 256
 #: How much a finisher remembers, in blocks: results take 256 KiB each, measured edges up to 1.5 MiB.
 _RESULTS, _EDGES = 256, 96
+_EVEN = 8192
+#: Distances in which evenness is remembered, in pixels.
+_COARSE = 32
 #: What measuring the edges of a block takes; the unit is moving those of a block full of hair.
 _MEASURING = 5.0
 #: A feather of this radius takes one unit.
@@ -78,14 +81,15 @@ class Finisher:
         self._photo = Rect.of_shape(solved.shape)
         self._edges = _Memory[Edges](_EDGES if remember else 0)
         self._results = _Memory[Alpha](_RESULTS if remember else 0)
+        self._even = _Memory[bool](_EVEN if remember else 0)
 
     def changed(self, solved: Alpha, rect: Rect) -> None:
         """Read from `solved` from now on, which differs in `rect` alone."""
         self._solved = solved
         # What was kept does not know how far it read: as far as any recipe does.
         near = rect.grow(reach(EdgeRecipe(shift=SHIFT.highest, smooth=SMOOTH.highest, feather=FEATHER.highest)))
-        self._edges.forget(near)
-        self._results.forget(near)
+        for memory in (self._edges, self._results, self._even):
+            memory.forget(near)
 
     def finish(self, edge: EdgeRecipe, rect: Rect | None = None) -> Alpha:
         """As the function `finish`."""
@@ -103,12 +107,21 @@ class Finisher:
             step.effort(self._edges, block)
             for step, target in self._plan(edge, rect)
             for block in target.tiles(BLOCK)
-            if (step, block) not in self._results and not self._even(block.grow(step.reach))
+            if (step, block) not in self._results and not self.even(block, step.reach)
         )
 
-    def _even(self, rect: Rect) -> bool:
-        lowest, highest, _, _ = cv2.minMaxLoc(self._solved[rect.intersect(self._photo).slices])
-        return lowest == highest
+    def even(self, block: Rect, margin: int) -> bool:
+        """Whether alpha is the same everywhere in a block of the grid and so far around it: no recipe of that reach changes it.
+
+        A little more than `margin` may be looked at, to remember the answer for others.
+        """
+        margin = -(-margin // _COARSE) * _COARSE
+
+        def look() -> bool:
+            lowest, highest, _, _ = cv2.minMaxLoc(self._solved[block.grow(margin).intersect(self._photo).slices])
+            return lowest == highest
+
+        return self._even.find(margin, block, look)
 
     def _plan(self, edge: EdgeRecipe, wanted: Rect) -> list[tuple["_Step", Rect]]:
         """The steps, each with the blocks in which the steps after it need its result."""
@@ -180,6 +193,8 @@ class _Memory(Generic[Kept]):
         return kept
 
     def forget(self, near: Rect) -> None:
+        if near.empty:
+            return
         with self._lock:
             for key in [key for key in self._kept if key[1].overlaps(near)]:
                 del self._kept[key]

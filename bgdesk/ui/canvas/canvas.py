@@ -1,8 +1,6 @@
 """The photo on the screen: shows a Scene through a Viewport, and turns pointer events into gestures for the tools."""
 
-import numpy as np
-from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QVariantAnimation, Signal
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, Qt, QTimer, QVariantAnimation, Signal
 from PySide6.QtGui import (
     QColor,
     QCursor,
@@ -24,6 +22,7 @@ from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.recipe import EdgeRecipe
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.brush_outline import Outline
+from bgdesk.ui.canvas.frame import Frame
 from bgdesk.ui.canvas.render import Layers, Look, Scene, View
 from bgdesk.ui.canvas.tools import Brush, BrushTool, Gesture, PanTool, PointerTool, SizeTool, Strokes, Tool, swapped
 from bgdesk.ui.canvas.viewport import Point, Viewport
@@ -33,8 +32,8 @@ from bgdesk.ui.kit import system
 FADE_MS = 150
 #: Zoom of one notch of a wheel: four notches double it.
 _NOTCH = 2**0.25
-#: More rectangles than this are drawn as their union.
-_MANY = 12
+#: How long everything rests before a frame that was drawn coarsely is made exact, in milliseconds.
+REST_MS = 100
 
 
 class Canvas(QWidget):
@@ -71,8 +70,11 @@ class Canvas(QWidget):
         self._look = Look()
         self._peek = False
         self._surround = QColor("#3c3c3c")
-        self._frame: NDArray[np.uint8] = np.zeros((1, 1, 4), np.uint8)
-        self._stale: list[Rect] = []
+        self._edge = EdgeRecipe()
+        self._frame = Frame()
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.timeout.connect(self._sharpen)
         self._pointer: QPointF | None = None
         self._drawn: QRect | None = None  # where the outline was painted last
         self._lowered = 0  # by how much the upper edge has sunk since the last frame, in logical pixels
@@ -91,6 +93,8 @@ class Canvas(QWidget):
         self.brush_tool.forget()
         self._fade.stop()
         self._scene = None if document is None else Scene(document)
+        if self._scene is not None:
+            self._scene.set_edge(self._edge)
         self._viewport = None
         self._fits = True
         self._rebuild()
@@ -121,7 +125,13 @@ class Canvas(QWidget):
         self._set_look(Look(self._look.view, strength, self._look.reveal, self._look.unit))
 
     def set_edge(self, edge: EdgeRecipe) -> None:
-        """tmp"""
+        """Show alpha finished like this from now on, also of the documents that are shown later."""
+        if edge == self._edge:
+            return
+        self._edge = edge
+        if self._scene is not None and self._viewport is not None:
+            self._frame.set_edge(self._scene, self._viewport, edge)
+            self.update()
 
     def set_surround(self, colour: str) -> None:
         self._surround = QColor(colour)
@@ -139,11 +149,12 @@ class Canvas(QWidget):
         if self._scene is None:
             return
         self._scene.alpha_changed(rect)
+        self._frame.moved()
         self._scene.wipe(rect, (*keep, self.brush_tool.touched))
         if first and not system.reduced_motion():
             self._faded(0.0)  # at once, or a frame of the whole matte would flash up before the first step
             self._fade.start()
-        self._stain(rect)
+        self._stain(rect if self._viewport is None else self._frame.seen_from(self._scene, self._viewport, rect))
 
     def labels_changed(self, rect: Rect) -> None:
         if self._scene is not None:
@@ -188,6 +199,7 @@ class Canvas(QWidget):
         self._fits = fits
         if viewport != self._viewport:
             self._viewport = viewport
+            self._frame.moved()
             self._redraw_all()
             self._follow_pointer()
             self.zoomed.emit()
@@ -402,15 +414,15 @@ class Canvas(QWidget):
     def _rebuild(self) -> None:
         """A frame for the window's present size, all of it to be drawn."""
         screen = self._screen
-        if self._frame.shape[:2] != (screen.height, screen.width):
-            self._frame = np.full((screen.height, screen.width, 4), 255, np.uint8)  # opaque: the photo's pixels leave the last byte alone
+        self._frame.resize(screen)
         self._look = Look(self._look.view, self._look.strength, self._look.reveal, self.devicePixelRatioF())
         if self._scene is not None and (self._viewport is None or self._fits):
             self._viewport = Viewport.fitted(self._scene.size, screen, self.devicePixelRatioF())
+        self._frame.moved()
         self._redraw_all()
 
     def _redraw_all(self) -> None:
-        self._stale = [Rect.full(self._screen)]
+        self._frame.spoil()
         self.update()
 
     def _stain(self, rect: Rect) -> None:
@@ -420,7 +432,7 @@ class Canvas(QWidget):
         on_screen = self._viewport.screen_rect(rect)
         if on_screen.empty:
             return
-        self._stale.append(on_screen)
+        self._frame.spoil(on_screen)
         ratio = self.devicePixelRatioF()
         left, top, right, bottom = (edge / ratio for edge in on_screen)
         self.update(QRectF(left, top, right - left, bottom - top).toAlignedRect())
@@ -433,32 +445,26 @@ class Canvas(QWidget):
     def _faded(self, value: float) -> None:
         self._set_look(Look(self._look.view, self._look.strength, float(value), self._look.unit))
 
-    def _compose(self) -> None:
-        """Bring the frame's stale rectangles up to date."""
-        stale, self._stale = self._stale, []
-        if len(stale) > _MANY:
-            union = Rect(0, 0, 0, 0)
-            for rect in stale:
-                union = union.union(rect)
-            stale = [union]
-        visible = self._viewport.visible if self._viewport is not None else Rect(0, 0, 0, 0)
-        look = Look(self.view, self._look.strength, self._look.reveal, self._look.unit)
-        for rect in stale:
-            rect = rect.clip(Size(self._frame.shape[1], self._frame.shape[0]))
-            if not visible.contains(rect) or visible.empty:
-                colour = self._surround
-                self._frame[rect.slices] = (colour.blue(), colour.green(), colour.red(), 255)
-            part = rect.intersect(visible)
-            if self._scene is not None and self._viewport is not None and not part.empty:
-                # 32 bits to the pixel in Qt's order, so that the blit converts nothing.
-                self._frame[part.slices][..., :3] = self._scene.compose(self._viewport, part, look)[..., ::-1]
+    def _sharpen(self) -> None:
+        """Everything has rested: make the frame exact, piece by piece, as long as nothing moves."""
+        if self._scene is None or self._viewport is None or not self._frame.coarse:
+            return
+        if self._frame.prepare(self._scene, self._viewport):
+            self.update()
+        else:
+            self._rest.start(0)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        if self._frame.shape[:2] != (self._screen.height, self._screen.width):
+        if self._frame.size != self._screen:
             self._resized()
-        self._compose()
-        height, width = self._frame.shape[:2]
-        image = QImage(self._frame.data, width, height, 4 * width, QImage.Format.Format_RGB32)
+        colour = self._surround
+        look = Look(self.view, self._look.strength, self._look.reveal, self._look.unit)
+        self._frame.compose(self._scene, self._viewport, look, (colour.red(), colour.green(), colour.blue()))
+        if self._frame.coarse:
+            self._rest.start(REST_MS)
+        pixels = self._frame.pixels
+        height, width = pixels.shape[:2]
+        image = QImage(pixels.data, width, height, 4 * width, QImage.Format.Format_RGB32)
         image.setDevicePixelRatio(self.devicePixelRatioF())
         painter = QPainter(self)
         painter.setClipRegion(event.region())

@@ -7,6 +7,7 @@ and kept current by rectangle, so that a stroke costs its own area.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import cv2
@@ -41,11 +42,11 @@ class Grid:
     ys: NDArray[np.float32]
 
     @classmethod
-    def of(cls, viewport: Viewport, rect: Rect) -> "Grid":
-        """For the screen pixels in `rect`, which must lie inside `viewport.visible`."""
+    def of(cls, viewport: Viewport, rect: Rect, coarser: int = 0) -> "Grid":
+        """For the screen pixels in `rect`, which must lie inside `viewport.visible`; read so many levels coarser than would be right."""
         scale, photo = viewport.scale, viewport.photo
-        nearest = scale >= NEAREST_FROM
-        level = 0 if scale >= 1 else int(np.floor(np.log2(1 / scale) + 1e-9))
+        nearest = scale >= NEAREST_FROM and not coarser
+        level = level_of(viewport) + coarser
         factor = 1 << level
         width, height = -(-photo.width // factor), -(-photo.height // factor)
         xs = (np.arange(rect.left, rect.right) + 0.5 - viewport.left) / (scale * factor)
@@ -58,10 +59,28 @@ class Grid:
         crop = Rect(int(xs[0]), int(ys[0]), min(width, int(xs[-1]) + 2), min(height, int(ys[-1]) + 2))
         return cls(level, crop, nearest, (xs - crop.left).astype(np.float32), (ys - crop.top).astype(np.float32))
 
-    def maps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def read(self, crop: Bytes) -> Bytes:
+        """h×w or h×w×C bytes at the grid's positions, from those of its crop."""
+        if self.plain:
+            return crop[: self.ys.size, : self.xs.size]
+        how = cv2.INTER_NEAREST if self.nearest else cv2.INTER_LINEAR
+        return _bytes(cv2.remap(crop, *self._maps, how, borderMode=cv2.BORDER_REPLICATE))
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether each screen pixel shows one of the crop's pixels, in order."""
+        return all(places[0] == 0 and (np.diff(places) == 1).all() for places in (self.xs, self.ys))
+
+    @cached_property
+    def _maps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The positions spread over the rectangle, as OpenCV's remap wants them."""
         shape = (self.ys.size, self.xs.size)
         return np.ascontiguousarray(np.broadcast_to(self.xs, shape)), np.ascontiguousarray(np.broadcast_to(self.ys[:, None], shape))
+
+
+def level_of(viewport: Viewport) -> int:
+    """The level whose pixels are no larger than the screen's, or the picture itself."""
+    return 0 if viewport.scale >= 1 else int(np.floor(np.log2(1 / viewport.scale) + 1e-9))
 
 
 class Layer:
@@ -84,22 +103,21 @@ class Layer:
     def refresh(self, rect: Rect) -> None:
         """Bring the levels up to date after the picture's pixels in `rect` changed."""
         for level, target in enumerate(self._levels, 1):
-            self._fill(level, target, _down(rect, level))
+            self._fill(level, target, down(rect, level))
 
-    def sample(self, grid: Grid, maps: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None) -> Bytes:
-        """The picture's bytes at the positions of `grid`: h×w or h×w×C."""
-        crop = self._crop(grid.level, grid.crop)
-        if grid.nearest:
-            return crop[:, grid.xs.astype(np.intp)][grid.ys.astype(np.intp)]
-        xs, ys = maps or grid.maps()
-        return _bytes(cv2.remap(crop, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    def sample(self, grid: Grid) -> Bytes:
+        """The picture's bytes at the positions of `grid`: h×w or h×w×C, not to be written to."""
+        return grid.read(self.crop(grid.level, grid.crop))
 
-    def _crop(self, level: int, rect: Rect) -> Bytes:
-        if level == 0:
-            return np.ascontiguousarray(self._convert(self._picture[rect.slices]))
+    def crop(self, level: int, rect: Rect) -> Bytes:
+        """The bytes of a part of a level, not to be written to."""
+        return np.ascontiguousarray(self._convert(self._picture[rect.slices]) if level == 0 else self.whole(level)[rect.slices])
+
+    def whole(self, level: int) -> Bytes:
+        """The bytes of a level, from 1 on; not to be written to."""
         while len(self._levels) < level:
             self._build(len(self._levels) + 1)
-        return np.ascontiguousarray(self._levels[level - 1][rect.slices])
+        return self._levels[level - 1]
 
     def _build(self, level: int) -> None:
         height, width = (-(-side // (1 << level)) for side in self._picture.shape[:2])
@@ -123,14 +141,15 @@ class Layer:
             return
         shape = self._picture.shape if level == 1 else self._levels[level - 2].shape
         below = Rect(2 * rect.left, 2 * rect.top, min(2 * rect.right, shape[1]), min(2 * rect.bottom, shape[0]))
-        crop = self._crop(level - 1, below)
+        crop = self.crop(level - 1, below)
         missing_x, missing_y = 2 * rect.width - below.width, 2 * rect.height - below.height
         if missing_x or missing_y:  # odd sizes: the last pixel stands for itself
             crop = _bytes(cv2.copyMakeBorder(crop, 0, missing_y, 0, missing_x, cv2.BORDER_REPLICATE))
         target[rect.slices] = cv2.resize(crop, (rect.width, rect.height), interpolation=cv2.INTER_AREA)
 
 
-def _down(rect: Rect, level: int) -> Rect:
+def down(rect: Rect, level: int) -> Rect:
+    """The pixels of a level that show any of the picture's pixels in `rect`."""
     factor = 1 << level
     return Rect(rect.left // factor, rect.top // factor, -(-rect.right // factor), -(-rect.bottom // factor))
 

@@ -1,7 +1,11 @@
 """Compose what the canvas shows, in bytes, at screen resolution. No Qt here."""
 
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Protocol
 
 import cv2
@@ -11,8 +15,11 @@ from numpy.typing import NDArray
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.brush import paint as paint_stretch
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.recipe import EdgeRecipe
 from bgdesk.core.trimap import Label
-from bgdesk.ui.canvas.pyramid import Bytes, Grid, Layer
+from bgdesk.ui.canvas.blending import blend, dots, falling, rising, spread
+from bgdesk.ui.canvas.finished import FinishedAlpha
+from bgdesk.ui.canvas.pyramid import Bytes, Grid, Layer, level_of
 from bgdesk.ui.canvas.viewport import Viewport
 from bgdesk.ui.kit.paint import CHECKER_DARK, CHECKER_LIGHT
 
@@ -26,6 +33,8 @@ LABEL_COLOURS: dict[Label, Rgb] = {
 }
 #: How much light what is removed keeps in the overlay view, before it is tinted.
 _DIM = 0.5
+#: Rows of the screen that one thread composes at a time.
+_STRIP = 64
 #: How strongly paint covers the photo until the new alpha replaces it, against the tint of labels (`Look.strength`).
 _PAINT_GAIN = 1.3
 
@@ -79,18 +88,26 @@ class Scene:
         self._source = Layer(document.source, _colour_bytes)
         self._alpha = Layer(document.solved, _alpha_bytes)
         self._labels = Layer(document.labels, _label_bytes)
+        self._finished = FinishedAlpha(self._alpha, document.solved)
         self._foreground: Layer | None = None
         self._paint: Trimap | None = None
         self._paint_layer: Layer | None = None
         self.painted = Rect(0, 0, 0, 0)
+        # What lies under and over alpha on the screen, strip by strip, for one place and look.
+        self._kind: tuple[Viewport, Look] | None = None
+        self._keeping = False
+        self._kept: dict[tuple[str, int], Bytes] = {}
         self._follow()
 
     # Keeping up with the document, whose arrays may change in place or be replaced by copies at any event.
 
     def _follow(self) -> None:
         self._alpha.follow(self._document.solved)
+        self._finished.follow(self._document.solved)
         self._labels.follow(self._document.labels)
         foreground = self._document.foreground
+        if (foreground is None) is not (self._foreground is None):
+            self._kept.clear()
         if foreground is None:
             self._foreground = None
         elif self._foreground is None:
@@ -101,6 +118,7 @@ class Scene:
     def alpha_changed(self, rect: Rect) -> None:
         self._follow()
         self._alpha.refresh(rect)
+        self._finished.changed(rect)
 
     def labels_changed(self, rect: Rect) -> None:
         self._follow()
@@ -108,6 +126,7 @@ class Scene:
 
     def foreground_changed(self, rect: Rect) -> None:
         self._follow()
+        self._kept.clear()
         if self._foreground is not None:
             self._foreground.refresh(rect)
 
@@ -138,69 +157,154 @@ class Scene:
             for part, _ in held:
                 self.painted = self.painted.union(part)
 
+    # The edge recipe, with which alpha is shown.
+
+    @property
+    def edge(self) -> EdgeRecipe:
+        return self._finished.edge
+
+    def set_edge(self, edge: EdgeRecipe) -> None:
+        self._finished.set_edge(edge)
+
+    def seen_from(self, viewport: Viewport, rect: Rect, coarser: int = 0) -> Rect:
+        """The photo pixels that may look different after alpha changed in `rect`."""
+        return rect.grow(self._finished.reach(level_of(viewport) + coarser))
+
+    def effort(self, viewport: Viewport, coarser: int = 0) -> float:
+        """What finishing alpha for a frame would take now, in blocks full of hair whose edges are moved."""
+        grid = Grid.of(viewport, viewport.visible, coarser)
+        return self._finished.effort(grid.level, grid.crop)
+
+    def uneven(self, viewport: Viewport, coarser: int = 0) -> list[Rect]:
+        """The visible screen pixels that the edge recipe may change."""
+        grid = Grid.of(viewport, viewport.visible, coarser)
+        factor = 1 << grid.level
+        parts = [Rect(*(factor * side for side in part)) for part in self._finished.uneven(grid.level, grid.crop)]
+        return [viewport.screen_rect(part, margin=2 * factor) for part in parts]
+
+    def preparing(self, viewport: Viewport) -> Iterator[None]:
+        """Finish alpha for an exact frame, a little between two steps."""
+        self._follow()
+        grid = Grid.of(viewport, viewport.visible)
+        return self._finished.preparing(grid.level, grid.crop)
+
     # Composition.
 
-    def compose(self, viewport: Viewport, rect: Rect, look: Look) -> Bytes:
-        """RGB bytes, h×w×3, of the screen pixels in `rect`, which must lie inside `viewport.visible`."""
+    def compose(self, viewport: Viewport, rect: Rect, look: Look, coarser: int = 0) -> Bytes:
+        """RGB bytes, h×w×3, of the screen pixels in `rect`, which must lie inside `viewport.visible`.
+
+        coarser: read finished alpha from a level of the pyramid that is so much coarser than the screen.
+        """
         self._follow()
+        alpha = None
+        if look.view not in (View.SOURCE, View.TRIMAP):
+            grid = Grid.of(viewport, rect, 0 if self.edge.neutral else coarser)
+            alpha = grid.read(self._finished.crop(grid.level, grid.crop))
+        # A frame of another place or look keeps nothing: it may be one of many. From the second of the same on, parts are kept.
+        kind = viewport, replace(look, reveal=1.0)
+        self._keeping = kind == self._kind
+        if not self._keeping:
+            self._kind = kind
+            self._kept.clear()
+        frame = np.empty((rect.height, rect.width, 3), np.uint8)
+
+        def strip(part: Rect) -> None:
+            rows = slice(part.top - rect.top, part.bottom - rect.top)
+            frame[rows] = self._compose_strip(viewport, part, look, None if alpha is None else alpha[rows])
+
+        first = rect.top // _STRIP * _STRIP
+        strips = [Rect(rect.left, top, rect.right, top + _STRIP).intersect(rect) for top in range(first, rect.bottom, _STRIP)]
+        if len(strips) == 1:
+            strip(rect)
+        else:
+            self._prepare_levels(viewport, look)
+            list(_pool().map(strip, strips))
+        return frame
+
+    def _prepare_levels(self, viewport: Viewport, look: Look) -> None:
+        """Build the levels that a frame reads, once, before several threads read them."""
+        nothing = Grid.of(viewport, Rect(*viewport.visible[:2], viewport.visible.left + 1, viewport.visible.top + 1))
+        for layer in (self._source, self._labels if look.view is View.TRIMAP else None, self._foreground, self._paint_layer):
+            if layer is not None:
+                layer.sample(nothing)
+
+    def _compose_strip(self, viewport: Viewport, rect: Rect, look: Look, alpha: Bytes | None) -> Bytes:
         grid = Grid.of(viewport, rect)
-        maps = None if grid.nearest else grid.maps()
-        frame = self._compose_view(grid, maps, rect, look)
+        if alpha is None:
+            frame = self._source.sample(grid)
+            if look.view is View.TRIMAP:
+                frame = tint(frame, self._labels.sample(grid), rect, look)
+        elif look.view is View.ALPHA:
+            frame = spread(revealed(alpha, look.reveal))
+        else:
+            frame = self._blended(viewport, rect, look, revealed(alpha, look.reveal))
         if self._paint_layer is not None and look.view is not View.SOURCE and rect.overlaps(viewport.screen_rect(self.painted)):
-            coverage = self._paint_layer.sample(grid, maps)
+            coverage = self._paint_layer.sample(grid)
             if coverage.any():
                 frame = tint(frame, coverage, rect, replace(look, strength=min(0.85, look.strength * _PAINT_GAIN)))
         return frame
 
-    def _compose_view(self, grid: Grid, maps: tuple[NDArray[np.float32], NDArray[np.float32]] | None, rect: Rect, look: Look) -> Bytes:
-        view = look.view
-        if view is View.SOURCE:
-            return self._source.sample(grid, maps)
-        if view is View.TRIMAP:
-            return tint(self._source.sample(grid, maps), self._labels.sample(grid, maps), rect, look)
-        alpha = self._alpha.sample(grid, maps)
-        if look.reveal < 1:
-            alpha = revealed(alpha, look.reveal)
-        if view is View.ALPHA:
-            return spread(alpha)
-        if view is View.OVERLAY:
-            source = self._source.sample(grid, maps)
-            # A subject fills much of a frame; the costly part is only needed where something is removed.
-            return source if alpha.min(initial=255) == 255 else blend(source, removed(source, rect, look), alpha)
-        subject = (self._foreground or self._source).sample(grid, maps)
-        return blend(subject, ground(view, rect, look), alpha)
+    def _blended(self, viewport: Viewport, rect: Rect, look: Look, alpha: Bytes) -> Bytes:
+        """The subject over what lies behind it."""
+        # A subject fills much of a frame, and so does what is around it; the costly part is only needed where both are seen.
+        lowest, highest, _, _ = cv2.minMaxLoc(alpha)
+        subject = self._part(self._subject, viewport, rect, look) if highest > 0 else None
+        if lowest == 255 and subject is not None:
+            return subject
+        behind = self._part(self._behind, viewport, rect, look)
+        return behind if subject is None else blend(subject, behind, alpha)
+
+    def _part(self, draw: Callable[[Viewport, Rect, Look], Bytes], viewport: Viewport, rect: Rect, look: Look) -> Bytes:
+        """What `draw` gives for a rectangle of one strip; kept for the whole strip while the same is shown again and again."""
+        if not self._keeping:
+            return draw(viewport, rect, look)
+        top = rect.top // _STRIP * _STRIP
+        whole = Rect(viewport.visible.left, top, viewport.visible.right, top + _STRIP).intersect(viewport.visible)
+        key = draw.__name__, top
+        if key not in self._kept:
+            self._kept[key] = draw(viewport, whole, look)
+        return self._kept[key][rect.shift(-whole.left, -whole.top).slices]
+
+    def _subject(self, viewport: Viewport, rect: Rect, look: Look) -> Bytes:
+        layer = self._source if look.view is View.OVERLAY else self._foreground or self._source
+        return layer.sample(Grid.of(viewport, rect))
+
+    def _behind(self, viewport: Viewport, rect: Rect, look: Look) -> Bytes:
+        if look.view is View.OVERLAY:
+            return removed(self._source.sample(Grid.of(viewport, rect)), rect, look)
+        return ground(look.view, rect, look)
 
 
-def blend(top: Bytes, bottom: Bytes, alpha: Bytes) -> Bytes:
-    """top·alpha + bottom·(1 - alpha) for h×w×3 bytes and h×w alpha, rounded to nearest."""
-    opacity = spread(alpha).astype(np.uint16)
-    total = top * opacity
-    np.subtract(255, opacity, out=opacity)
-    opacity *= bottom
-    total += opacity
-    # v/255 rounded, in integers: (v + 128 + (v + 128)/256)/256. The largest v, 255·255, leaves room in 16 bits.
-    total += 128
-    total += total >> 8
-    total >>= 8
-    return total.astype(np.uint8)
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="compose")
 
 
 def revealed(alpha: Bytes, reveal: float) -> Bytes:
     """Alpha on its way from opaque (reveal 0) to what it is (1)."""
+    if reveal == 1:
+        return alpha
     table = np.rint(255 - (255 - np.arange(256)) * reveal).astype(np.uint8)
     return np.asarray(cv2.LUT(alpha, table), np.uint8)
 
 
 def removed(source: Bytes, rect: Rect, look: Look) -> Bytes:
     """How the overlay view shows what is taken away: grey, dimmed, tinted in the background's colour, hatched faintly."""
-    grey = cv2.cvtColor(source, cv2.COLOR_RGB2GRAY)
+    places = cv2.cvtColor(source, cv2.COLOR_RGB2GRAY).astype(np.uint16)
+    # A falling hatch, so that removal does not rest on colour alone: the second half of the table.
+    places += falling(rect, look.unit) * np.uint16(256)
+    # Four bytes at a time: NumPy takes whole words much faster than three bytes each.
+    colours = np.asarray(np.take(_removed_colours(look.strength), places).view(np.uint8)).reshape(rect.height, rect.width, 4)
+    return np.asarray(cv2.cvtColor(colours, cv2.COLOR_BGRA2BGR), np.uint8)
+
+
+@lru_cache(maxsize=4)
+def _removed_colours(strength: float) -> NDArray[np.uint32]:
     levels = np.arange(256) * _DIM
-    strength = look.strength
-    table = np.stack([levels * (1 - strength) + colour * _DIM * strength for colour in LABEL_COLOURS[Label.BACKGROUND]], axis=-1)
-    lined = np.stack([table, table * 0.86])  # a falling hatch, so that removal does not rest on colour alone
-    hatch = falling(rect, look.unit).astype(np.uint8)
-    plain, dark = (np.asarray(cv2.LUT(spread(np.asarray(grey, np.uint8)), np.rint(t).astype(np.uint8)[None]), np.uint8) for t in lined)
-    return np.where(hatch[..., None], dark, plain)
+    plain = np.stack([levels * (1 - strength) + colour * _DIM * strength for colour in LABEL_COLOURS[Label.BACKGROUND]], axis=-1)
+    table = np.zeros((512, 4), np.uint8)
+    table[:256, :3], table[256:, :3] = np.rint(plain), np.rint(plain * 0.86)
+    return table.view(np.uint32).ravel()
 
 
 def tint(source: Bytes, coverage: Bytes, rect: Rect, look: Look) -> Bytes:
@@ -218,35 +322,11 @@ def ground(view: View, rect: Rect, look: Look) -> Bytes:
     """What lies behind the cut-out in the views that show one."""
     if view is View.CHECKERBOARD:
         cell = max(1, round(8 * look.unit))
-        columns, rows = np.arange(rect.left, rect.right) // cell, np.arange(rect.top, rect.bottom) // cell
-        dark = ((columns + rows[:, None]) & 1).astype(bool)
-        return spread(np.where(dark, np.uint8(CHECKER_DARK), np.uint8(CHECKER_LIGHT)))
+        dark = np.arange(rect.left, rect.right) // cell & 1 > 0
+        row = np.where(dark, np.uint8(CHECKER_DARK), np.uint8(CHECKER_LIGHT))
+        other = np.where(dark, np.uint8(CHECKER_LIGHT), np.uint8(CHECKER_DARK))
+        return spread(np.stack([row, other])[np.arange(rect.top, rect.bottom) // cell & 1])
     return np.full((rect.height, rect.width, 3), 255 if view is View.WHITE else 0, np.uint8)
-
-
-def spread(grey: Bytes) -> Bytes:
-    """h×w to h×w×3."""
-    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
-
-
-def rising(rect: Rect, unit: float) -> NDArray[np.bool_]:
-    return _stripes(rect, unit, 1)
-
-
-def falling(rect: Rect, unit: float) -> NDArray[np.bool_]:
-    return _stripes(rect, unit, -1)
-
-
-def dots(rect: Rect, unit: float) -> NDArray[np.bool_]:
-    period, size = max(2, round(8 * unit)), max(1, round(2 * unit))
-    columns, rows = np.arange(rect.left, rect.right), np.arange(rect.top, rect.bottom)
-    return np.asarray((columns % period < size) & ((rows % period)[:, None] < size))
-
-
-def _stripes(rect: Rect, unit: float, slope: int) -> NDArray[np.bool_]:
-    period, line = max(4, round(10 * unit)), max(1, round(2 * unit))
-    columns, rows = np.arange(rect.left, rect.right), np.arange(rect.top, rect.bottom)
-    return np.asarray((columns + slope * rows[:, None]) % period < line)
 
 
 #: Order of the channels of label coverage.

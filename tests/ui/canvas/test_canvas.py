@@ -61,7 +61,7 @@ def canvas(request: pytest.FixtureRequest, qtbot: QtBot, monkeypatch: pytest.Mon
 
 def frame_of(canvas: Canvas) -> Any:
     canvas.repaint()
-    return canvas._frame[..., 2::-1]
+    return canvas._frame.pixels[..., 2::-1]
 
 
 def test_one_photo_pixel_is_one_device_pixel_at_100_percent(canvas: Canvas) -> None:
@@ -96,7 +96,7 @@ def test_changes_recompose_their_rectangle_alone(canvas: Canvas) -> None:
     canvas.show_document(work)
     frame_of(canvas)
     assert canvas.viewport is not None
-    frame = canvas._frame
+    frame = canvas._frame.pixels
     frame[...] = 7  # what is not composed again keeps this
     work.solved[40:60, 50:90] = 0
     canvas.alpha_changed(Rect(50, 40, 90, 60), (), first=False)

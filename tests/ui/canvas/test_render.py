@@ -8,8 +8,9 @@ import pytest
 
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.trimap import Label
+from bgdesk.ui.canvas.blending import blend
 from bgdesk.ui.canvas.pyramid import NEAREST_FROM, Grid, Layer
-from bgdesk.ui.canvas.render import LABEL_COLOURS, Look, Scene, View, blend, ground, revealed
+from bgdesk.ui.canvas.render import LABEL_COLOURS, Look, Scene, View, ground, revealed
 from bgdesk.ui.canvas.viewport import Viewport
 
 LABELS = np.array([0, 128, 255], np.uint8)
