@@ -112,7 +112,7 @@ class Retouch:
         Parameters
         ----------
         points
-            (x, y) in pixels of the photo, at least one.
+            (x, y), at least one: column and row of the photo. (10, 20) is the middle of the pixel in column 10 of row 20.
         radius
             Of the brush, in pixels of the photo, above 0.
         label
@@ -132,7 +132,7 @@ class Retouch:
         MattingError
             When the engine cannot work out the edge; the paint stays.
         """
-        given = [(float(x), float(y)) for x, y in points]
+        given = [(x + 0.5, y + 0.5) for x, y in points]  # the editor counts from the photo's corner
         if not given or not all(map(math.isfinite, itertools.chain(*given))):
             raise UsageError("A stroke needs at least one point, and its points are finite numbers (x, y).")
         if not (math.isfinite(radius) and radius > 0):

@@ -53,18 +53,13 @@ _STEPS = [(dx, dy) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Contour:
-    """All fields have the shape of the part that was asked for."""
+class Edge:
+    """Where pixels lie beside an edge, and how that was drawn; all fields of one shape."""
 
-    depth: Field  #: pixels from the half line, positive inside; where that is more than the span, 9 more than the largest span
+    depth: Field  #: pixels from the half line, positive inside
     covered: Field  #: in [0, 1], how the edge was drawn: 0 as a ramp, 1 as the covered part of each pixel's square
     steep: Field  #: the larger part of the edge's direction, |cos| or |sin|
     flat: Field  #: the smaller part
-
-    def cropped(self, part: Rect) -> "Contour":
-        """The same for a part of it."""
-        depth, covered, steep, flat = (picture[part.slices] for picture in (self.depth, self.covered, self.steep, self.flat))
-        return Contour(depth=depth, covered=covered, steep=steep, flat=flat)
 
     def profile(self, depth: Field, softness: Field) -> Field:
         """Alpha of a clean edge, drawn as this one, seen from `depth`.
@@ -75,6 +70,24 @@ class Contour:
         ramp = np.clip(depth + np.float32(0.5), 0, 1)
         hard = ramp + self.covered * (_covered(depth, self.steep, self.flat) - ramp)
         return field(soft + np.clip((np.float32(_SOFT) - softness) / np.float32(_SOFT - _SHARP), 0, 1) * (hard - soft))
+
+
+@dataclass(frozen=True, eq=False)
+class Contour:
+    """The half line in a part of a picture."""
+
+    inside: Mask  #: of the part's shape: alpha above one half
+    places: NDArray[np.intp]  #: the measured pixels, counted through the part row by row
+    edge: Edge  #: for each of `places`
+
+    def picture(self, far: float) -> Edge:
+        """The same for every pixel of the part; those that were not measured lie `far` away."""
+        depth, covered, steep, flat = (np.full(self.inside.shape, value, np.float32) for value in (far, 0, 1, 0.001))
+        np.negative(depth, out=depth, where=~self.inside)
+        edge = self.edge
+        for picture, values in ((depth, edge.depth), (covered, edge.covered), (steep, edge.steep), (flat, edge.flat)):
+            picture.ravel()[self.places] = values
+        return Edge(depth=depth, covered=covered, steep=steep, flat=flat)
 
 
 def contour(alpha: Alpha, part: Rect, span: Field) -> Contour | None:
@@ -107,24 +120,19 @@ def contour(alpha: Alpha, part: Rect, span: Field) -> Contour | None:
     if not wanted.any():
         return None
     farthest = float(span[wanted].max())
-    side = np.where(inside[part.slices] > 0, np.float32(1), np.float32(-1))
     measures = _Near(alpha, np.flatnonzero((away < _NEAR) & _around(wanted, part, alpha.shape, farthest))).measures()
-
+    within = inside[part.slices] > 0
     rows, columns = np.nonzero(wanted)
     px, py = (columns + part.left).astype(np.float32), (rows + part.top).astype(np.float32)
-    found = _project(measures, away, px, py, side[wanted])
-    fields = [side * np.float32(farthest + 9), *(np.full(wanted.shape, value, np.float32) for value in (0, 1, 0.001))]
-    for picture, values in zip(fields, found, strict=True):
-        picture[wanted] = values
-    depth, covered, steep, flat = fields
-    return Contour(depth=depth, covered=covered, steep=steep, flat=flat)
+    edge = _project(measures, away, px, py, np.where(within[wanted], np.float32(1), np.float32(-1)))
+    return Contour(within, rows * part.width + columns, edge)
 
 
 def _around(wanted: Mask, part: Rect, shape: tuple[int, ...], farthest: float) -> Mask:
     """Where measures of the line are needed for the wanted pixels of `part`."""
     needed = np.zeros(shape, np.uint8)
     needed[part.slices] = wanted
-    side = 2 * (int(np.ceil(farthest)) + 3) + 1
+    side = 2 * (int(np.ceil(farthest)) + 3 + _VOTERS // 2) + 1
     return cv2.dilate(needed, np.ones((side, side), np.uint8)) > 0
 
 
@@ -237,10 +245,8 @@ def _means(told: list[tuple[Field, Field, Field]]) -> tuple[Field, Field, Field]
     return weight, field(sum(w * r for w, r, _ in told) / weight), field(sum(w * c for w, _, c in told) / weight)
 
 
-def _project(
-    measures: tuple[Field, Field, Field, Field], away: Field, px: Field, py: Field, side: Field
-) -> tuple[Field, Field, Field, Field]:
-    """(depth, covered, steep, flat) of the pixels at (px, py), each from the point of the line that is nearest."""
+def _project(measures: tuple[Field, Field, Field, Field], away: Field, px: Field, py: Field, side: Field) -> Edge:
+    """Measure the pixels at (px, py), each from the point of the line that is nearest."""
     at = py.astype(np.intp) * away.shape[1] + px.astype(np.intp)
     distance = away.ravel()[at]
     ux, uy = (part.ravel()[at] for part in gradient(away))
@@ -259,7 +265,9 @@ def _project(
     far = np.hypot(depth, np.maximum(np.abs(beside) - 1, 0))
     far = side * np.clip(far, distance - np.float32(_BEFORE), distance + np.float32(_BEHIND))
     inner = np.clip(np.minimum(np.minimum(x, right - x), np.minimum(y, bottom - y)) - 1, 0, 1)
-    return np.where(distance > 1.5, depth + inner * (far - depth), depth), places.read(measures[3]), *_parts(nx, ny)
+    depth = np.where(distance > 1.5, depth + inner * (far - depth), depth)
+    steep, flat = _parts(nx, ny)
+    return Edge(depth=depth, covered=places.read(measures[3]), steep=steep, flat=flat)
 
 
 def _from_tangent(

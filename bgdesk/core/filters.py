@@ -60,7 +60,9 @@ def gradient(picture: Field) -> tuple[Field, Field]:
 
 def slope(picture: Field) -> Field:
     """How much the picture changes from pixel to pixel, in whatever direction."""
-    return np.hypot(separable(picture, _DIFFERENCE, _SELF), separable(picture, _SELF, _DIFFERENCE))
+    dx, dy = separable(picture, _DIFFERENCE, _SELF), separable(picture, _SELF, _DIFFERENCE)
+    # Not cv2.magnitude: its last bit depends on where in memory the picture lies.
+    return field(np.sqrt(dx * dx + dy * dy))
 
 
 def extended(picture: Field, left: int, top: int, right: int, bottom: int) -> Field:

@@ -50,7 +50,7 @@ def load(path: str | os.PathLike[str]) -> LoadedImage:
         pixels = np.require(pixels, requirements=["C", "O"])
         pixels.flags.writeable = False
         dpi = decoded.dpi[::-1] if decoded.dpi and decoded.orientation in (5, 6, 7, 8) else decoded.dpi
-    return LoadedImage(pixels, path, decoded.icc, decoded.exif, decoded.xmp, dpi)
+    return LoadedImage(pixels=pixels, path=path, icc=decoded.icc, exif=decoded.exif, xmp=decoded.xmp, dpi=dpi)
 
 
 def preview(path: str | os.PathLike[str], longest: int) -> NDArray[np.uint8]:
@@ -64,7 +64,7 @@ def preview(path: str | os.PathLike[str], longest: int) -> NDArray[np.uint8]:
         small = _draft(path, longest)
         if small is None:
             decoded = _decode(path)
-            small = Decoded(_shrink(Image.fromarray(to_uint8(decoded.pixels)), longest), decoded.orientation)
+            small = Decoded(pixels=_shrink(Image.fromarray(to_uint8(decoded.pixels)), longest), orientation=decoded.orientation)
         return np.require(upright(small.pixels, small.orientation), dtype=np.uint8, requirements=["C", "O"])
 
 
@@ -133,7 +133,7 @@ def _draft(path: Path, longest: int) -> Decoded | None:
             small = image.copy()
             if image.mode in ("L", "RGB", "CMYK"):
                 small.thumbnail((longest, longest), Image.Resampling.BICUBIC)
-            return Decoded(pillow_read.to_srgb(small, profile), orientation)
+            return Decoded(pixels=pillow_read.to_srgb(small, profile), orientation=orientation)
 
 
 def _shrink(image: Image.Image, longest: int) -> NDArray[np.uint8]:

@@ -14,23 +14,16 @@ _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LoadedImage:
-    """A decoded photo.
+    """A decoded photo."""
 
-    pixels: H×W×3 uint8 or uint16, C-contiguous, read-only, turned upright, sRGB.
-    path: where it was read from.
-    icc, exif, xmp: as found in the file, None where it has none. `exif` is the bare TIFF structure ("II*\\0…" or
-        "MM\\0*…"); its orientation has been obeyed already, use `upright_exif` before writing it anywhere.
-    dpi: horizontal and vertical resolution of `pixels` (after turning), None if the file does not say.
-    """
-
-    pixels: Pixels
-    path: Path
-    icc: bytes | None = None
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
+    pixels: Pixels  #: H×W×3 uint8 or uint16, C-contiguous, read-only, turned upright, sRGB
+    path: Path  #: where it was read from
+    icc: bytes | None = None  #: as found in the file
+    exif: bytes | None = None  #: the bare TIFF structure ("II*\\0…"); obeyed already: see `upright_exif` before writing it anywhere
+    xmp: bytes | None = None  #: as found in the file
+    dpi: tuple[float, float] | None = None  #: across and down, after turning; None if the file does not say
 
     @property
     def name(self) -> str:

@@ -131,6 +131,17 @@ def test_nothing_farther_than_the_reach_has_a_say(alpha: np.ndarray, edge: EdgeR
     assert np.abs(finish(alpha, edge, rect) - finish(other, edge, rect)).max() <= 1e-5
 
 
+@given(RECIPES, st.integers(0, 5), st.integers(1, 80))
+@SLOW
+def test_blocks_leave_no_seams(edge: EdgeRecipe, seed: int, offset: int) -> None:
+    # A crop that starts elsewhere has its blocks elsewhere.
+    alpha, edge = hairy(side=600, seed=seed), replace(edge, contrast=0)
+    crop = np.ascontiguousarray(alpha[offset:, offset:])
+    margin = reach(edge)
+    apart = finish(crop, edge)[margin:, margin:] - finish(alpha, edge)[offset + margin :, offset + margin :]
+    assert np.abs(apart).max() <= STEP / 4
+
+
 @given(alphas(), RECIPES)
 @SLOW
 def test_values_stay_in_range_and_nothing_is_written_into_the_solved_alpha(alpha: np.ndarray, edge: EdgeRecipe) -> None:
@@ -163,8 +174,8 @@ def test_mirror_images_are_finished_alike(edge: EdgeRecipe, seed: int) -> None:
 def test_a_clean_edge_and_its_mirror_image_come_out_alike(edge: EdgeRecipe) -> None:
     alpha, edge = covered(60, side=220, x=101.3, y=96.8), replace(edge, contrast=0)
     whole = finish(alpha, edge)
-    assert np.abs(finish(np.ascontiguousarray(alpha[:, ::-1]), edge)[:, ::-1] - whole).max() <= 5e-6
-    assert np.abs(finish(np.ascontiguousarray(alpha[::-1]), edge)[::-1] - whole).max() <= 5e-6
+    assert np.abs(finish(np.ascontiguousarray(alpha[:, ::-1]), edge)[:, ::-1] - whole).max() <= 2e-5
+    assert np.abs(finish(np.ascontiguousarray(alpha[::-1]), edge)[::-1] - whole).max() <= 2e-5
 
 
 @pytest.mark.parametrize("angle", [0, 30, 90])

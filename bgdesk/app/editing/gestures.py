@@ -22,6 +22,11 @@ from bgdesk.core.trimap import Label
 #: (x, y) in pixels of the photo; pixel (column, row) covers [column, column + 1) × [row, row + 1).
 Point = tuple[float, float]
 
+#: Of a brush's radius: so far from its path the hand surely means what it paints. Farther out the brush laps over the edge of
+#: what is meant, and later strokes may correct that. Simulated hands on two sets of 20 photos each needed 5.4 and 8.0 strokes
+#: where the whole brush counted, 5.05 and 5.35 with half of it, and 5.1 and 5.35 with 0.7.
+CORE = 0.5
+
 
 class Gesture(Protocol):
     """One thing that the hand did to a photo's labels."""
@@ -44,8 +49,8 @@ class Gesture(Protocol):
     def paint(self, labels: Trimap) -> Rect:
         """Paint the whole gesture into the labels of a photo, in place; returns the rectangle that may have changed."""
 
-    def cover(self, mask: Mask, window: Rect) -> None:
-        """Set the pixels of `mask` that the hand touched, to within a pixel. `mask` is `window` of the photo."""
+    def claim(self, mask: Mask, window: Rect) -> None:
+        """Set the pixels of `mask` that the hand surely meant, to within a pixel. `mask` is `window` of the photo."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,6 @@ class BrushStroke:
             rect = rect.union(paint(labels, start, end, self.radius, self.label))
         return rect
 
-    def cover(self, mask: Mask, window: Rect) -> None:
+    def claim(self, mask: Mask, window: Rect) -> None:
         points = [(x - window.left, y - window.top) for x, y in self.points]
-        paint_roughly(mask.view(np.uint8), points, self.radius, 1)
+        paint_roughly(mask.view(np.uint8), points, CORE * self.radius, 1)

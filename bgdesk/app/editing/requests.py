@@ -90,7 +90,7 @@ class RematteRequest:
     def compute(self, engine: EngineProtocol, progress: Progress) -> Patch:
         """Ask the engine; the patch is in coordinates of the photo. Raises what the engine raises."""
         dx, dy = self.window.left, self.window.top
-        fixed = self._touched(progress) if self.reach is Reach.SMART and self.gestures else None
+        fixed = self._claimed(progress) if self.reach is Reach.SMART and self.gestures else None
         found = engine.rematte(
             self.pixels, self.labels, self.solved, self.roi.shift(-dx, -dy), progress, reach=self.reach, fixed=fixed, again=self.again
         )
@@ -105,13 +105,13 @@ class RematteRequest:
         differs: Mask = patch.labels != self.labels[patch.rect.shift(-self.window.left, -self.window.top).slices]
         return differs
 
-    def _touched(self, progress: Progress) -> Mask:
+    def _claimed(self, progress: Progress) -> Mask:
         """Where a hand has painted, unknown too: the hand said that this is to be worked out. Bool, the window's size."""
-        touched = np.zeros(self.labels.shape, np.bool_)
+        claimed = np.zeros(self.labels.shape, np.bool_)
         for gesture in self.gestures:
             progress("alpha", 0.0)
-            gesture.cover(touched, self.window)
-        return touched
+            gesture.claim(claimed, self.window)
+        return claimed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

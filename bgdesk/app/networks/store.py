@@ -30,17 +30,17 @@ if TYPE_CHECKING:
 Convert: TypeAlias = Callable[[Path, str, Path, Progress], None]
 
 
-@dataclass(frozen=True)
-class Record:
-    """What <id>.json says. size, sha256: of the tensors; source_sha256: of the ONNX file they were made from."""
+@dataclass(frozen=True, kw_only=True)
+class InstalledRecord:
+    """What <id>.json says of a network of the catalogue."""
 
     id: str
-    net: str
-    size: int
-    sha256: str
-    source_sha256: str
+    net: str  #: the architecture
+    size: int  #: bytes of the tensors
+    sha256: str  #: of the tensors
+    source_sha256: str  #: of the ONNX file that they were made from
     licence: str
-    installed_from: str
+    installed_from: str  #: where it came from, in words
 
 
 class ModelStore:
@@ -201,15 +201,16 @@ class ModelStore:
     def _status(self, entry: CatalogEntry, contents: bool = False) -> ModelStatus:
         problem, record = self._inspect(entry, contents)
         if record is None and not problem:
-            return ModelStatus(entry, False, entry.download_size)
+            return ModelStatus(entry=entry, installed=False, size=entry.download_size)
         tensors = self._files.tensors(entry.id)
         size = tensors.stat().st_size if tensors.exists() else 0
-        return ModelStatus(entry, True, size, bool(problem), problem, record.installed_from if record else "")
+        origin = record.installed_from if record else ""
+        return ModelStatus(entry=entry, installed=True, size=size, problem=problem, installed_from=origin)
 
-    def _inspect(self, entry: CatalogEntry, contents: bool) -> tuple[str, Record | None]:
+    def _inspect(self, entry: CatalogEntry, contents: bool) -> tuple[str, InstalledRecord | None]:
         """(what is wrong with an installed network or "", its record); ("", None) means not installed."""
         try:
-            record = codec.decode(self._files.record(entry.id).read_bytes(), Record)
+            record = codec.decode(self._files.record(entry.id).read_bytes(), InstalledRecord)
         except FileNotFoundError:
             return "", None
         except (OSError, UsageError) as error:
@@ -223,7 +224,15 @@ class ModelStore:
         progress("convert", 0.0)
         tensors, note = work / "network.safetensors", work / "record.json"
         self._convert(onnx, entry.net, tensors, progress)
-        record = Record(entry.id, entry.net, tensors.stat().st_size, sha256_of(tensors), source_sha256, entry.licence, origin)
+        record = InstalledRecord(
+            id=entry.id,
+            net=entry.net,
+            size=tensors.stat().st_size,
+            sha256=sha256_of(tensors),
+            source_sha256=source_sha256,
+            licence=entry.licence,
+            installed_from=origin,
+        )
         note.write_text(json.dumps(codec.plain(record), indent=2) + "\n", encoding="utf-8")
         shutil.copymode(note, tensors)  # safetensors writes files that only their owner can read
         progress("convert", 1.0)

@@ -20,12 +20,12 @@ class Refused(Exception):
     """Raised by decoders; the argument completes "NAME could not be read: …" and says what to do."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Decoded:
-    """A picture as a decoder gives it: sRGB, H×W×3, not yet turned by `orientation` (EXIF numbers)."""
+    """A picture as a decoder gives it."""
 
-    pixels: Pixels
-    orientation: int = 1
+    pixels: Pixels  #: H×W×3 uint8 or uint16, sRGB, not yet turned
+    orientation: int = 1  #: EXIF's number
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None

@@ -50,7 +50,7 @@ def decode(stream: IO[bytes], length: int) -> Decoded:
     if channels in (2, 4):
         result = colour.on_white_any(result, pixels[:, :, -1])
     xmp = info.get("xmp")
-    return Decoded(result, 1, profile, bare_exif(info.get("exif")), xmp if isinstance(xmp, bytes) else None)
+    return Decoded(pixels=result, icc=profile, exif=bare_exif(info.get("exif")), xmp=xmp if isinstance(xmp, bytes) else None)
 
 
 def measure(stream: IO[bytes]) -> Size:

@@ -45,7 +45,7 @@ def float_tiff(stream: IO[bytes], length: int) -> Decoded | None:
     check_claim(width, height, length)
     profile = profile if isinstance(profile, bytes) else None
     pixels = _tiff(tags, (width, height), stream, profile)
-    return None if pixels is None else Decoded(pixels, 1, profile)
+    return None if pixels is None else Decoded(pixels=pixels, icc=profile)
 
 
 def _jpeg(image: Image.Image, stream: IO[bytes], profile: bytes | None) -> Pixels | None:

@@ -56,7 +56,8 @@ def _decode(stream: IO[bytes], kind: Kind, length: int) -> Decoded:
             pixels = to_srgb(image, profile)
         if kind is Kind.AVIF and profile is None:
             pixels = _named_primaries(pixels, stream)
-    return Decoded(pixels, turn, profile, exif, xmp if isinstance(xmp, bytes) else None, dpi)
+    xmp = xmp if isinstance(xmp, bytes) else None
+    return Decoded(pixels=pixels, orientation=turn, icc=profile, exif=exif, xmp=xmp, dpi=dpi)
 
 
 def pillow_formats(kind: Kind) -> tuple[str, ...]:

@@ -64,14 +64,7 @@ def decode(stream: IO[bytes], length: int) -> Decoded:
     pixels = _to_srgb(planes, header.color_mode, palette, icc) if merged else _merge_layers(stream)
     exif = resources.get_data(Resource.EXIF_DATA_1)
     xmp = resources.get_data(Resource.XMP_METADATA)
-    return Decoded(
-        pixels,
-        1,
-        icc,
-        bare_exif(exif),
-        xmp if isinstance(xmp, bytes) else None,
-        _dpi(resources),
-    )
+    return Decoded(pixels=pixels, icc=icc, exif=bare_exif(exif), xmp=xmp if isinstance(xmp, bytes) else None, dpi=_dpi(resources))
 
 
 def _merge_layers(stream: IO[bytes]) -> Pixels:

@@ -1,4 +1,4 @@
-"""What the session says, onto the widgets. Nothing here is remembered: every event makes the views read the session again."""
+"""Shows on the widgets what the session reports. It keeps no state: every event makes it read the session again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class EditorViews:
 
 
 class Presenter:
-    """`idle` is called when the last work has ended."""
+    """Updates `views` from the session. idle: called when all work has ended."""
 
     def __init__(self, services: Services, commands: Commands, views: EditorViews, idle: Callable[[], None]) -> None:
         self._services, self._session, self._commands, self._views, self._idle = services, services.session, commands, views, idle
@@ -128,7 +128,7 @@ class Presenter:
         self._views.inspector.show_recipe(recipe)
 
     def show_stage(self) -> None:
-        """The canvas as soon as a photo is on its way, so that the invitation to drop one does not flash up again."""
+        """Show the canvas as soon as a photo is being read, so that the empty state does not flash up between two photos."""
         on_its_way = any(photo.state in (PhotoState.LOADING, PhotoState.WAITING) for photo in self._session.photos)
         shown = self._session.work is not None or on_its_way
         if not shown and self._views.empty.isHidden():
@@ -145,7 +145,7 @@ class Presenter:
         self.show_state()
 
     def show_state(self) -> None:
-        """What can be done now, and the figures of the current photo."""
+        """Enable the actions that are possible now, and show the figures of the current photo."""
         session, work = self._session, self._session.work
         cut = work is not None and work.has_alpha
         several = len(session.photos) > 1

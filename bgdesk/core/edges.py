@@ -1,0 +1,232 @@
+"""What the edges of a block are like, and how they move.
+
+A clean edge, hard or soft, moves by measure: its half line goes exactly so far, its profile stays. Hair has no line that could be
+moved: strands stay where the photo shows them, and fade or fill up with the density around them, which moves in their stead.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from bgdesk.core.arrays import Alpha
+from bgdesk.core.contour import MARGIN, Contour, Edge, contour
+from bgdesk.core.filters import Field, blur, blur_reach, extended, field, share_below, slope, smooth_step, standing_at
+from bgdesk.core.geometry import Rect
+
+#: Edges are measured for the next of these lengths, so that a slider's next value finds them ready.
+_SPANS = (2.5, 5.0, 10.0, 20.0)
+#: How far from the half line a clean soft edge still changes alpha: over three times the softness up to which edges are moved by
+#: measure.
+_TAIL = 17.0
+#: Softness (standard deviation in pixels) up to which an edge is moved by measure, and from where by density.
+_CLEAN, _BLURRED = 3.0, 5.0
+#: The same for how much of an edge is made of what is thinner than 5 px: strands and the gaps between them.
+_SOLID, _HAIRY = 0.15, 0.6
+#: What is fainter than this, squared, is no strand: the grain of a glass or a flag.
+_GRAIN = np.float32(0.002)
+#: Standard deviation of the density around hair: this much of the shift, and a pixel. Less, and strands get halos.
+_DENSITY = 0.8
+#: What lies nearer to the old half line than this and is left over when the edge has moved on, is taken away.
+_RIM = 3.0
+#: Jags that no clean edge explains are smoothed away up to this far from the half line.
+_JAG = 2.0
+_ROUNDING = np.float32(1e-6)
+#: An opacity that nobody sees: half a step of 8 bits.
+_NOTHING = np.float32(0.002)
+_THIN = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
+
+
+def span_of(length: float) -> float:
+    """The length, in pixels, for which edges are measured that move or are smoothed by `length`."""
+    return next(span for span in _SPANS if abs(length) <= span)
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """The edges of one part of a picture."""
+
+    line: Contour | None  #: None where nothing is moved by measure
+    softness: Field  #: standard deviation in pixels
+    by_density: Field | None  #: from 0, moved by measure, to 1, filled or thinned; None where it is 0 everywhere
+
+    @classmethod
+    def measured(cls, values: Alpha, part: Rect, span: float, *, moves: float, spread: int, hair_only: bool) -> "Edges":
+        """Measure the edges in `part` of `values`.
+
+        span: how far around a pixel its edges are judged. moves: how far edges move. spread: depths are needed up to this many
+        pixels from where they are used. hair_only: very soft edges are moved by measure, too.
+        """
+        softness, hairy = _character(values, part, span)
+        by_density = smooth_step(hairy, _SOLID, _HAIRY)
+        if not hair_only:
+            by_density = 1 - (1 - by_density) * smooth_step(softness, _BLURRED, _CLEAN)
+        side = 2 * spread + 1
+        used = field(cv2.dilate((by_density < 1).view(np.uint8), np.ones((side, side), np.uint8)))
+        needed = np.minimum(3 * softness + 2, np.float32(_TAIL)) + np.float32(moves)
+        return cls(contour(values, part, field(needed * used)), softness, by_density if by_density.any() else None)
+
+    @property
+    def effort(self) -> float:
+        """How long moving these edges takes, 1 for a block full of hair."""
+        return 0.1 + (0.6 if self.by_density is not None else 0) + (self.line.places.size / self.softness.size if self.line else 0)
+
+
+# Shift.
+
+
+def shift_reach(amount: float) -> int:
+    """How far `shift_edges` and `shifted` read, in pixels."""
+    span = span_of(amount)
+    return max(int(np.ceil(span + _TAIL)) + MARGIN, blur_reach(_density_sigma(span)) + 1, _character_reach(span))
+
+
+def shift_edges(values: Alpha, part: Rect, span: float) -> Edges:
+    """Measure edges for shifts by up to `span` pixels."""
+    return Edges.measured(values, part, span, moves=span, spread=0, hair_only=False)
+
+
+def shifted(values: Alpha, part: Rect, edges: Edges, amount: float) -> Alpha:
+    """The edge `amount` pixels farther out, in `part` of `values`."""
+    alpha = values[part.slices]
+    moved = alpha
+    if edges.line is not None:
+        places, edge = edges.line.places, edges.line.edge
+        moved = alpha.copy()
+        softness = edges.softness.ravel()[places]
+        moved.ravel()[places] = _moved(alpha.ravel()[places], edge, softness, edge.depth + np.float32(amount))
+    if edges.by_density is None:
+        return moved
+    density = blur(values, _density_sigma(amount))
+    thinning = slope(density)[part.slices]
+    density = np.clip(density[part.slices], _ROUNDING, 1 - _ROUNDING)
+    # A logistic edge, moved: its odds grow by this much from pixel to pixel. A blurred edge's tails are no steeper than that.
+    growth = np.minimum(thinning / (density * (1 - density)), np.float32(3 / _density_sigma(amount)))
+    odds = density * np.exp(np.float32(amount) * growth)
+    filled = _lifted(alpha, density, field(odds / (odds + 1 - density)))
+    return field(np.clip(moved + edges.by_density * (filled - moved), 0, 1))
+
+
+def _density_sigma(amount: float) -> float:
+    return _DENSITY * abs(amount) + 1
+
+
+# Smooth.
+
+
+def smooth_reach(radius: float) -> int:
+    """How far `smooth_edges` and `smoothed` read, in pixels."""
+    span = span_of(radius)
+    return _smooth_room(span) + max(int(_TAIL) + 1 + MARGIN, _character_reach(span / 2))
+
+
+def smooth_edges(values: Alpha, part: Rect, span: float) -> Edges:
+    """Measure edges for smoothing by up to `span` pixels: those around `part`, too."""
+    around = part.grow(_smooth_room(span)).intersect(Rect.of_shape(values.shape))
+    return Edges.measured(values, around, span / 2, moves=1, spread=_smooth_room(span), hair_only=True)
+
+
+def smoothed(values: Alpha, part: Rect, edges: Edges, radius: float) -> Alpha:
+    """The half line blurred, and the edge moved there as sharp as it was; hair becomes its density."""
+    sigma, room = _smooth_sigma(radius), _smooth_room(span_of(radius))
+    around = part.grow(room).intersect(Rect.of_shape(values.shape))
+    inner = part.shift(-around.left, -around.top)
+    softness = edges.softness[inner.slices]
+    alpha = values[part.slices]
+    if edges.line is not None:
+        alpha = _rounded(alpha, edges.line.picture(_TAIL + 9), edges.softness, inner, sigma)
+    by_density = None if edges.by_density is None else edges.by_density[inner.slices]
+    if by_density is None or not by_density.any():
+        return alpha
+    sharpened = np.hypot(softness, np.float32(sigma)) / np.maximum(softness, np.float32(0.3))
+    filled = share_below(field(standing_at(blur(values, sigma)[part.slices]) * sharpened))
+    return field(alpha + by_density * (filled - alpha))
+
+
+def _smooth_sigma(radius: float) -> float:
+    # Blurred by this, a corner's half line is an arc of about `radius`.
+    return radius / 2
+
+
+def _smooth_room(span: float) -> int:
+    return blur_reach(_smooth_sigma(span))
+
+
+def _rounded(alpha: Alpha, edge: Edge, softness: Field, inner: Rect, sigma: float) -> Alpha:
+    """Move the edge of `alpha`, which lies at `inner` of `edge` and `softness`, to its blurred half line."""
+    # A soft profile blurs without depending on where pixels lie. Beyond the photo's border, the line goes on straight.
+    width = np.hypot(softness, np.float32(1))
+    height, breadth = softness.shape
+    rooms = (inner.left, inner.top, breadth - inner.right, height - inner.bottom)
+    cut = [max(blur_reach(sigma) - room, 0) for room in rooms]
+    blurred = blur(share_below(extended(field(edge.depth / width), *cut)), sigma)[inner.shift(cut[0], cut[1]).slices]
+    z = standing_at(np.clip(blurred, np.float32(1e-4), np.float32(1 - 1e-4)))
+    z += np.copysign(4 * smooth_step(np.abs(blurred - np.float32(0.5)), 0.499, 0.4999), z)  # far from the line is quite opaque or clear
+    depth, softness = field(z * np.hypot(width[inner.slices], np.float32(sigma))), softness[inner.slices]
+    old, covered, steep, flat = (picture[inner.slices] for picture in (edge.depth, edge.covered, edge.steep, edge.flat))
+    edge = Edge(depth=old, covered=covered, steep=steep, flat=flat)
+    moved = _moved(alpha, edge, softness, depth)
+    # What a clean hard edge does not explain beside the line are jags.
+    jags = np.clip(np.float32(_JAG) - np.abs(old), 0, 1) * _hard(softness) * np.float32(min(1, sigma))
+    return field(np.clip(moved + jags * (edge.profile(depth, softness) - moved), 0, 1))
+
+
+# Both.
+
+
+def _character_radius(span: float) -> int:
+    return int(np.ceil(_DENSITY * span)) + 3
+
+
+def _character_reach(span: float) -> int:
+    return 2 * _character_radius(span) + 5
+
+
+def _character(values: Alpha, part: Rect, span: float) -> tuple[Field, Field]:
+    """(softness in pixels, how much is hair) of the edges around each pixel, as far as a shift by `span` looks."""
+    steepness = slope(values)
+    squared = steepness * steepness
+    thin = np.maximum(values - cv2.morphologyEx(values, cv2.MORPH_OPEN, _THIN), cv2.morphologyEx(values, cv2.MORPH_CLOSE, _THIN) - values)
+    sums = np.stack([squared * steepness, squared, thin * thin], axis=-1)
+    side = 2 * _character_radius(span) + 1
+    for _ in range(2):
+        sums = cv2.blur(sums, (side, side), borderType=cv2.BORDER_REPLICATE)
+    cubed, squared, thin = np.moveaxis(np.maximum(sums[part.slices], 0), -1, 0)
+    return _softness(cubed, squared), thin / (squared + _GRAIN)
+
+
+def _softness(cubed: Field, squared: Field) -> Field:
+    """Standard deviation, in pixels, of the edges whose steepness has these sums of cubes and squares; 0 is as hard as can be."""
+    # For a Gaussian edge the sums are as 1/(√(3π)·σ). The difference of neighbours adds a third of a pixel to the variance.
+    steepness = (cubed + _ROUNDING) / (squared + _ROUNDING)  # hard where there is no edge
+    variance = (np.float32(1 / np.sqrt(3 * np.pi)) / np.maximum(steepness, np.float32(0.02))) ** 2 - np.float32(1 / 3)
+    return np.minimum(np.sqrt(np.maximum(variance, 0)), np.float32(_BLURRED))
+
+
+def _moved(alpha: Alpha, edge: Edge, softness: Field, depth: Field) -> Alpha:
+    """The edge moved so that what lay at `edge.depth` lies at `depth`, with what a clean edge does not explain left in place."""
+    moved = _lifted(alpha, edge.profile(edge.depth, softness), edge.profile(depth, softness))
+    # Beside the old line, something is left where alpha was no clean hard edge.
+    left_over = np.clip(np.float32(_RIM) - np.abs(edge.depth), 0, 1) * np.clip(np.abs(depth - edge.depth) - np.float32(0.7), 0, 1)
+    left_over *= _hard(softness)
+    grows = depth > edge.depth
+    moved = np.where(grows & (edge.depth > 0), 1 - (1 - moved) * (1 - left_over), moved)
+    return np.where(~grows & (edge.depth < 0), moved * (1 - left_over), moved)
+
+
+def _hard(softness: Field) -> Field:
+    """1 for edges as sharp as solved ones are, 0 for soft ones, whose shape is meant."""
+    return np.clip(3 - 2 * softness, 0, 1)
+
+
+def _lifted(alpha: Alpha, before: Field, after: Field) -> Alpha:
+    """Alpha where the opacity around it goes from `before` to `after`: fainter, or less clear, in proportion."""
+    fainter = alpha * (1 - _lost(before, after))
+    fuller = 1 - (1 - alpha) * (1 - _lost(1 - before, 1 - after))
+    return np.where(after < before, fainter, np.where(after > before, fuller, alpha))
+
+
+def _lost(before: Field, after: Field) -> Field:
+    """Which part of `before` is gone; none where there was next to nothing, so that rounding decides nothing."""
+    lost = (before - after) / np.maximum(before, _ROUNDING)
+    return field(np.clip(lost, 0, 1) * np.clip(before / _NOTHING, 0, 1))
