@@ -61,7 +61,7 @@ def begin() -> None:
     """Load the kernels that are kept, on a thread of their own, unless that was begun before. Returns at once."""
     with _here.lock:
         if _here.loading is None:
-            _here.loading = threading.Thread(target=_load_kept, name="kernels", daemon=True)
+            _here.loading = threading.Thread(target=_load_kept, name="kernels")
             _here.loading.start()
 
 
