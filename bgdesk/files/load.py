@@ -35,13 +35,25 @@ _EARLY = re.compile(r"truncated|unexpected end|end of file|\beof\b|broken data s
 def load(path: str | os.PathLike[str]) -> LoadedImage:
     """Read a photo.
 
-    The kind is told from the content. The first frame of an animation and the merged picture of a PSD are taken. The
-    picture is turned upright, converted to sRGB by its embedded profile, and transparent pixels are laid over white (the
-    program looks for a subject in what a person would see on paper). 16-bit files keep their depth; see `colour` for
-    the one exception.
+    The kind is told from the content. The first frame of an animation and the merged picture of a PSD are taken. Transparent
+    pixels are laid over white: the program looks for a subject in what a person would see on paper.
 
-    Raises LoadError, whose text names the file and says what to do: missing, a folder, not permitted, empty, not a
-    picture, cut short, damaged, more than 500 megapixels, or too large for this computer's memory.
+    Parameters
+    ----------
+    path
+        Any file.
+
+    Returns
+    -------
+    LoadedImage
+        Its pixels are H×W×3, uint8 or uint16, upright, sRGB (converted by the embedded profile) and read-only. 16-bit files keep
+        their depth; see `colour` for the one exception.
+
+    Raises
+    ------
+    LoadError
+        The text names the file and says what to do: missing, a folder, not permitted, empty, not a picture, cut short, damaged,
+        more than 500 megapixels, or too large for this computer's memory.
     """
     path = Path(path)
     with _explained(path):
@@ -54,10 +66,24 @@ def load(path: str | os.PathLike[str]) -> LoadedImage:
 
 
 def preview(path: str | os.PathLike[str], longest: int) -> NDArray[np.uint8]:
-    """A small upright sRGB picture of a file, H×W×3 uint8, its longer side at most `longest` pixels.
+    """Read a small picture of a file; JPEG takes a few milliseconds, other kinds cost as much as `load`.
 
-    JPEG is decoded at a fraction of its size and takes a few milliseconds; other kinds cost as much as `load`.
-    Raises LoadError as `load` does.
+    Parameters
+    ----------
+    path
+        Any file.
+    longest
+        Most pixels of the longer side.
+
+    Returns
+    -------
+    ndarray
+        H×W×3 uint8, upright, sRGB.
+
+    Raises
+    ------
+    LoadError
+        As `load` does.
     """
     path = Path(path)
     with _explained(path):
@@ -69,9 +95,22 @@ def preview(path: str | os.PathLike[str], longest: int) -> NDArray[np.uint8]:
 
 
 def measure(path: str | os.PathLike[str]) -> Size:
-    """Width and height as the file's head states them, before it is turned upright; a millisecond, whatever its size.
+    """Read a photo's size from the head of its file; a millisecond, whatever its size.
 
-    Raises LoadError as `load` does, but sees no damage behind the head.
+    Parameters
+    ----------
+    path
+        Any file.
+
+    Returns
+    -------
+    Size
+        Width and height in pixels, before the photo is turned upright.
+
+    Raises
+    ------
+    LoadError
+        As `load` does; damage behind the head is not seen.
     """
     path = Path(path)
     with _explained(path), _opened(path) as (stream, kind, length):
@@ -92,9 +131,24 @@ def measure(path: str | os.PathLike[str]) -> Size:
 
 
 def load_trimap(path: str | os.PathLike[str], size: Size) -> Trimap:
-    """Read a grey picture as a trimap for a photo of `size`: dark is background, light foreground, the rest unknown.
+    """Read a grey picture as a trimap.
 
-    Raises LoadError as `load` does, and when the sizes differ.
+    Parameters
+    ----------
+    path
+        Any file that `load` reads. Dark is background, light is foreground, the rest is unknown.
+    size
+        Of the photo, in pixels.
+
+    Returns
+    -------
+    ndarray
+        H×W uint8, values of core.trimap.Label.
+
+    Raises
+    ------
+    LoadError
+        As `load` does, and when the sizes differ.
     """
     image = load(path)
     if image.size != size:

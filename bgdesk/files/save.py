@@ -33,16 +33,36 @@ def save(
     progress: Progress = silent,
     replace: bool = True,
 ) -> Path:
-    """Write a cutout to `path` and return the path of the written file.
+    """Write a cut-out: beside the target, read back and compared, then put in its place in one step.
 
-    The format is recipe.format, or follows from the suffix. PNG holds straight alpha, in 8 or 16 bits as the source (grey
-    opacity alone with recipe.alpha_only); PSD holds the untouched source, and the subject with a layer mask. `metadata` is
-    the photo it came from: its resolution, EXIF and XMP travel along. A file in `protect`, or the photo itself, is never
-    overwritten, under whatever name it is reached. Folders are not made. Without `replace`, no other file is overwritten either:
-    SaveError has Cause.EXISTS then, even if the file appeared while this one was being written.
+    PNG holds straight alpha, in 8 or 16 bits as the source; PSD holds the untouched source, and the subject under a layer mask.
 
-    progress hears stage "save"; when it raises, or anything fails, what was at `path` is still there and nothing is left
-    beside it. Raises SaveError, whose text names the file and says what to do.
+    Parameters
+    ----------
+    cutout
+        What to write.
+    path
+        The file, in a folder that exists. A symbolic link stands for what it names.
+    recipe
+        How it is written; unless said otherwise, as the suffix of `path` says.
+    metadata
+        The photo that the cut-out came from: its resolution, EXIF and XMP travel along.
+    protect
+        Files that are never overwritten, under whatever name they are reached; nor is the photo itself.
+    progress
+        Hears Stage.SAVE, and may raise Cancelled.
+    replace
+        Whether another file that is there is replaced. Without, SaveError has Cause.EXISTS, even if the file appeared meanwhile.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    SaveError
+        The text names the file and says what to do. What was at `path` before is still there, and nothing is left beside it.
     """
     path, recipe = Path(path), recipe or ExportRecipe()
     format_ = recipe.format or _format_of(path)

@@ -75,7 +75,18 @@ class CatalogEntry:
 
 
 def load_catalog(path: Path) -> tuple[CatalogEntry, ...]:
-    """Read and check a catalogue. Raises ModelError that names the file and the entry at fault."""
+    """Read and check a catalogue.
+
+    Parameters
+    ----------
+    path
+        A TOML file, one [[model]] for each network and [[model.source]] for each of its sources.
+
+    Raises
+    ------
+    ModelError
+        The text names the file, the entry and what is wrong with it.
+    """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

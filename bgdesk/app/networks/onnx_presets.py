@@ -148,9 +148,30 @@ def describe(
     commercial: bool | None = None,
     **more: Any,
 ) -> Description:
-    """A description from a preset, or from nothing, and from what was said beside it. more: other fields of NetworkSpec.
+    """Describe a network that somebody brings.
 
-    A licence that was named replaces the preset's; what it allows is then known only if that is said too. Raises ModelError.
+    Parameters
+    ----------
+    id
+        Its title where nothing else gives one.
+    preset
+        A key of PRESETS; None to begin with nothing, which takes `mean` and `std`.
+    kind, size, mean, std, title
+        What is said in place of the preset's.
+    licence, commercial
+        A licence that is named replaces the preset's; what it allows is then known only if that is said too.
+    more
+        Other fields of NetworkSpec.
+
+    Returns
+    -------
+    Description
+        Checked.
+
+    Raises
+    ------
+    ModelError
+        The preset is unknown, something is missing, or no network can have such values.
     """
     given: Mapping[str, Any] = {
         key: value for key, value in {"kind": kind, "size": size, "mean": mean, "std": std, **more}.items() if value is not None

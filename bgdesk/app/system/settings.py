@@ -157,10 +157,18 @@ def default_file() -> Path:
 
 
 def load(file: Path | None = None) -> Settings:
-    """The settings in `file` (default_file()); the defaults if there is none.
+    """Read the settings.
 
-    Unknown names and values that are not valid are left out. A file with any of them, and one that does not hold settings at
-    all, is kept beside it as settings.json.broken.
+    Parameters
+    ----------
+    file
+        `default_file` unless said otherwise. It need not exist.
+
+    Returns
+    -------
+    Settings
+        Unknown names and values that are not valid are left out, with a line in the log. A file with any of them, and one that
+        does not hold settings at all, is kept beside it as settings.json.broken.
     """
     file = file or default_file()
     try:
@@ -191,7 +199,20 @@ def load(file: Path | None = None) -> Settings:
 
 
 def save(settings: Settings, file: Path | None = None) -> None:
-    """Write them, complete or not at all. Raises OSError."""
+    """Write the settings, complete or not at all.
+
+    Parameters
+    ----------
+    settings
+        What to write.
+    file
+        `default_file` unless said otherwise; its folder is made.
+
+    Raises
+    ------
+    OSError
+        What was there before still is.
+    """
     file = file or default_file()
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
