@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bgdesk.api import Engine, save
 from bgdesk.app.editing.editor import Editor
+from bgdesk.app.editing.gestures import BrushStroke
 from bgdesk.app.editing.history import union
 from bgdesk.app.editing.render_export import prepare
 from bgdesk.app.editing.work import Work
@@ -145,10 +146,7 @@ class Retouch:
             raise UsageError(f"A reach is smart or exact, not {reach!r}.") from None
         self._notes.clear()
         before, begun = self._editor.history.count, self._editor.work.has_alpha
-        self._editor.stroke_begin(Label(label), radius, given[0])
-        for point in given[1:]:
-            self._editor.stroke_extend(point)
-        self._editor.stroke_end()
+        self._editor.apply(BrushStroke(Label(label), float(radius), tuple(given)))
         self._jobs.run(Priority.INTERACTIVE)
         steps = [step for step in self._editor.history.done if step.number > before]
         changed = union(rect for step in steps for rect in (*step.labels, *step.solved))

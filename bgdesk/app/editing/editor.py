@@ -211,14 +211,18 @@ class Editor:
         self._rematting.unlock()
         self._rematting.pump()
 
-    def _paint_again(self, gesture: Gesture) -> None:
+    def _paint_again(self, gesture: Gesture) -> bool:
+        """Paint a whole gesture as a step of its own; False if it lies beside the photo."""
         step = Step(name=gesture.name)
         self.work.own("labels")
         for rect in gesture.parts(self.work.size):
             self.history.touch(step, rect)
         rect = gesture.paint(self.work.labels)
+        if rect.empty:
+            return False
         self.work.revision += 1
         self._finish(gesture, step, rect)
+        return True
 
     # -- the recipe ----------------------------------------------------------------------------------------------
 
@@ -242,6 +246,29 @@ class Editor:
             self._foreground.drop()
             self.work.stale = (self.work.rect,) if self.work.has_alpha else ()
         self._emit(RecipeChanged())
+
+    # -- gestures ------------------------------------------------------------------------------------------------
+
+    def apply(self, gesture: Gesture) -> None:
+        """Do a whole gesture at once: the labels are painted, it is one undo step, and its surroundings are re-matted.
+
+        Before there is a cut-out, the first gesture begins one by hand, unless the network's answer is on its way. Beside the
+        photo nothing happens.
+        """
+        self.stroke_end()
+        self._activity.preempt()
+        if not self._paint_again(gesture):
+            return
+        self._emit_labels(gesture.rect.clip(self.work.size))
+        self._gesture_done()
+
+    def _gesture_done(self) -> None:
+        if not self.work.has_alpha and not self.awaiting:
+            self.start_by_hand(_ground(self.history.gestures()[0]))
+            return
+        self._history_changed()
+        self._rematting.unlock()
+        self._rematting.pump()
 
     # -- strokes -------------------------------------------------------------------------------------------------
 
@@ -270,14 +297,8 @@ class Editor:
         if self._deferred is not None:
             self._run_deferred()
             return
-        if painting.dirty.empty:  # beside the photo
-            return
-        if not self.work.has_alpha and not self.awaiting:
-            self.start_by_hand(_ground(self.history.gestures()[0]))
-            return
-        self._history_changed()
-        self._rematting.unlock()
-        self._rematting.pump()
+        if not painting.dirty.empty:  # else it was beside the photo
+            self._gesture_done()
 
     def stroke_cancel(self) -> None:
         """Back to before the press."""

@@ -26,7 +26,7 @@ from bgdesk.core.tasks import Progress, silent
 if TYPE_CHECKING:
     from bgdesk.engine.networks.network import MattingNet, Net, Network
 
-#: convert(onnx, net, target, progress): ONNX file to safetensors, every name and shape checked; raises ModelError.
+#: convert(onnx, net, target, progress): ONNX file to safetensors, its weights counted and every shape checked; raises ModelError.
 Convert: TypeAlias = Callable[[Path, str, Path, Progress], None]
 
 

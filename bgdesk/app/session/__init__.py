@@ -1,7 +1,7 @@
 """The session: the open photos together, and the one controller that a window talks to.
 
 session    gestures come in, events go out; the works hold the truth
-strip      which photos are open, which of them are in memory, and how they come and go
+strip      which photos are open, which of them are unsaved or in memory, and how they come and go
 cutting    asking the network about a photo, and what to do with its answer
 exporter   exports in the background
 network_installer   networks that are downloaded or imported while photos are open

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from bgdesk.app.editing.render_export import needs_engine, prepare
+from bgdesk.app.editing.render_export import free_name, needs_engine, prepare
 from bgdesk.app.session.strip import Entry, tell
 from bgdesk.app.work.activity import Activity
 from bgdesk.app.work.events import Event, Exported, Message, NameTaken, Offer, Severity
@@ -132,3 +132,14 @@ class Exporter:
             on_cancelled=stopped,
             priority=Priority.NORMAL,  # after the strokes
         )
+
+
+def suggested_name(entry: Entry | None, recipe: ExportRecipe, last_folder: str) -> Path:
+    """A free name for a photo's export: photo_cutout.png, photo_cutout-2.png, … ; never the source itself.
+
+    Beside the source; for a pasted picture in `last_folder`, or the person's own folder where that is empty or gone.
+    """
+    if entry is not None and entry.path is not None:
+        return free_name(entry.path.parent, entry.path.name, recipe)
+    last = Path(last_folder) if last_folder else Path.home()
+    return free_name(last if last.is_dir() else Path.home(), "photo" if entry is None else entry.name, recipe)

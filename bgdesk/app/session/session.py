@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bgdesk.app.editing.editor import Editor
+from bgdesk.app.editing.gestures import Gesture
 from bgdesk.app.editing.history import History
-from bgdesk.app.editing.render_export import free_name
 from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.onnx_presets import Description
 from bgdesk.app.session.cutting import Cutter
-from bgdesk.app.session.exporter import End, Exporter
+from bgdesk.app.session.exporter import End, Exporter, suggested_name
 from bgdesk.app.session.network_installer import NetworkInstaller
 from bgdesk.app.session.photos import Photo, PhotoState
 from bgdesk.app.session.strip import Entry, Strip, tell
@@ -365,7 +365,12 @@ class Session:
             self._cutter.cut(self._current)
         self._plan()
 
-    # -- strokes -------------------------------------------------------------------------------------------------
+    # -- gestures and strokes ------------------------------------------------------------------------------------
+
+    def apply(self, gesture: Gesture) -> None:
+        """Do a whole gesture on the current photo, as one undo step. See Editor.apply."""
+        if self._editor is not None:
+            self._editor.apply(gesture)
 
     def stroke_begin(self, label: Label, radius: float, point: tuple[float, float]) -> None:
         """Press the brush: (x, y) and `radius` in image pixels. Does nothing without a photo."""
@@ -475,15 +480,8 @@ class Session:
             self._exporter.cutout(self._current, then)
 
     def suggested_name(self, recipe: ExportRecipe) -> Path:
-        """A free name for the current photo's export: photo_cutout.png, photo_cutout-2.png, … ; never the source itself.
-
-        Beside the source; for a pasted picture in the folder of the last export, or the person's own.
-        """
-        entry = self._current
-        if entry is not None and entry.path is not None:
-            return free_name(entry.path.parent, entry.path.name, recipe)
-        last = Path(self._settings.export_folder) if self._settings.export_folder else Path.home()
-        return free_name(last if last.is_dir() else Path.home(), "photo" if entry is None else entry.name, recipe)
+        """A free name for the current photo's export. See exporter.suggested_name."""
+        return suggested_name(self._current, recipe, self._settings.export_folder)
 
     def close(self) -> None:
         """Cancel everything, stop the lanes, free the network. No event comes afterwards.

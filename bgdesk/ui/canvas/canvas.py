@@ -24,7 +24,7 @@ from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.brush_outline import Outline
 from bgdesk.ui.canvas.frame import Frame
 from bgdesk.ui.canvas.render import Layers, Look, Scene, View
-from bgdesk.ui.canvas.tools import Brush, BrushTool, Gesture, PanTool, PointerTool, SizeTool, Strokes, Tool, swapped
+from bgdesk.ui.canvas.tools import Brush, BrushTool, PanTool, PointerEvent, PointerTool, SizeTool, Strokes, Tool, swapped
 from bgdesk.ui.canvas.viewport import Point, Viewport
 from bgdesk.ui.kit import system
 
@@ -242,11 +242,11 @@ class Canvas(QWidget):
         self._stain(rect)
         return rect
 
-    def _gesture(self, position: QPointF, modifiers: Qt.KeyboardModifier) -> Gesture:
+    def _gesture(self, position: QPointF, modifiers: Qt.KeyboardModifier) -> PointerEvent:
         ratio = self.devicePixelRatioF()
         screen = Point(position.x() * ratio, position.y() * ratio)
         photo = self._viewport.to_photo(*screen) if self._viewport else screen
-        return Gesture(
+        return PointerEvent(
             photo, screen, bool(modifiers & Qt.KeyboardModifier.ShiftModifier), bool(modifiers & Qt.KeyboardModifier.AltModifier)
         )
 

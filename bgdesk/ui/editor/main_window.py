@@ -16,7 +16,7 @@ from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.canvas import Canvas
 from bgdesk.ui.canvas.render import View
 from bgdesk.ui.canvas.tools import Brush, Tool
-from bgdesk.ui.editor.actions import Actions
+from bgdesk.ui.editor.actions import Actions, export_id
 from bgdesk.ui.editor.commands import Commands
 from bgdesk.ui.editor.empty_state import EmptyState
 from bgdesk.ui.editor.film_strip import FilmStrip
@@ -99,8 +99,6 @@ class MainWindow(QMainWindow):
             "action.queue": commands.queue,
             "action.put_back": commands.put_back,
             "action.export": lambda: _done(commands.export()),
-            "action.export.png": lambda: _done(commands.export(Format.PNG)),
-            "action.export.psd": lambda: _done(commands.export(Format.PSD)),
             "action.close_photo": commands.close_photo,
             "action.quit": lambda: _done(self.close()),
             "action.undo": self._session.undo,
@@ -130,6 +128,8 @@ class MainWindow(QMainWindow):
             "action.shortcuts": commands.shortcuts,
             "action.about": commands.about,
         }
+        for format in Format:
+            handlers[export_id(format)] = lambda format=format: _done(commands.export(format))  # type: ignore[misc]
         for id, label in LABELS.items():
             handlers[id] = lambda label=label: self._use(Tool.BRUSH, label)  # type: ignore[misc]
         for view in View:

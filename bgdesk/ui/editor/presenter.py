@@ -27,7 +27,7 @@ from bgdesk.core.formats import Format
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.canvas import Canvas
 from bgdesk.ui.canvas.tools import Brush, Tool
-from bgdesk.ui.editor.actions import Actions
+from bgdesk.ui.editor.actions import Actions, export_id
 from bgdesk.ui.editor.commands import Commands
 from bgdesk.ui.editor.empty_state import EmptyState
 from bgdesk.ui.editor.film_strip import FilmStrip
@@ -151,8 +151,7 @@ class Presenter:
         several = len(session.photos) > 1
         for id, possible in (
             ("action.export", cut),
-            ("action.export.png", cut),
-            ("action.export.psd", cut),
+            *((export_id(format), cut) for format in Format),
             ("action.close_photo", session.current is not None),
             ("action.undo", session.can_undo),
             ("action.redo", session.can_redo),
