@@ -35,13 +35,25 @@ _EARLY = re.compile(r"truncated|unexpected end|end of file|\beof\b|broken data s
 def load(path: str | os.PathLike[str]) -> LoadedImage:
     """Read a photo.
 
-    The kind is told from the content. The first frame of an animation and the merged picture of a PSD are taken. The
-    picture is turned upright, converted to sRGB by its embedded profile, and transparent pixels are laid over white (the
-    program looks for a subject in what a person would see on paper). 16-bit files keep their depth; see `colour` for
-    the one exception.
+    The kind is told from the content. Of an animation the first frame is read, of a PSD the merged picture. The picture is
+    turned upright and converted to sRGB by its embedded profile, and transparent pixels are laid over white, as a person would
+    see them on paper. 16-bit files keep their depth; `colour` names the one exception.
 
-    Raises LoadError, whose text names the file and says what to do: missing, a folder, not permitted, empty, not a
-    picture, cut short, damaged, more than 500 megapixels, or too large for this computer's memory.
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    LoadedImage
+        Its pixels are read-only.
+
+    Raises
+    ------
+    LoadError
+        The text names the file and says what to do. The file is missing, a folder, not permitted, empty, not a picture, cut
+        short, damaged, larger than 500 megapixels, or too large for this computer's memory.
     """
     path = Path(path)
     with _explained(path):
@@ -54,10 +66,26 @@ def load(path: str | os.PathLike[str]) -> LoadedImage:
 
 
 def preview(path: str | os.PathLike[str], longest: int) -> NDArray[np.uint8]:
-    """A small upright sRGB picture of a file, H×W×3 uint8, its longer side at most `longest` pixels.
+    """Read a small picture of a photo.
 
-    JPEG is decoded at a fraction of its size and takes a few milliseconds; other kinds cost as much as `load`.
-    Raises LoadError as `load` does.
+    A JPEG is decoded at a fraction of its size, which takes a few milliseconds; other kinds take as long as `load`.
+
+    Parameters
+    ----------
+    path
+        The file.
+    longest
+        Most pixels on the longer side.
+
+    Returns
+    -------
+    ndarray
+        h×w×3 uint8, upright, sRGB.
+
+    Raises
+    ------
+    LoadError
+        As `load` does.
     """
     path = Path(path)
     with _explained(path):
@@ -69,9 +97,12 @@ def preview(path: str | os.PathLike[str], longest: int) -> NDArray[np.uint8]:
 
 
 def measure(path: str | os.PathLike[str]) -> Size:
-    """Width and height as the file's head states them, before it is turned upright; a millisecond, whatever its size.
+    """Return width and height as the file's head states them, not turned upright; this takes about a millisecond.
 
-    Raises LoadError as `load` does, but sees no damage behind the head.
+    Raises
+    ------
+    LoadError
+        As `load` does, except for damage behind the head.
     """
     path = Path(path)
     with _explained(path), _opened(path) as (stream, kind, length):
@@ -92,9 +123,24 @@ def measure(path: str | os.PathLike[str]) -> Size:
 
 
 def load_trimap(path: str | os.PathLike[str], size: Size) -> Trimap:
-    """Read a grey picture as a trimap for a photo of `size`: dark is background, light foreground, the rest unknown.
+    """Read a grey picture as a trimap: dark is background, light foreground, the rest unknown.
 
-    Raises LoadError as `load` does, and when the sizes differ.
+    Parameters
+    ----------
+    path
+        The file.
+    size
+        Of the photo.
+
+    Returns
+    -------
+    ndarray
+        uint8 H×W, values of trimap.Label.
+
+    Raises
+    ------
+    LoadError
+        As `load` does, and when the picture does not have the photo's size.
     """
     image = load(path)
     if image.size != size:
@@ -120,7 +166,7 @@ def _decode(path: Path) -> Decoded:
 
 
 def _draft(path: Path, longest: int) -> Decoded | None:
-    """The quick way to a preview, for JPEG; None for other kinds."""
+    """A preview of a JPEG, decoded at a fraction of its size; None for other kinds."""
     with _opened(path) as (stream, kind, length):
         if kind is not Kind.JPEG:
             return None
@@ -143,7 +189,7 @@ def _shrink(image: Image.Image, longest: int) -> NDArray[np.uint8]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], Kind, int]]:
-    """The file at its start, its kind and its length; raises Refused for what cannot be a photo."""
+    """Open a file; yield the stream at its start, its kind and its length in bytes. Raises Refused if it cannot be a photo."""
     if stat.S_ISDIR(os.stat(path).st_mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder")
     if not stat.S_ISREG(os.stat(path).st_mode):
@@ -173,7 +219,7 @@ def _explained(path: Path) -> Iterator[None]:
     _quieten()
     try:
         yield
-    except Exception as error:  # whatever a decoder raised: what it does not foresee counts as damage
+    except Exception as error:  # decoders raise anything: what `_reason` does not know counts as damage
         name = path.name or str(path)
         raise LoadError(f"{name} could not be read: {_reason(error)}") from error
 
@@ -199,9 +245,9 @@ def _reason(error: Exception) -> str:
 
 
 def _quieten() -> None:
-    """Decoders' warnings and log lines about odd files are not news: what matters becomes a LoadError.
+    """Silence decoders' warnings and log lines about odd files: what matters becomes a LoadError.
 
-    Set at every call because test runners and other libraries reset the filters; setting the same one again is cheap.
+    The filters are set at every call, because test runners and other libraries reset them; that is cheap.
     """
     warnings.filterwarnings("ignore", module=r"(PIL|pi_heif|psd_tools)(\.|$)")
     for name in ("PIL", "pi_heif", "psd_tools"):
