@@ -30,9 +30,18 @@ _PEERS = ("onnxruntime", "pymatting", "rembg")
 
 
 def run(setup: Setup, only: Sequence[str] = (), runners: Mapping[str, Runner] | None = None) -> Report:
-    """Run the runners (RUNNERS; all, or those named) and collect their figures.
+    """Run the runners and collect their figures.
 
-    A runner that the person's machine cannot serve (no network installed, for one) says so in place of its figures.
+    A runner that cannot run on the person's machine, because no network is installed for example, gives a figure that says so.
+
+    Parameters
+    ----------
+    setup
+        What the runners work with.
+    only
+        Names of runners; empty: all.
+    runners
+        By name; None: RUNNERS.
     """
     figures: list[Figure] = []
     for name, runner in (RUNNERS if runners is None else runners).items():
@@ -40,7 +49,7 @@ def run(setup: Setup, only: Sequence[str] = (), runners: Mapping[str, Runner] | 
             continue
         try:
             for figure in runner(setup):
-                # A quick run is too small to be held against anything.
+                # A quick run is too small for its figures to be compared with a bar.
                 figures.append(replace(figure, bar=None) if setup.quick else figure)
         except BgdeskError as error:
             figures.append(not_measured(name, str(error)))
@@ -48,17 +57,17 @@ def run(setup: Setup, only: Sequence[str] = (), runners: Mapping[str, Runner] | 
 
 
 def machine(setup: Setup) -> Mapping[str, str]:
-    """What the figures were measured on, as words."""
+    """Return what the figures were measured on, in words."""
     packages = versions("torch", "numpy", *_PEERS)
     return {
-        "bgdesk": __version__ + (" (quick: the figures are no measurement)" if setup.quick else ""),
+        "bgdesk": __version__ + (" (quick: the figures are not measurements)" if setup.quick else ""),
         "machine": f"{platform.platform()}, {processor()}, {os.cpu_count()} cores, {onnx_baseline.threads()} threads",
         "packages": ", ".join(f"{name} {each}" for name, each in packages.items()),
     }
 
 
 def processor() -> str:
-    """The processor's name, as far as the system tells."""
+    """Return the processor's name as the system reports it."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
             return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())

@@ -13,9 +13,10 @@ from bgdesk.engine.pipeline import Pipeline
 
 
 class MeasuredEngine(EngineProtocol, Protocol):
-    """The engine, and the second look of its confidence, which is measured by itself."""
+    """An engine whose second look, which confidence may take, is measured by itself."""
 
-    def mirrored(self, pixels: Pixels, part: Rect) -> Alpha: ...
+    def mirrored(self, pixels: Pixels, part: Rect) -> Alpha:
+        """Return the network's matte of `part` of a photo, computed from its mirror image."""
 
 
 class OpenEngine(Protocol):
@@ -25,18 +26,18 @@ class OpenEngine(Protocol):
 
 
 class OpenGiven(Protocol):
-    """Makes an engine whose network says `matte` whatever the photo is."""
+    """Makes an engine whose network answers `matte` whatever the photo is."""
 
     def __call__(self, matte: Alpha) -> MeasuredEngine: ...
 
 
 def open_engine(model: str | None = None, device: str = "auto", precision: str = "auto") -> MeasuredEngine:
-    """The engine with the person's installed networks."""
+    """Open the engine with the person's installed networks."""
     return networks.open_engine(networks.EngineChoice(model=model, device=device, precision=precision))
 
 
 class GivenEngine(Pipeline):
-    """An engine whose network says a given matte: the stages after it are what is measured."""
+    """An engine whose network always answers the matte that was given: the stages after the network are measured."""
 
     def __init__(self, matte: Alpha) -> None:
         super().__init__(default_store().weights)

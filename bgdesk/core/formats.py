@@ -37,6 +37,7 @@ class Format(Enum):
 
     @property
     def facts(self) -> FormatFacts:
+        """The format's row of `FORMATS`."""
         return FORMATS[self]
 
     @property
@@ -62,7 +63,13 @@ class Format(Enum):
 
     @classmethod
     def known(cls, opacity_alone: bool = False) -> str:
-        """The suffixes that a person may choose from, in words: ".png or .psd". opacity_alone: of formats that can hold that."""
+        """Return the suffixes that a person may choose from, in words: ".png or .psd".
+
+        Parameters
+        ----------
+        opacity_alone
+            Only suffixes of formats that can hold the opacity alone.
+        """
         return _listed([each.suffix for each in cls if each.facts.opacity_alone or not opacity_alone])
 
     @classmethod

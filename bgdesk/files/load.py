@@ -174,7 +174,7 @@ def _decode(path: Path) -> Decoded:
 
 
 def _draft(path: Path, longest: int) -> Decoded | None:
-    """The quick way to a preview, for JPEG; None for other kinds."""
+    """A preview of a JPEG, decoded at a fraction of its size; None for other kinds."""
     with _opened(path) as (stream, kind, length):
         if kind is not Kind.JPEG:
             return None
@@ -197,7 +197,7 @@ def _shrink(image: Image.Image, longest: int) -> NDArray[np.uint8]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], Kind, int]]:
-    """The file at its start, its kind and its length; raises Refused for what cannot be a photo."""
+    """Open a file; yield the stream at its start, its kind and its length in bytes. Raises Refused if it cannot be a photo."""
     if stat.S_ISDIR(os.stat(path).st_mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder")
     if not stat.S_ISREG(os.stat(path).st_mode):
@@ -227,7 +227,7 @@ def _explained(path: Path) -> Iterator[None]:
     _quieten()
     try:
         yield
-    except Exception as error:  # whatever a decoder raised: what it does not foresee counts as damage
+    except Exception as error:  # decoders raise anything: what `_reason` does not know counts as damage
         name = path.name or str(path)
         raise LoadError(f"{name} could not be read: {_reason(error)}") from error
 
@@ -253,9 +253,9 @@ def _reason(error: Exception) -> str:
 
 
 def _quieten() -> None:
-    """Decoders' warnings and log lines about odd files are not news: what matters becomes a LoadError.
+    """Silence decoders' warnings and log lines about odd files: what matters becomes a LoadError.
 
-    Set at every call because test runners and other libraries reset the filters; setting the same one again is cheap.
+    The filters are set at every call, because test runners and other libraries reset them; that is cheap.
     """
     warnings.filterwarnings("ignore", module=r"(PIL|pi_heif|psd_tools)(\.|$)")
     for name in ("PIL", "pi_heif", "psd_tools"):

@@ -1,4 +1,4 @@
-"""Writing cutouts: staged beside the target, reopened and checked, and only then put in its place."""
+"""Writing cut-outs: beside the target, reopened and checked, and only then put in its place."""
 
 import os
 from collections.abc import Callable, Collection, Mapping
@@ -104,15 +104,15 @@ def _check_fits(cutout: Cutout, path: Path, format_: Format, alpha_only: bool) -
 
 
 def _follow(path: Path) -> Path:
-    """What a symbolic link stands for: replacing the link would leave the file it names as it was."""
+    """The file that a symbolic link leads to: replacing the link would leave that file as it was."""
     try:
         return path.resolve() if path.is_symlink() else path
-    except (OSError, RuntimeError, ValueError):  # a ring of links, or no right to look: writing will say so
+    except (OSError, RuntimeError, ValueError):  # a ring of links, or not permitted: writing will report that
         return path
 
 
 def _refuse_sources(path: Path, sources: Collection[Path]) -> None:
-    """samefile sees through links, letter case and mounts; it needs both files to exist, or there is nothing to lose."""
+    """Raise SaveError if `path` is one of `sources`, whatever links, letter case or mounts lead to it."""
     for source in sources:
         try:
             same = os.path.samefile(path, source)
@@ -143,7 +143,7 @@ def _save_png(cutout: Cutout, temporary: Path, recipe: ExportRecipe, metadata: L
 
 
 def _check_png(temporary: Path, rows: png.Rows, shape: tuple[int, int, int], progress: Progress) -> None:
-    """Read the file back with a decoder of another make, and compare every pixel."""
+    """Read the file back with OpenCV's decoder, and compare every pixel."""
     import cv2
 
     data = np.frombuffer(temporary.read_bytes(), np.uint8)

@@ -36,7 +36,7 @@ class ToldEngine(FakeEngine):
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         matte = self._say(pixels)
-        return Cutout(pixels, matte, pixels, from_matte(matte), matte)
+        return Cutout(source=pixels, alpha=matte, foreground=pixels, trimap=from_matte(matte), matte=matte)
 
     def rematte(
         self,
@@ -85,4 +85,4 @@ def setup_with(data: Data = NO_DATA, engine: MeasuredEngine | None = None, **mor
         return ToldEngine(lambda pixels: matte)
 
     wanted: dict[str, Any] = {"onnx": Path("nowhere"), "quick": True} | more
-    return Setup(open_engine, open_given, data, **wanted)
+    return Setup(engine=open_engine, given=open_given, data=data, **wanted)

@@ -277,7 +277,7 @@ def test_strokes_that_a_photo_needs(mend: Callable[[np.ndarray], Any], strokes: 
     fake = ToldEngine(lambda pixels: wrong, mend(truth))
     score = hand.mend(fake, np.zeros((120, 160, 3), np.uint8), truth, counted())
     assert score.strokes == strokes
-    assert score.reached is (strokes == 1)
+    assert score.mended is (strokes == 1)
     assert len(score.errors) == len(score.seconds) + 1
     assert score.errors[0] == pytest.approx(np.abs(wrong - truth).mean())
 
@@ -302,7 +302,7 @@ def test_a_runner_that_cannot_run_says_so_and_the_others_do(monkeypatch: pytest.
     assert [(figure.name, figure.value) for figure in report.figures] == [("a", None), ("b.x", 1.0)]
     assert report.figures[0].note == "not measured: No network is installed."
     assert "pymatting" in report.machine["packages"]
-    assert "no measurement" in report.machine["bgdesk"]
+    assert "not measurements" in report.machine["bgdesk"]
 
 
 def test_a_quick_run_holds_nothing_against_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:

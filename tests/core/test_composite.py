@@ -26,7 +26,7 @@ def cuts(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 def cutout_of(foreground: np.ndarray, alpha: np.ndarray) -> Cutout:
-    return Cutout(foreground, alpha, foreground, np.full(alpha.shape, 128, np.uint8))
+    return Cutout(source=foreground, alpha=alpha, foreground=foreground, trimap=np.full(alpha.shape, 128, np.uint8))
 
 
 @given(cuts(), COLOURS)

@@ -372,7 +372,7 @@ def test_a_photo_smaller_than_a_block_and_one_of_a_single_pixel() -> None:
 def test_a_cutout_is_finished_in_its_alpha_alone() -> None:
     alpha = ramp(30, side=100, x=50, y=50)
     source = np.zeros((100, 100, 3), np.uint8)
-    cutout = Cutout(source, alpha, source, np.full((100, 100), 128, np.uint8))
+    cutout = Cutout(source=source, alpha=alpha, foreground=source, trimap=np.full((100, 100), 128, np.uint8))
     assert finished(cutout, EdgeRecipe()) is cutout
     result = finished(cutout, EdgeRecipe(shift=2))
     assert np.array_equal(result.alpha, finish(alpha, EdgeRecipe(shift=2)))

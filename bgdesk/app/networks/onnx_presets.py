@@ -33,7 +33,9 @@ _MIT = "https://opensource.org/license/mit"
 
 def _birefnet(kind: str, side: int) -> Description:
     """Zheng et al., "Bilateral Reference for High-Resolution Dichotomous Image Segmentation", CAAI AIR 2024."""
-    spec = NetworkSpec(NetworkKind.SEGMENT, Size(side, side), _MEAN, _DEVIATION, activation=Activation.SIGMOID, multiple=32)
+    spec = NetworkSpec(
+        kind=NetworkKind.SEGMENT, size=Size(side, side), mean=_MEAN, std=_DEVIATION, activation=Activation.SIGMOID, multiple=32
+    )
     return Description(
         title=f"BiRefNet, {kind}",
         spec=spec,
@@ -49,7 +51,7 @@ def _vitmatte(kind: str) -> Description:
 
     Trained with ImageNet's mean and deviation, whatever later copies of its settings say.
     """
-    spec = NetworkSpec(NetworkKind.MATTE, Size(1024, 1024), _MEAN, _DEVIATION, activation=Activation.NONE, multiple=32)
+    spec = NetworkSpec(kind=NetworkKind.MATTE, size=Size(1024, 1024), mean=_MEAN, std=_DEVIATION, activation=Activation.NONE, multiple=32)
     return Description(
         title=f"ViTMatte, {kind}",
         spec=spec,
@@ -70,7 +72,9 @@ PRESETS: Mapping[str, Description] = {
     # Meyer and Spruyt, "BEN: Using Confidence-Guided Matting for Dichotomous Image Segmentation", 2025.
     "ben2": Description(
         title="BEN2, base",
-        spec=NetworkSpec(NetworkKind.SEGMENT, Size(1024, 1024), _ZERO, _ONE, activation=Activation.NONE, stretch=True, multiple=32),
+        spec=NetworkSpec(
+            kind=NetworkKind.SEGMENT, size=Size(1024, 1024), mean=_ZERO, std=_ONE, activation=Activation.NONE, stretch=True, multiple=32
+        ),
         licence="MIT",
         licence_url=_MIT,
         commercial=True,
@@ -78,7 +82,9 @@ PRESETS: Mapping[str, Description] = {
     ),
     "rmbg-1.4": Description(
         title="RMBG 1.4",
-        spec=NetworkSpec(NetworkKind.SEGMENT, Size(1024, 1024), _HALF, _ONE, activation=Activation.NONE, stretch=True, multiple=32),
+        spec=NetworkSpec(
+            kind=NetworkKind.SEGMENT, size=Size(1024, 1024), mean=_HALF, std=_ONE, activation=Activation.NONE, stretch=True, multiple=32
+        ),
         licence="bria-rmbg-1.4",
         licence_url="https://bria.ai/bria-huggingface-model-license-agreement/",
         commercial=False,
@@ -86,7 +92,9 @@ PRESETS: Mapping[str, Description] = {
     ),
     "rmbg-2.0": Description(
         title="RMBG 2.0",
-        spec=NetworkSpec(NetworkKind.SEGMENT, Size(1024, 1024), _MEAN, _DEVIATION, activation=Activation.NONE, multiple=32),
+        spec=NetworkSpec(
+            kind=NetworkKind.SEGMENT, size=Size(1024, 1024), mean=_MEAN, std=_DEVIATION, activation=Activation.NONE, multiple=32
+        ),
         licence="CC-BY-NC-4.0",
         licence_url="https://creativecommons.org/licenses/by-nc/4.0/",
         commercial=False,
@@ -95,7 +103,9 @@ PRESETS: Mapping[str, Description] = {
     # Ke et al., "MODNet: Real-Time Trimap-Free Portrait Matting via Objective Decomposition", AAAI 2022.
     "modnet": Description(
         title="MODNet",
-        spec=NetworkSpec(NetworkKind.SEGMENT, Size(512, 512), _HALF, _HALF, activation=Activation.NONE, fit=Fit.ASPECT, multiple=32),
+        spec=NetworkSpec(
+            kind=NetworkKind.SEGMENT, size=Size(512, 512), mean=_HALF, std=_HALF, activation=Activation.NONE, fit=Fit.ASPECT, multiple=32
+        ),
         licence="Apache-2.0",
         licence_url="https://www.apache.org/licenses/LICENSE-2.0",
         commercial=True,
@@ -104,7 +114,9 @@ PRESETS: Mapping[str, Description] = {
     # Kim et al., "Revisiting Image Pyramid Structure for High Resolution Salient Object Detection", ACCV 2022. It fills [0, 1] by itself.
     "inspyrenet": Description(
         title="InSPyReNet",
-        spec=NetworkSpec(NetworkKind.SEGMENT, Size(1024, 1024), _MEAN, _DEVIATION, activation=Activation.NONE, multiple=32),
+        spec=NetworkSpec(
+            kind=NetworkKind.SEGMENT, size=Size(1024, 1024), mean=_MEAN, std=_DEVIATION, activation=Activation.NONE, multiple=32
+        ),
         licence="MIT",
         licence_url=_MIT,
         commercial=True,
@@ -186,7 +198,7 @@ def describe(
             f"with --preset, or with --size, --mean and --std. The presets are: {', '.join(PRESETS)}."
         )
     else:
-        bare = NetworkSpec(NetworkKind.SEGMENT, None, mean, std)
+        bare = NetworkSpec(kind=NetworkKind.SEGMENT, size=None, mean=mean, std=std)
         base = Description(title=id, spec=replace(bare, multiple=32) if kind == NetworkKind.MATTE else bare)
     described = replace(base, spec=replace(base.spec, **given), title=title or base.title, insist=size is not None)
     if licence is not None:

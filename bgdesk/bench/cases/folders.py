@@ -15,11 +15,11 @@ MASK_LEVELS = 8
 
 @dataclass(frozen=True)
 class Data:
-    """Folders that were given, by what they hold. matting: captured alpha. objects: masks. photos: pictures alone."""
+    """Folders that were given, by what they hold."""
 
-    matting: tuple[Path, ...] = ()
-    objects: tuple[Path, ...] = ()
-    photos: tuple[Path, ...] = ()
+    matting: tuple[Path, ...] = ()  #: photos in image/, and their captured alpha in alpha/
+    objects: tuple[Path, ...] = ()  #: photos in image/, and masks of their subjects in alpha/
+    photos: tuple[Path, ...] = ()  #: photos alone
 
     @property
     def backgrounds(self) -> list[Path]:
@@ -32,11 +32,11 @@ NO_DATA = Data()
 
 
 def sort_folders(folders: Sequence[Path]) -> Data:
-    """See what each folder holds. Raises UsageError for one that holds nothing that a bench can use."""
+    """Sort folders by what they hold. Raises UsageError for a folder that holds nothing that a bench can use."""
     found: dict[str, list[Path]] = {"matting": [], "objects": [], "photos": []}
     for folder in folders:
         if (folder / "image").is_dir() and (folder / "alpha").is_dir():
-            # Captured opacity has every level, whichever photo is looked at; a mask has two or three.
+            # Captured alpha has nearly every level, whichever photo is chosen; a mask has two or three.
             levels = len(np.unique(np.rint(255 * corpus.read_alpha(corpus.pairs(folder)[0][1]))))
             found["objects" if levels < MASK_LEVELS else "matting"].append(folder)
         elif corpus.pictures(folder):

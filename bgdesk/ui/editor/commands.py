@@ -148,7 +148,7 @@ class Commands:
         def done(folder: Path | None) -> None:
             if folder is not None:
                 text = f"{folder.name} holds many photos. A queue can cut them all out while you do something else."
-                self._tell(Message(Severity.INFO, text, (Offer.MAKE_QUEUE,), folder))
+                self._tell(Message(Severity.INFO, text, offers=(Offer.MAKE_QUEUE,), path=folder))
 
         self._services.jobs.submit(Lane.IO, work, on_done=done, on_error=lambda error: log.debug("not counted", exc_info=error))
 
@@ -167,7 +167,7 @@ class Commands:
 
                 more = f" There are {len(infos) - 1} more." if len(infos) > 2 else " There is another one." if len(infos) == 2 else ""
                 text = unfinished_text(infos[0]) + more
-                self._tell(Message(Severity.INFO, text, (Offer.RESUME_QUEUE, Offer.LATER), infos[0].folder))
+                self._tell(Message(Severity.INFO, text, offers=(Offer.RESUME_QUEUE, Offer.LATER), path=infos[0].folder))
 
         self._services.jobs.submit(Lane.IO, work, priority=Priority.BACKGROUND, on_done=done)
 

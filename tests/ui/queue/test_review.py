@@ -61,7 +61,7 @@ def test_cutouts_are_read_with_their_opacity(tmp_path: Path, suffix: str, depth:
     alpha[10:30, 10:40] = 1
     alpha[:, 25] = 0.5
     trimap = np.full((40, 50), 128, np.uint8)
-    file = save(Cutout(source, alpha, source, trimap), tmp_path / f"a{suffix}")
+    file = save(Cutout(source=source, alpha=alpha, foreground=source, trimap=trimap), tmp_path / f"a{suffix}")
     image = read_cutout(file)
     assert image.size() == QSize(50, 40)
     assert image.pixelColor(2, 2).alpha() == 0
