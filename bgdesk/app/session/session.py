@@ -15,10 +15,11 @@ from bgdesk.app.editing.gestures import Gesture
 from bgdesk.app.editing.history import History
 from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.onnx_presets import Description
+from bgdesk.app.session.ahead import go_ahead
 from bgdesk.app.session.cutting import Cutter
 from bgdesk.app.session.exporter import End, Exporter, suggested_name
 from bgdesk.app.session.network_installer import NetworkInstaller
-from bgdesk.app.session.photos import Photo, PhotoState
+from bgdesk.app.session.photos import Photo
 from bgdesk.app.session.strip import Strip, StripEntry, tell
 from bgdesk.app.system import paths
 from bgdesk.app.system.settings import Settings
@@ -48,9 +49,6 @@ from bgdesk.files.find import Found
 
 if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
-
-#: How many photos after the current one are cut out ahead of time.
-AHEAD = 2
 
 
 class Session:
@@ -307,26 +305,20 @@ class Session:
         if self._closed:
             return
         self._cutter.listen()
-        limit = self._settings.memory_bytes
-        self._strip.relieve(limit, self._current)
+        self._strip.relieve(self._settings.memory_bytes, self._current)
         self._strip.bound_disk(self._settings.undo_disk_bytes)
-        editor, entries = self._editor, self._strip.entries
-        if not self._settings.precut or self._current is None or editor is None or self._wanted is not None or not self._activity.idle:
-            return
-        # Once a person paints, the compute lane is kept free for the brush.
-        if editor.edited or not editor.idle or any(entry.loading or entry.cutting or entry.parking for entry in entries):
-            return
-        if self._models.default_id() is None:
-            return
-        room = self._strip.nbytes + editor.work.nbytes <= limit  # the next photo is probably as large as this one
-        index = entries.index(self._current)
-        for entry in entries[index + 1 : index + 1 + AHEAD]:
-            if entry.state is PhotoState.WAITING and not entry.declined and not entry.skipped:
-                if entry.editor is not None:
-                    self._cutter.cut(entry, ahead=True)
-                elif room:
-                    self._strip.load(entry, self._loaded, self._not_loaded, self._not_loaded, background=True)
-                return
+        current, settings = self._current, self._settings
+        if (
+            settings.precut
+            and current is not None
+            and self._wanted is None
+            and self._activity.idle
+            and self._models.default_id() is not None
+        ):
+            go_ahead(self._strip, self._cutter, current, settings.memory_bytes, self._load_ahead)
+
+    def _load_ahead(self, entry: StripEntry) -> None:
+        self._strip.load(entry, self._loaded, self._not_loaded, self._not_loaded, background=True)
 
     # -- work ----------------------------------------------------------------------------------------------------
 
@@ -470,16 +462,7 @@ class Session:
 
     def apply_to_all(self) -> None:
         """Give every open photo the current one's recipe, each as an undo step of its own."""
-        recipe, name = self.recipe, "apply a recipe to all photos"
-        for entry in self._strip.entries:
-            if entry.editor is not None:
-                entry.editor.change_recipe(recipe, name)
-            elif entry.parked is not None:
-                if entry.parked.work.recipe != recipe:
-                    entry.parked.history.change_recipe(recipe, name)
-            else:
-                entry.recipe = recipe
-        self._photos_changed()
+        self._strip.change_recipes(self.recipe, "apply a recipe to all photos")
 
     # -- export --------------------------------------------------------------------------------------------------
 

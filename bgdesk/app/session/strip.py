@@ -325,6 +325,18 @@ class Strip:
             quiet=True,  # the strip shows the error; the message bar is for what the person asked for
         )
 
+    def change_recipes(self, recipe: Recipe, name: str) -> None:
+        """Give every photo this recipe, each as an undo step called `name` where there is anything to undo yet."""
+        for entry in self.entries:
+            if entry.editor is not None:
+                entry.editor.change_recipe(recipe, name)
+            elif entry.parked is not None:
+                if entry.parked.work.recipe != recipe:
+                    entry.parked.history.change_recipe(recipe, name)
+            else:
+                entry.recipe = recipe
+        self._changed()
+
     # -- out of memory -------------------------------------------------------------------------------------------
 
     @property

@@ -22,7 +22,7 @@ from bgdesk.ui.editor.empty_state import EmptyState
 from bgdesk.ui.editor.film_strip import FilmStrip
 from bgdesk.ui.editor.inspector import GREEN_SCREEN, Inspector, ToolStrip
 from bgdesk.ui.editor.presenter import LABELS, EditorViews, Presenter
-from bgdesk.ui.editor.stage import Stage
+from bgdesk.ui.editor.stage import EditorStage
 from bgdesk.ui.editor.status_bar import StatusBar
 from bgdesk.ui.kit import incoming, system
 from bgdesk.ui.kit.controls import GiveBackFocus, named, role
@@ -56,7 +56,7 @@ class MainWindow(QMainWindow):
         self.empty = EmptyState(self.actions_)
         self.messages = MessageBar()
         self.progress = WorkProgress()
-        self.stage = Stage(self.canvas, self.empty, self.progress.bar)
+        self.stage = EditorStage(self.canvas, self.empty, self.progress.bar)
         self.strip = ToolStrip(self.actions_)
         self.inspector = Inspector(self.actions_, self.brush)
         self.film = FilmStrip()

@@ -32,7 +32,7 @@ from bgdesk.ui.editor.commands import Commands
 from bgdesk.ui.editor.empty_state import EmptyState
 from bgdesk.ui.editor.film_strip import FilmStrip
 from bgdesk.ui.editor.inspector import Inspector
-from bgdesk.ui.editor.stage import Stage
+from bgdesk.ui.editor.stage import EditorStage
 from bgdesk.ui.editor.status_bar import StatusBar
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.message_bar import MessageBar
@@ -51,7 +51,7 @@ class EditorViews:
     actions: Actions
     brush: Brush
     canvas: Canvas
-    stage: Stage
+    stage: EditorStage
     messages: MessageBar
     progress: WorkProgress
     empty: EmptyState
