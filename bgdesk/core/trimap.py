@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Trimap
 from bgdesk.core.geometry import Size
-from bgdesk.core.resample import by_area, linear
+from bgdesk.core.pixels.resample import by_area, linear
 
 #: A matte is surely background below the first, and surely foreground above the second.
 SURE_BACKGROUND, SURE_FOREGROUND = 0.04, 0.96

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.filters import share_below, standing_at
 from bgdesk.core.finish import BLOCK, Finisher, finish, finished, reach
+from bgdesk.core.finishing.filters import share_below, standing_at
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import EdgeRecipe
 from tests.engine.scenes import strands

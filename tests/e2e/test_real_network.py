@@ -10,8 +10,8 @@ import pytest
 from PySide6.QtCore import Qt
 
 from bgdesk.app.networks.store import default_store
-from bgdesk.core.brush import RIM
 from bgdesk.core.geometry import Rect
+from bgdesk.core.pixels.brush import RIM
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.files.load import load
 

@@ -26,10 +26,10 @@ from bgdesk.app.work.events import (
     Severity,
 )
 from bgdesk.app.work.jobs import Lane, Priority
-from bgdesk.core.brush import paint, stretch_rect
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineProtocol, Reach
 from bgdesk.core.geometry import Rect
+from bgdesk.core.pixels.brush import paint, stretch_rect
 from bgdesk.core.recipe import Recipe
 from bgdesk.core.tasks import Progress
 from bgdesk.core.trimap import Label

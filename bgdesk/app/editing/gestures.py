@@ -14,8 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from bgdesk.core.arrays import Mask, Trimap
-from bgdesk.core.brush import RIM, paint, paint_roughly, stretch_rect
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.pixels.brush import RIM, paint, paint_roughly, stretch_rect
 from bgdesk.core.trimap import Label
 
 #: (x, y) in pixels of the photo; pixel (column, row) covers [column, column + 1) × [row, row + 1).

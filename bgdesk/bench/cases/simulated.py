@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bgdesk.bench.cases.corpus import random_of
 from bgdesk.core.arrays import Alpha
 from bgdesk.core.geometry import Size
-from bgdesk.core.resample import by_area, cubic
+from bgdesk.core.pixels.resample import by_area, cubic
 
 #: Pixels of the network's grid: how far the contour strays (standard deviation), over which length, and the blur.
 _STRAY, _WAVE, _BLUR = 1.7, 24, 1.3

@@ -20,8 +20,8 @@ from bgdesk.bench.cases import corpus
 from bgdesk.bench.cases.folders import MASK_LEVELS
 from bgdesk.bench.setup import Setup, timed
 from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
-from bgdesk.core.brush import paint
 from bgdesk.core.engine import EngineProtocol
+from bgdesk.core.pixels.brush import paint
 from bgdesk.core.trimap import Label
 from bgdesk.files.load import load
 

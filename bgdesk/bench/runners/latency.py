@@ -10,8 +10,8 @@ from bgdesk.bench.bench_report import Figure, at_most
 from bgdesk.bench.cases.corpus import random_of
 from bgdesk.bench.setup import Setup, enlarged, timed
 from bgdesk.core.arrays import Pixels
-from bgdesk.core.brush import paint
 from bgdesk.core.engine import EngineProtocol
+from bgdesk.core.pixels.brush import paint
 from bgdesk.core.trimap import Label
 
 #: Milliseconds that 95 of 100 strokes may take, and how much the sizes may differ.

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from bgdesk.core.arrays import Alpha
-from bgdesk.core.contour import MARGIN, Contour, Edge, contour
-from bgdesk.core.filters import Field, blur, blur_reach, extended, field, share_below, slope, smooth_step, standing_at
+from bgdesk.core.finishing.contour import MARGIN, Contour, Edge, contour
+from bgdesk.core.finishing.filters import Field, blur, blur_reach, extended, field, share_below, slope, smooth_step, standing_at
 from bgdesk.core.geometry import Rect
 
 #: Edges are measured for the next of these lengths, so that a slider's next value finds them ready.

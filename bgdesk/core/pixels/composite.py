@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from bgdesk.core.arrays import Alpha, Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.pixels.resample import by_area, cubic
 from bgdesk.core.recipe import Colour
-from bgdesk.core.resample import by_area, cubic
 from bgdesk.core.trimap import Label
 
 #: Fainter pixels do not belong to the subject's outline: this is five of 255 levels, which nobody sees on any background.
