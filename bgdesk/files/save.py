@@ -100,7 +100,7 @@ def _check_fits(cutout: Cutout, path: Path, format_: Format, alpha_only: bool) -
         limit = f"a {facts.title} has at most {facts.largest_side} pixels a side, this photo is {width} × {height}"
         raise SaveError(f"{path.name} could not be saved: {limit}. Export {larger.facts.title} instead.")
     if cutout.alpha.shape != shape[:2] or cutout.foreground.shape != shape or cutout.foreground.dtype != cutout.source.dtype:
-        raise SaveError(f"{path.name} could not be saved: the parts of the cutout differ in size or depth. Cut the photo out again.")
+        raise SaveError(f"{path.name} could not be saved: the parts of the cut-out differ in size or depth. Cut the photo out again.")
 
 
 def _follow(path: Path) -> Path:

@@ -54,26 +54,7 @@ if TYPE_CHECKING:
 class Session:
     """The open photos, and everything that a person can do with them.
 
-    Parameters
-    ----------
-    engine
-        Computes, on the compute lane only.
-    models
-        The installed networks.
-    settings
-        What new photos begin with, and limits.
-    jobs
-        The lanes, made with the same `post`.
-    post
-        post(f) runs f later on the owner's thread.
-    files
-        Reads and writes photos; None: from and to the disk.
-
-    Examples
-    --------
-    >>> session = Session(engine, store, settings, Jobs(post), post)
-    >>> stop = session.subscribe(print)
-    >>> session.open([Path("portrait.jpg")])
+    `post` is the one that `jobs` was made with. `files` reads and writes photos; None: on the disk.
     """
 
     def __init__(
@@ -161,8 +142,8 @@ class Session:
     def open(self, files: Sequence[Path]) -> None:
         """Add files, and the photos in folders (not in their subfolders); the first new one becomes current.
 
-        If all of them are in the film strip already, the first one is selected. When a photo cannot be read, the current photo
-        stays, and a Message says why.
+        If all are in the film strip already, the first is selected. If one cannot be read, the current photo stays, and a
+        Message says why.
         """
         if files:
             self._strip.expand([Path(file) for file in files], self._opened)
@@ -453,10 +434,7 @@ class Session:
         return self._settings.recipe if self._editor is None else self._editor.work.recipe
 
     def change_recipe(self, recipe: Recipe, name: str, drag: object = None) -> None:
-        """Use other choices for the current photo, as one undo step called `name`. See Editor.change_recipe.
-
-        Without a photo nothing happens: what new photos begin with is a setting.
-        """
+        """Use other choices for the current photo, as one undo step called `name`. See Editor.change_recipe."""
         if self._editor is not None:
             self._editor.change_recipe(recipe, name, drag)
 
