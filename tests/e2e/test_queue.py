@@ -73,6 +73,7 @@ class Queue:
         self.desk.until(main.isActiveWindow)
         QTest.keyClick(main, Qt.Key.Key_B, CTRL)
         self.desk.until(lambda: self.window.isVisible())  # noqa: PLW0108 - there is no window before the key
+        self.window.resize(1120, 720)  # whatever the screen has room for
 
     def control(self, name: str) -> Any:
         widget = self.window.findChild(QWidget, name)

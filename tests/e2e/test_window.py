@@ -21,8 +21,9 @@ from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.render import View
 from bgdesk.ui.canvas.tools import Tool
 from bgdesk.ui.editor.actions import ACTIONS
+from bgdesk.ui.kit import system
 from bgdesk.ui.kit.file_dialogs import Closing
-from bgdesk.ui.kit.theme import DARK, HIGH_CONTRAST, LIGHT
+from bgdesk.ui.kit.theme import DARK, HIGH_CONTRAST, LIGHT, SMALLEST_WINDOW
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
@@ -458,3 +459,23 @@ def test_line_edits_are_not_mistaken_for_the_canvas(desk: Any, photo: Path) -> N
         field.selectAll()
         QTest.keyClicks(field, "7")
         assert "7" in field.text()
+
+
+def test_a_small_screen_has_room_for_what_is_used_every_minute(desk: Any, photo: Path) -> None:
+    desk.open(photo)
+    desk.window.resize(1, 1)
+    desk.until(lambda: desk.window.width() == SMALLEST_WINDOW[0])
+    assert desk.window.height() == SMALLEST_WINDOW[1]
+    for name in ("panel.export", "strip.action.undo", "strip.tool.unknown", "chip.zoom", "status.device"):
+        control = desk.control(name)
+        corner = control.mapTo(desk.window, control.rect().bottomRight())
+        assert control.isVisible()
+        assert desk.window.rect().contains(corner), name
+    assert desk.window.canvas.width() > 400
+
+
+def test_a_window_is_never_larger_than_its_screen(desk: Any) -> None:
+    room = desk.window.screen().availableGeometry()
+    system.fit(desk.window, 10 * room.width(), 10 * room.height())
+    assert desk.window.width() <= max(room.width(), SMALLEST_WINDOW[0])
+    assert desk.window.height() < room.height()

@@ -29,7 +29,7 @@ from bgdesk.ui.kit.controls import GiveBackFocus, named, role
 from bgdesk.ui.kit.file_dialogs import Closing
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.message_bar import MessageBar
-from bgdesk.ui.kit.theme import DARK, INSPECTOR_WIDTH, Tokens, choose, palette, style_sheet
+from bgdesk.ui.kit.theme import DARK, INSPECTOR_WIDTH, SMALLEST_WINDOW, Tokens, choose, palette, style_sheet
 from bgdesk.ui.kit.work_progress import WorkProgress
 from bgdesk.ui.queue.window.fix_bar import FixBar
 from bgdesk.ui.services import Services
@@ -84,7 +84,7 @@ class MainWindow(QMainWindow):
         self._presenter = Presenter(services, self.commands, views, lambda: QTimer.singleShot(0, self._leave_if_written))
         self._connect()
         self.setAcceptDrops(True)
-        self.setMinimumSize(960, 600)
+        self.setMinimumSize(*SMALLEST_WINDOW)
         self.apply_theme()
         self._unsubscribe = self._session.subscribe(self._presenter.on_event)
         self._presenter.show_all()
@@ -176,8 +176,8 @@ class MainWindow(QMainWindow):
             zooms.addAction(self.actions_[id])
         self._view_chip.setMenu(views)
         self._zoom_chip.setMenu(zooms)
-        self.resize(1280, 800)
-        self._splitter.setSizes([1280 - INSPECTOR_WIDTH, INSPECTOR_WIDTH])
+        system.fit(self, 1280, 800)
+        self._splitter.setSizes([self.width() - INSPECTOR_WIDTH, INSPECTOR_WIDTH])
         if settings.window_geometry:
             self.restoreGeometry(QByteArray.fromBase64(settings.window_geometry.encode()))
         if settings.splitter_state:
