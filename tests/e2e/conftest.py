@@ -243,7 +243,8 @@ class Desk:
             pools=lambda: self.pools,
         )
         self.window = MainWindow(services)
-        self.window.resize(1280, 800)  # whatever the screen has room for
+        if not settings.window_geometry:
+            self.window.resize(1280, 800)  # whatever the screen has room for
         self.window.show()
         qtbot.waitExposed(self.window)
         self.closed = False

@@ -114,6 +114,7 @@ class ModelsDialog(QDialog):
         layout.addLayout(work)
         layout.addWidget(buttons)
         self.setMinimumWidth(600)
+        buttons.button(QDialogButtonBox.StandardButton.Close).setFocus()  # Return must not begin a long check
         self.finished.connect(self._closed)
         self.refresh()
         self.show_busy()
