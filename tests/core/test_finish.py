@@ -353,6 +353,13 @@ def test_full_contrast_leaves_opaque_and_clear_only() -> None:
     assert finish(alpha, EdgeRecipe(contrast=100)).tolist() == [[0, 0, 0, 1, 1, 1, 1]]
 
 
+def test_contrast_reaches_where_no_edge_is() -> None:
+    alpha = np.full((300, 600), 0.25, np.float32)
+    assert (finish(alpha, EdgeRecipe(contrast=100)) == 0).all()
+    assert np.allclose(finish(alpha, EdgeRecipe(shift=4, smooth=3, feather=9)), alpha, atol=1e-6)
+    assert (finish(alpha, EdgeRecipe(contrast=50)) == 0).all()
+
+
 def test_steps_come_in_order() -> None:
     alpha = ramp(100)
     edge = EdgeRecipe(shift=4, smooth=3, feather=5, contrast=40)
