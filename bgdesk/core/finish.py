@@ -18,7 +18,7 @@ import numpy as np
 
 from bgdesk.core.arrays import Alpha
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.edges import Edges, shift_edges, shift_reach, shifted, smooth_edges, smooth_reach, smoothed, span_of
+from bgdesk.core.edges import Edges, Outline, outline, shift_edges, shift_reach, shifted, smooth_reach, smoothed, span_of
 from bgdesk.core.filters import blur, blur_reach, field
 from bgdesk.core.geometry import Rect
 from bgdesk.core.parameters import FEATHER, SHIFT, SMOOTH
@@ -33,10 +33,10 @@ _EVEN = 8192
 _COARSE = 32
 #: What measuring the edges of a block takes, for a shift and for smoothing; the unit is moving those of a block full of hair.
 _MEASURING, _MEASURING_AROUND = 5.0, 8.0
-#: What smoothing a block takes, and steepening it.
-_SMOOTHING, _HARDENING = 2.0, 0.03
+#: What steepening a block takes.
+_HARDENING = 0.05
 #: A feather of this radius takes one unit.
-_FEATHER = 40.0
+_FEATHER = 50.0
 #: Moving edges takes this part of measuring them, as long as nobody knows better.
 _TYPICAL = 0.1
 _ROUNDING = np.float32(1e-6)
@@ -90,7 +90,7 @@ class Finisher:
     def __init__(self, solved: Alpha, *, remember: bool = False) -> None:
         self._solved = solved
         self._photo = Rect.of_shape(solved.shape)
-        self._edges = _Memory[Edges](_EDGES if remember else 0)
+        self._measured = _Measured(_EDGES if remember else 0)
         self._results = _Memory[Alpha](_RESULTS if remember else 0)
         self._even = _Memory[bool](_EVEN if remember else 0)
 
@@ -99,7 +99,7 @@ class Finisher:
         self._solved = solved
         # What was kept does not know how far it read: as far as any recipe does.
         near = rect.grow(reach(EdgeRecipe(shift=SHIFT.highest, smooth=SMOOTH.highest, feather=FEATHER.highest)))
-        for memory in (self._edges, self._results, self._even):
+        for memory in (self._measured.edges, self._measured.outlines, self._results, self._even):
             memory.forget(near)
 
     def finish(self, edge: EdgeRecipe, rect: Rect | None = None) -> Alpha:
@@ -126,7 +126,7 @@ class Finisher:
         """
         unknown = _TYPICAL if measured else 1.0
         return sum(
-            step.effort(self._edges, block, unknown)
+            step.effort(self._measured, block, unknown)
             for step, blocks in self._plan(edge, wanted)
             for block in blocks
             if (step, block) not in self._results
@@ -166,7 +166,7 @@ class Finisher:
                 for other in grid(window, self._photo):
                     if other in before:
                         _paste(before[other], other, values, window)
-                return step.run(self._edges, block, values, block.shift(-window.left, -window.top))
+                return step.run(self._measured, block, values, block.shift(-window.left, -window.top))
 
             return self._results.find(step, block, make)
 
@@ -216,6 +216,14 @@ class _Memory(Generic[Kept]):
                 del self._kept[key]
 
 
+class _Measured:
+    """What steps know of blocks."""
+
+    def __init__(self, room: int) -> None:
+        self.edges = _Memory[Edges](room)
+        self.outlines = _Memory[Outline](room)
+
+
 # Steps. Equal ones make the same of the same photo: each knows what was done before it.
 
 
@@ -228,10 +236,10 @@ class _Step(Protocol):
     def reach(self) -> int:
         """How far it reads, in pixels."""
 
-    def run(self, edges: _Memory[Edges], block: Rect, values: Alpha, part: Rect) -> Alpha:
+    def run(self, measured: _Measured, block: Rect, values: Alpha, part: Rect) -> Alpha:
         """The step's result in a block of the photo, which is `part` of `values`, its surroundings."""
 
-    def effort(self, edges: _Memory[Edges], block: Rect, unknown: float) -> float:
+    def effort(self, measured: _Measured, block: Rect, unknown: float) -> float:
         """How long that takes, in blocks full of hair whose edges are moved. unknown: of what measuring would take, if it is due."""
 
 
@@ -247,12 +255,12 @@ class _Shift:
     def _measure(self) -> Hashable:
         return "shift", span_of(self.amount)
 
-    def run(self, edges: _Memory[Edges], block: Rect, values: Alpha, part: Rect) -> Alpha:
-        found = edges.find(self._measure, block, lambda: shift_edges(values, part, span_of(self.amount)))
+    def run(self, measured: _Measured, block: Rect, values: Alpha, part: Rect) -> Alpha:
+        found = measured.edges.find(self._measure, block, lambda: shift_edges(values, part, span_of(self.amount)))
         return shifted(values, part, found, self.amount)
 
-    def effort(self, edges: _Memory[Edges], block: Rect, unknown: float) -> float:
-        found = edges.get(self._measure, block)
+    def effort(self, measured: _Measured, block: Rect, unknown: float) -> float:
+        found = measured.edges.get(self._measure, block)
         return unknown * _MEASURING if found is None else found.effort
 
 
@@ -269,12 +277,13 @@ class _Smooth:
     def _measure(self) -> Hashable:
         return "smooth", self.shift, span_of(self.radius)
 
-    def run(self, edges: _Memory[Edges], block: Rect, values: Alpha, part: Rect) -> Alpha:
-        found = edges.find(self._measure, block, lambda: smooth_edges(values, part, span_of(self.radius)))
+    def run(self, measured: _Measured, block: Rect, values: Alpha, part: Rect) -> Alpha:
+        found = measured.outlines.find(self._measure, block, lambda: outline(values, part, span_of(self.radius)))
         return smoothed(values, part, found, self.radius)
 
-    def effort(self, edges: _Memory[Edges], block: Rect, unknown: float) -> float:
-        return _SMOOTHING + (0 if (self._measure, block) in edges else (unknown - _TYPICAL) * _MEASURING_AROUND)
+    def effort(self, measured: _Measured, block: Rect, unknown: float) -> float:
+        found = measured.outlines.get(self._measure, block)
+        return unknown * _MEASURING_AROUND if found is None else found.effort
 
 
 @dataclass(frozen=True)
@@ -287,14 +296,14 @@ class _Feather:
     def reach(self) -> int:
         return blur_reach(self.radius / 2)
 
-    def run(self, edges: _Memory[Edges], block: Rect, values: Alpha, part: Rect) -> Alpha:
+    def run(self, measured: _Measured, block: Rect, values: Alpha, part: Rect) -> Alpha:
         """Blurred so that 95 % of a hard edge's softness lies within `radius` to each side."""
         soft = blur(values, self.radius / 2)[part.slices]
         # Kernels sum up to 1 only in exact arithmetic.
         return np.where(soft > 1 - _ROUNDING, np.float32(1), np.where(soft < _ROUNDING, np.float32(0), soft))
 
-    def effort(self, edges: _Memory[Edges], block: Rect, unknown: float) -> float:
-        return self.radius / _FEATHER
+    def effort(self, measured: _Measured, block: Rect, unknown: float) -> float:
+        return 0.05 + self.radius / _FEATHER
 
 
 @dataclass(frozen=True)
@@ -305,14 +314,14 @@ class _Harden:
     def reach(self) -> int:
         return 0
 
-    def run(self, edges: _Memory[Edges], block: Rect, values: Alpha, part: Rect) -> Alpha:
+    def run(self, measured: _Measured, block: Rect, values: Alpha, part: Rect) -> Alpha:
         """Steeper about one half; at 100 percent, one half and more is opaque, the rest clear."""
         half = np.float32(0.5)
         if self.edge.contrast == 100:
             return (values >= half).astype(np.float32)
         return field(np.clip((values - half) * np.float32(100 / (100 - self.edge.contrast)) + half, 0, 1))
 
-    def effort(self, edges: _Memory[Edges], block: Rect, unknown: float) -> float:
+    def effort(self, measured: _Measured, block: Rect, unknown: float) -> float:
         return _HARDENING
 
 
