@@ -7,11 +7,10 @@ the photo comes out bit for bit as in the whole. A block without an edge in reac
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
 import cv2
@@ -19,7 +18,7 @@ import numpy as np
 
 from bgdesk.core.arrays import Alpha
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.finishing.edges import Edges, shift_edges, shift_reach, shifted, smooth_edges, smooth_reach, smoothed, span_of
+from bgdesk.core.finishing.edges import Edges, Outline, outline, shift_edges, shift_reach, shifted, smooth_reach, smoothed, span_of
 from bgdesk.core.finishing.filters import blur, blur_reach, field
 from bgdesk.core.geometry import Rect
 from bgdesk.core.parameters import FEATHER, SHIFT, SMOOTH
@@ -32,10 +31,14 @@ _RESULTS, _EDGES = 256, 96
 _EVEN = 8192
 #: Distances in which evenness is remembered, in pixels.
 _COARSE = 32
-#: What measuring the edges of a block takes; the unit is moving those of a block full of hair.
-_MEASURING = 5.0
+#: What measuring the edges of a block takes, for a shift and for smoothing; the unit is moving those of a block full of hair.
+_MEASURING, _MEASURING_AROUND = 5.0, 8.0
+#: What steepening a block takes.
+_HARDENING = 0.05
 #: A feather of this radius takes one unit.
-_FEATHER = 40.0
+_FEATHER = 50.0
+#: Moving edges takes this part of measuring them, as long as nobody knows better.
+_TYPICAL = 0.1
 _ROUNDING = np.float32(1e-6)
 
 
@@ -70,6 +73,14 @@ def reach(edge: EdgeRecipe) -> int:
     return sum(step.reach for step in _steps(edge))
 
 
+def grid(rect: Rect, photo: Rect) -> Iterator[Rect]:
+    """The blocks of the photo's grid that `rect` touches, row by row; each lies inside the photo."""
+    rect = rect.intersect(photo)
+    for top in range(rect.top // BLOCK * BLOCK, rect.bottom, BLOCK):
+        for left in range(rect.left // BLOCK * BLOCK, rect.right, BLOCK):
+            yield Rect(left, top, left + BLOCK, top + BLOCK).intersect(photo)
+
+
 class Finisher:
     """Finishes one photo again and again, and keeps what the next time may need. One thread at a time.
 
@@ -79,7 +90,7 @@ class Finisher:
     def __init__(self, solved: Alpha, *, remember: bool = False) -> None:
         self._solved = solved
         self._photo = Rect.of_shape(solved.shape)
-        self._edges = _Memory[Edges](_EDGES if remember else 0)
+        self._measured = _Measured(_EDGES if remember else 0)
         self._results = _Memory[Alpha](_RESULTS if remember else 0)
         self._even = _Memory[bool](_EVEN if remember else 0)
 
@@ -88,30 +99,41 @@ class Finisher:
         self._solved = solved
         # What was kept does not know how far it read: as far as any recipe does.
         near = rect.grow(reach(EdgeRecipe(shift=SHIFT.highest, smooth=SMOOTH.highest, feather=FEATHER.highest)))
-        for memory in (self._edges, self._results, self._even):
+        for memory in (self._measured.edges, self._measured.outlines, self._results, self._even):
             memory.forget(near)
 
     def finish(self, edge: EdgeRecipe, rect: Rect | None = None) -> Alpha:
         """As the function `finish`."""
-        if edge.neutral and rect is None:
-            return self._solved
-        wanted = self._photo if rect is None else rect
-        picture, place = self._solved, self._photo
-        for step, target in self._plan(edge, wanted):
-            picture, place = self._run(step, picture, place, target), target
-        return _hardened(picture[wanted.shift(-place.left, -place.top).slices], edge.contrast)
+        part = self._photo if rect is None else rect
+        if edge.neutral:
+            return self._solved if rect is None else self._solved[rect.slices]
+        result = self._solved[part.slices].copy()
+        for block, values in self.blocks(edge, grid(part, self._photo)).items():
+            _paste(values, block, result, part)
+        return result
 
-    def effort(self, edge: EdgeRecipe, rect: Rect) -> float:
-        """Estimate what finishing `rect` would take now: 1 is moving the edges of one block that is full of hair."""
+    def blocks(self, edge: EdgeRecipe, wanted: Iterable[Rect]) -> dict[Rect, Alpha]:
+        """Finish blocks of the grid; those that are missing stay as they were solved."""
+        before: dict[Rect, Alpha] = {}
+        for step, blocks in self._plan(edge, wanted):
+            before = dict(zip(blocks, self._run(step, blocks, before), strict=True))
+        return before
+
+    def effort(self, edge: EdgeRecipe, wanted: Iterable[Rect], *, measured: bool = False) -> float:
+        """Estimate what `blocks` would take now: 1 is moving the edges of one block that is full of hair, 4 ms on one core.
+
+        measured: had all edges been measured before.
+        """
+        unknown = _TYPICAL if measured else 1.0
         return sum(
-            step.effort(self._edges, block)
-            for step, target in self._plan(edge, rect)
-            for block in target.tiles(BLOCK)
-            if (step, block) not in self._results and not self.even(block, step.reach)
+            step.effort(self._measured, block, unknown)
+            for step, blocks in self._plan(edge, wanted)
+            for block in blocks
+            if (step, block) not in self._results
         )
 
     def even(self, block: Rect, margin: int) -> bool:
-        """Whether alpha is the same everywhere in a block of the grid and so far around it: no recipe of that reach changes it.
+        """Whether a block of the grid and so much around it is opaque or clear throughout: no recipe of that reach changes it.
 
         A little more than `margin` may be looked at, to remember the answer for others.
         """
@@ -119,42 +141,36 @@ class Finisher:
 
         def look() -> bool:
             lowest, highest, _, _ = cv2.minMaxLoc(self._solved[block.grow(margin).intersect(self._photo).slices])
-            return lowest == highest
+            return lowest == highest and lowest in (0, 1)
 
         return self._even.find(margin, block, look)
 
-    def _plan(self, edge: EdgeRecipe, wanted: Rect) -> list[tuple["_Step", Rect]]:
-        """The steps, each with the blocks in which the steps after it need its result."""
+    def _plan(self, edge: EdgeRecipe, wanted: Iterable[Rect]) -> list[tuple["_Step", list[Rect]]]:
+        """The steps, each with the blocks whose result is needed and may differ from what was solved."""
         steps = _steps(edge)
-        targets = [_in_blocks(wanted, self._photo)]
-        for _, after in reversed(list(pairwise(steps))):
-            targets.insert(0, _in_blocks(targets[0].grow(after.reach), self._photo))
-        return list(zip(steps, targets, strict=False))
+        needed, plan = set(wanted), list[tuple[_Step, list[Rect]]]()
+        for number in range(len(steps) - 1, -1, -1):
+            margin = sum(step.reach for step in steps[: number + 1])
+            blocks = [block for block in sorted(needed) if not self.even(block, margin)]
+            plan.insert(0, (steps[number], blocks))
+            needed = {other for block in blocks for other in grid(block.grow(steps[number].reach), self._photo)}
+        return plan
 
-    def _run(self, step: "_Step", picture: Alpha, place: Rect, target: Rect) -> Alpha:
-        """The result of `step` in the blocks of `target`, from `picture`, which lies at `place` of the photo."""
-        result = np.empty((target.height, target.width), np.float32)
+    def _run(self, step: "_Step", blocks: list[Rect], before: dict[Rect, Alpha]) -> list[Alpha]:
+        """The step's result in each of these blocks, from the results of the step before it."""
 
-        def work(block: Rect) -> None:
-            out = self._results.get(step, block)
-            if out is None:
+        def work(block: Rect) -> Alpha:
+            def make() -> Alpha:
                 window = block.grow(step.reach).intersect(self._photo)
-                values = picture[window.shift(-place.left, -place.top).slices]
-                part = block.shift(-window.left, -window.top)
-                lowest, highest, _, _ = cv2.minMaxLoc(values)
-                if lowest == highest:
-                    out = values[part.slices]
-                else:
-                    out = step.run(self._edges, block, np.ascontiguousarray(values), part)
-                    self._results.keep(step, block, out)
-            result[block.shift(-target.left, -target.top).slices] = out
+                values = np.array(self._solved[window.slices], order="C")
+                for other in grid(window, self._photo):
+                    if other in before:
+                        _paste(before[other], other, values, window)
+                return step.run(self._measured, block, values, block.shift(-window.left, -window.top))
 
-        blocks = list(target.tiles(BLOCK))
-        if len(blocks) == 1:
-            work(blocks[0])
-        else:
-            list(_pool().map(work, blocks))
-        return result
+            return self._results.find(step, block, make)
+
+        return [work(block) for block in blocks] if len(blocks) == 1 else list(_pool().map(work, blocks))
 
 
 Kept = TypeVar("Kept")
@@ -200,11 +216,19 @@ class _Memory(Generic[Kept]):
                 del self._kept[key]
 
 
+class _Measured:
+    """What steps know of blocks."""
+
+    def __init__(self, room: int) -> None:
+        self.edges = _Memory[Edges](room)
+        self.outlines = _Memory[Outline](room)
+
+
 # Steps. Equal ones make the same of the same photo: each knows what was done before it.
 
 
 class _Step(Protocol):
-    """What needs a pixel's neighbours."""
+    """One step of a recipe."""
 
     def __hash__(self) -> int: ...
 
@@ -212,11 +236,11 @@ class _Step(Protocol):
     def reach(self) -> int:
         """How far it reads, in pixels."""
 
-    def run(self, edges: _Memory[Edges], block: Rect, values: Alpha, part: Rect) -> Alpha:
+    def run(self, measured: _Measured, block: Rect, values: Alpha, part: Rect) -> Alpha:
         """The step's result in a block of the photo, which is `part` of `values`, its surroundings."""
 
-    def effort(self, edges: _Memory[Edges], block: Rect) -> float:
-        """How long that takes, in blocks full of hair whose edges are moved."""
+    def effort(self, measured: _Measured, block: Rect, unknown: float) -> float:
+        """How long that takes, in blocks full of hair whose edges are moved. unknown: of what measuring would take, if it is due."""
 
 
 @dataclass(frozen=True)
@@ -231,13 +255,13 @@ class _Shift:
     def _measure(self) -> Hashable:
         return "shift", span_of(self.amount)
 
-    def run(self, edges: _Memory[Edges], block: Rect, values: Alpha, part: Rect) -> Alpha:
-        found = edges.find(self._measure, block, lambda: shift_edges(values, part, span_of(self.amount)))
+    def run(self, measured: _Measured, block: Rect, values: Alpha, part: Rect) -> Alpha:
+        found = measured.edges.find(self._measure, block, lambda: shift_edges(values, part, span_of(self.amount)))
         return shifted(values, part, found, self.amount)
 
-    def effort(self, edges: _Memory[Edges], block: Rect) -> float:
-        found = edges.get(self._measure, block)
-        return _MEASURING if found is None else found.effort
+    def effort(self, measured: _Measured, block: Rect, unknown: float) -> float:
+        found = measured.edges.get(self._measure, block)
+        return unknown * _MEASURING if found is None else found.effort
 
 
 @dataclass(frozen=True)
@@ -253,12 +277,13 @@ class _Smooth:
     def _measure(self) -> Hashable:
         return "smooth", self.shift, span_of(self.radius)
 
-    def run(self, edges: _Memory[Edges], block: Rect, values: Alpha, part: Rect) -> Alpha:
-        found = edges.find(self._measure, block, lambda: smooth_edges(values, part, span_of(self.radius)))
+    def run(self, measured: _Measured, block: Rect, values: Alpha, part: Rect) -> Alpha:
+        found = measured.outlines.find(self._measure, block, lambda: outline(values, part, span_of(self.radius)))
         return smoothed(values, part, found, self.radius)
 
-    def effort(self, edges: _Memory[Edges], block: Rect) -> float:
-        return _MEASURING if edges.get(self._measure, block) is None else 2.0
+    def effort(self, measured: _Measured, block: Rect, unknown: float) -> float:
+        found = measured.outlines.get(self._measure, block)
+        return unknown * _MEASURING_AROUND if found is None else found.effort
 
 
 @dataclass(frozen=True)
@@ -271,18 +296,37 @@ class _Feather:
     def reach(self) -> int:
         return blur_reach(self.radius / 2)
 
-    def run(self, edges: _Memory[Edges], block: Rect, values: Alpha, part: Rect) -> Alpha:
+    def run(self, measured: _Measured, block: Rect, values: Alpha, part: Rect) -> Alpha:
         """Blurred so that 95 % of a hard edge's softness lies within `radius` to each side."""
         soft = blur(values, self.radius / 2)[part.slices]
         # Kernels sum up to 1 only in exact arithmetic.
         return np.where(soft > 1 - _ROUNDING, np.float32(1), np.where(soft < _ROUNDING, np.float32(0), soft))
 
-    def effort(self, edges: _Memory[Edges], block: Rect) -> float:
-        return self.radius / _FEATHER
+    def effort(self, measured: _Measured, block: Rect, unknown: float) -> float:
+        return 0.05 + self.radius / _FEATHER
+
+
+@dataclass(frozen=True)
+class _Harden:
+    edge: EdgeRecipe
+
+    @property
+    def reach(self) -> int:
+        return 0
+
+    def run(self, measured: _Measured, block: Rect, values: Alpha, part: Rect) -> Alpha:
+        """Steeper about one half; at 100 percent, one half and more is opaque, the rest clear."""
+        half = np.float32(0.5)
+        if self.edge.contrast == 100:
+            return (values >= half).astype(np.float32)
+        return field(np.clip((values - half) * np.float32(100 / (100 - self.edge.contrast)) + half, 0, 1))
+
+    def effort(self, measured: _Measured, block: Rect, unknown: float) -> float:
+        return _HARDENING
 
 
 def _steps(edge: EdgeRecipe) -> list[_Step]:
-    """What changes anything and needs neighbours; contrast needs none."""
+    """What changes anything, in order."""
     steps: list[_Step] = []
     if edge.shift:
         steps.append(_Shift(edge.shift))
@@ -290,23 +334,15 @@ def _steps(edge: EdgeRecipe) -> list[_Step]:
         steps.append(_Smooth(edge.shift, edge.smooth))
     if edge.feather:
         steps.append(_Feather(edge.shift, edge.smooth, edge.feather))
+    if edge.contrast:
+        steps.append(_Harden(edge))
     return steps
 
 
-def _hardened(alpha: Alpha, percent: float) -> Alpha:
-    """Steeper about one half; at 100 percent, one half and more is opaque, the rest clear."""
-    if percent == 0:
-        return alpha
-    if percent == 100:
-        return (alpha >= 0.5).astype(np.float32)
-    half = np.float32(0.5)
-    return field(np.clip((alpha - half) * np.float32(100 / (100 - percent)) + half, 0, 1))
-
-
-def _in_blocks(rect: Rect, photo: Rect) -> Rect:
-    """`rect` made larger to whole blocks, or to the photo's border."""
-    left, top = rect.left // BLOCK * BLOCK, rect.top // BLOCK * BLOCK
-    return Rect(left, top, -(-rect.right // BLOCK) * BLOCK, -(-rect.bottom // BLOCK) * BLOCK).intersect(photo)
+def _paste(values: Alpha, block: Rect, picture: Alpha, place: Rect) -> None:
+    """Copy what a block and a picture share, which lies at `place` of the photo."""
+    both = block.intersect(place)
+    picture[both.shift(-place.left, -place.top).slices] = values[both.shift(-block.left, -block.top).slices]
 
 
 @lru_cache(maxsize=1)

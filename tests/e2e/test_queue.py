@@ -151,7 +151,7 @@ def test_drop_run_pause_quit_start_resume_review_report(
     first.desk.until(lambda: first.control("queue.done").text() == "3 of 8 photos")
     first.click("queue.go")
     first.desk.until(lambda: first.room.phase is Phase.PAUSED)
-    assert first.control("queue.go").text() == "Resume"
+    first.desk.until(lambda: first.control("queue.go").text() == "Resume")
 
     # Quit. A paused queue needs no word.
     assert first.desk.window.close()

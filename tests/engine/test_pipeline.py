@@ -291,7 +291,7 @@ def test_what_is_no_picture_is_refused_with_a_reason(what: str) -> None:
         trimap = trimap / np.float32(255)
     else:
         pixels = Photo(pixels)
-    with pytest.raises(MattingError, match="this one is float32" if what == "trimap" else r"give its \.pixels"):
+    with pytest.raises(MattingError, match="this one is float32" if what == "trimap" else r"Pass the \.pixels"):
         Pipeline(some_weights).rematte(pixels, trimap, alpha, Rect(0, 0, 5, 5))
 
 

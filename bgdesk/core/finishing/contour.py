@@ -66,10 +66,21 @@ class Edge:
 
         softness: standard deviation in pixels.
         """
+        sharp = np.clip((np.float32(_SOFT) - softness) / np.float32(_SOFT - _SHARP), 0, 1)
+        hard = self._hard(depth) if sharp.max(initial=0) > 0 else np.float32(0)
+        if sharp.min(initial=1) == 1:
+            return field(hard)
         soft = share_below(field(depth / np.maximum(softness, np.float32(0.3))))
+        return field(soft + sharp * (hard - soft))
+
+    def _hard(self, depth: Field) -> Field:
         ramp = np.clip(depth + np.float32(0.5), 0, 1)
-        hard = ramp + self.covered * (_covered(depth, self.steep, self.flat) - ramp)
-        return field(soft + np.clip((np.float32(_SOFT) - softness) / np.float32(_SOFT - _SHARP), 0, 1) * (hard - soft))
+        return field(ramp + self.covered * (_covered(depth, self.steep, self.flat) - ramp))
+
+    def at(self, places: NDArray[np.intp]) -> "Edge":
+        """The same for some of its pixels, counted row by row."""
+        depth, covered, steep, flat = (values.ravel()[places] for values in (self.depth, self.covered, self.steep, self.flat))
+        return Edge(depth=depth, covered=covered, steep=steep, flat=flat)
 
 
 @dataclass(frozen=True, eq=False)

@@ -82,8 +82,8 @@ class Edges:
 
     @property
     def effort(self) -> float:
-        """How long moving these edges takes, compared with a block full of hair, which is 1."""
-        return 0.1 + (0.6 if self.by_density is not None else 0) + (self.line.places.size / self.softness.size if self.line else 0)
+        """How long moving these edges takes, 1 for a block full of hair."""
+        return 0.2 + (0.4 if self.by_density is not None else 0) + (self.line.places.size / self.softness.size if self.line else 0)
 
 
 # Shift.
@@ -136,37 +136,58 @@ def _density_sigma(amount: float) -> float:
 # Smooth.
 
 
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """The edges of a block, and their line in what is around it, ready to be smoothed."""
+
+    softness: Field  #: standard deviation in pixels
+    by_density: Field | None  #: from 0, moved by measure, to 1, blurred; None where it is 0 everywhere
+    #: Every pixel of the block; and a soft profile of its line, in the block and as much around it as is blurred. None where nothing
+    #: is moved by measure.
+    line: tuple[Edge, Field] | None
+
+    @property
+    def effort(self) -> float:
+        """How long smoothing these edges takes, in the unit of `Edges.effort`."""
+        return 0.2 + (0.6 if self.by_density is not None else 0) + (0.4 if self.line else 0)
+
+
 def smooth_reach(radius: float) -> int:
-    """Return how far around a part `smooth_edges` and `smoothed` read, in pixels."""
+    """How far `outline` and `smoothed` read, in pixels."""
     span = span_of(radius)
-    return _smooth_room(span) + max(int(_TAIL) + 1 + MARGIN, _character_reach(span / 2))
+    return blur_reach(_smooth_sigma(span)) + max(int(_TAIL) + 1 + MARGIN, _character_reach(span / 2))
 
 
-def smooth_edges(values: Alpha, part: Rect, span: float) -> Edges:
-    """Measure edges for smoothing by up to `span` pixels, in `part` and around it."""
-    around = part.grow(_smooth_room(span)).intersect(Rect.of_shape(values.shape))
-    return Edges.measured(values, around, span / 2, moves=1, spread=_smooth_room(span), hair_only=True)
-
-
-def smoothed(values: Alpha, part: Rect, edges: Edges, radius: float) -> Alpha:
-    """Return alpha in `part` of `values` with its edge moved to its blurred half line, as sharp as before.
-
-    Hair becomes its density. `radius` is in pixels; `edges` come from `smooth_edges`, of the same part and a span of at
-    least `radius`.
-    """
-    sigma, room = _smooth_sigma(radius), _smooth_room(span_of(radius))
+def outline(values: Alpha, part: Rect, span: float) -> Outline:
+    """Measure edges for smoothing by up to `span` pixels."""
+    room = blur_reach(_smooth_sigma(span))
     around = part.grow(room).intersect(Rect.of_shape(values.shape))
+    edges = Edges.measured(values, around, span / 2, moves=1, spread=room, hair_only=True)
     inner = part.shift(-around.left, -around.top)
-    softness = edges.softness[inner.slices]
+    softness, by_density = edges.softness[inner.slices], None if edges.by_density is None else edges.by_density[inner.slices]
+    if by_density is not None and not by_density.any():
+        by_density = None
+    if edges.line is None:
+        return Outline(softness, by_density, None)
+    edge = edges.line.picture(_TAIL + 9)
+    # Beyond the photo's border, the line goes on straight.
+    cut = [room - free for free in (inner.left, inner.top, around.width - inner.right, around.height - inner.bottom)]
+    soft = share_below(extended(field(edge.depth / _blurred_width(edges.softness)), *cut))
+    depth, covered, steep, flat = (picture[inner.slices] for picture in (edge.depth, edge.covered, edge.steep, edge.flat))
+    return Outline(softness, by_density, (Edge(depth=depth, covered=covered, steep=steep, flat=flat), soft))
+
+
+def smoothed(values: Alpha, part: Rect, found: Outline, radius: float) -> Alpha:
+    """The half line blurred, and the edge moved there as sharp as it was; hair becomes its density."""
+    sigma = _smooth_sigma(radius)
     alpha = values[part.slices]
-    if edges.line is not None:
-        alpha = _rounded(alpha, edges.line.picture(_TAIL + 9), edges.softness, inner, sigma)
-    by_density = None if edges.by_density is None else edges.by_density[inner.slices]
-    if by_density is None or not by_density.any():
+    if found.line is not None:
+        alpha = _rounded(alpha, *found.line, found.softness, sigma)
+    if found.by_density is None:
         return alpha
-    sharpened = np.hypot(softness, np.float32(sigma)) / np.maximum(softness, np.float32(0.3))
+    sharpened = np.hypot(found.softness, np.float32(sigma)) / np.maximum(found.softness, np.float32(0.3))
     filled = share_below(field(standing_at(blur(values, sigma)[part.slices]) * sharpened))
-    return field(alpha + by_density * (filled - alpha))
+    return field(alpha + found.by_density * (filled - alpha))
 
 
 def _smooth_sigma(radius: float) -> float:
@@ -174,27 +195,27 @@ def _smooth_sigma(radius: float) -> float:
     return radius / 2
 
 
-def _smooth_room(span: float) -> int:
-    return blur_reach(_smooth_sigma(span))
+def _blurred_width(softness: Field) -> Field:
+    """A profile as soft as this blurs without depending on where pixels lie."""
+    return np.hypot(softness, np.float32(1))
 
 
-def _rounded(alpha: Alpha, edge: Edge, softness: Field, inner: Rect, sigma: float) -> Alpha:
-    """Move the edge of `alpha`, which lies at `inner` of `edge` and `softness`, to its blurred half line."""
-    # A soft profile blurs without depending on where pixels lie. Beyond the photo's border, the line goes on straight.
-    width = np.hypot(softness, np.float32(1))
-    height, breadth = softness.shape
-    rooms = (inner.left, inner.top, breadth - inner.right, height - inner.bottom)
-    cut = [max(blur_reach(sigma) - room, 0) for room in rooms]
-    blurred = blur(share_below(extended(field(edge.depth / width), *cut)), sigma)[inner.shift(cut[0], cut[1]).slices]
+def _rounded(alpha: Alpha, edge: Edge, soft: Field, softness: Field, sigma: float) -> Alpha:
+    """Move the edge of `alpha` to its blurred half line. soft: its profile, with the same room on all sides."""
+    room = (soft.shape[0] - alpha.shape[0]) // 2
+    blurred = blur(soft, sigma)[room : room + alpha.shape[0], room : room + alpha.shape[1]]
+    # Far from the old line and from the new one, all is opaque or clear, and stays.
+    places = np.flatnonzero((np.abs(blurred - np.float32(0.5)) < 0.4999) | (np.abs(edge.depth) < _TAIL))
+    values, edge, softness, blurred = alpha.ravel()[places], edge.at(places), softness.ravel()[places], blurred.ravel()[places]
     z = standing_at(np.clip(blurred, np.float32(1e-4), np.float32(1 - 1e-4)))
-    z += np.copysign(4 * smooth_step(np.abs(blurred - np.float32(0.5)), 0.499, 0.4999), z)  # far from the line is quite opaque or clear
-    depth, softness = field(z * np.hypot(width[inner.slices], np.float32(sigma))), softness[inner.slices]
-    old, covered, steep, flat = (picture[inner.slices] for picture in (edge.depth, edge.covered, edge.steep, edge.flat))
-    edge = Edge(depth=old, covered=covered, steep=steep, flat=flat)
-    moved = _moved(alpha, edge, softness, depth)
-    # Beside the line, whatever a clean hard edge does not explain is a jag.
-    jags = np.clip(np.float32(_JAG) - np.abs(old), 0, 1) * _hard(softness) * np.float32(min(1, sigma))
-    return field(np.clip(moved + jags * (edge.profile(depth, softness) - moved), 0, 1))
+    z += np.copysign(4 * smooth_step(np.abs(blurred - np.float32(0.5)), 0.499, 0.4999), z)
+    depth = field(z * np.hypot(_blurred_width(softness), np.float32(sigma)))
+    moved = _moved(values, edge, softness, depth)
+    # What a clean hard edge does not explain beside the line are jags.
+    jags = np.clip(np.float32(_JAG) - np.abs(edge.depth), 0, 1) * _hard(softness) * np.float32(min(1, sigma))
+    result = alpha.copy()
+    result.ravel()[places] = np.clip(moved + jags * (edge.profile(depth, softness) - moved), 0, 1)
+    return result
 
 
 # Both.

@@ -37,6 +37,11 @@ def _mixed(top: Bytes, bottom: Bytes, alpha: Bytes) -> Bytes:
     return total.astype(np.uint8)
 
 
+def alpha_bytes(crop: NDArray[Any]) -> Bytes:
+    """Opacity in [0, 1] as bytes, rounded to nearest."""
+    return np.asarray(cv2.convertScaleAbs(np.ascontiguousarray(crop), alpha=255), np.uint8).reshape(crop.shape)
+
+
 def spread(grey: Bytes) -> Bytes:
     """h×w to h×w×3."""
     return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)

@@ -75,6 +75,9 @@ class Canvas(QWidget):
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.timeout.connect(self._sharpen)
+        self._idle = QTimer(self)
+        self._idle.setSingleShot(True)
+        self._idle.timeout.connect(self._warm)
         self._pointer: QPointF | None = None
         self._drawn: QRect | None = None  # where the outline was painted last
         self._lowered = 0  # by how much the upper edge has sunk since the last frame, in logical pixels
@@ -445,6 +448,14 @@ class Canvas(QWidget):
     def _faded(self, value: float) -> None:
         self._set_look(Look(self._look.view, self._look.strength, float(value), self._look.unit))
 
+    def _warm(self) -> None:
+        """Nothing waits in the event queue: go on towards a frame that is less coarse."""
+        if self._scene is not None and self._viewport is not None and self._frame.coarse:
+            if self._frame.warm(self._scene, self._viewport):
+                self._idle.start(0)
+            elif self._frame.stale:
+                self.update()
+
     def _sharpen(self) -> None:
         """Everything has rested: make the frame exact, piece by piece, as long as nothing moves."""
         if self._scene is None or self._viewport is None or not self._frame.coarse:
@@ -461,6 +472,7 @@ class Canvas(QWidget):
         look = Look(self.view, self._look.strength, self._look.reveal, self._look.unit)
         self._frame.compose(self._scene, self._viewport, look, (colour.red(), colour.green(), colour.blue()))
         if self._frame.coarse:
+            self._idle.start(0)
             self._rest.start(REST_MS)
         pixels = self._frame.pixels
         height, width = pixels.shape[:2]

@@ -5,6 +5,7 @@ level of the pyramid; when everything rests, the exact frame is prepared piece b
 """
 
 from collections.abc import Iterator
+from functools import reduce
 
 import cv2
 import numpy as np
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.recipe import EdgeRecipe
-from bgdesk.ui.canvas.render import Look, Rgb, Scene, View
+from bgdesk.ui.canvas.render import Look, Rgb, Scene
 from bgdesk.ui.canvas.viewport import Viewport
 
 #: More rectangles than this are drawn as their union.
 _MANY = 64
-#: What finishing alpha may take in a frame, in blocks full of hair whose edges are moved, which is about 4 ms on one core.
-_AFFORDED = 8.0
+#: What finishing alpha may take in a frame (see core.finish.Finisher.effort): 20 ms on one core, about half as long on two.
+_AFFORDED = 5.0
+#: What takes more has edges that were not measured yet.
+_UNMEASURED = 2.5
 #: How much coarser a frame may be.
 _COARSEST = 3
 
@@ -47,6 +50,11 @@ class Frame:
         """Whether an exact frame is still to be drawn."""
         return self._coarser > 0
 
+    @property
+    def stale(self) -> bool:
+        """Whether something is out of date."""
+        return bool(self._stale)
+
     def resize(self, size: Size) -> None:
         if size != self.size:
             self._pixels = np.full((size.height, size.width, 4), 255, np.uint8)  # opaque: the photo's pixels leave the last byte alone
@@ -72,8 +80,18 @@ class Frame:
         """The photo pixels that look different after alpha changed in `rect`."""
         return scene.seen_from(viewport, rect, self._coarser)
 
+    def warm(self, scene: Scene, viewport: Viewport) -> bool:
+        """Measure some edges for a sharper frame, while things still move; False when nothing is left to do or the frame can be drawn."""
+        levels = (coarser for coarser in range(self._coarser) if scene.effort(viewport, coarser, measured=True) <= _AFFORDED)
+        for coarser in levels:
+            for _ in scene.preparing(viewport, coarser, _UNMEASURED):
+                return True
+            self.spoil()
+            return False
+        return False
+
     def prepare(self, scene: Scene, viewport: Viewport) -> bool:
-        """Do a little for an exact frame; True when that can be drawn."""
+        """Everything rests: do a little for the exact frame; True when that can be drawn."""
         if self._preparing is None:
             self._preparing = scene.preparing(viewport)
         for _ in self._preparing:
@@ -91,11 +109,10 @@ class Frame:
                 self.spoil()
         stale, self._stale = self._stale, []
         if len(stale) > _MANY:
-            union = Rect(0, 0, 0, 0)
-            for rect in stale:
-                union = union.union(rect)
-            stale = [union]
+            stale = [reduce(Rect.union, stale)]
         visible = viewport.visible if viewport is not None else Rect(0, 0, 0, 0)
+        if scene is not None and viewport is not None and len(stale) > 1 and look.view.shows_alpha:
+            scene.finish(viewport, reduce(Rect.union, stale).intersect(visible), self._coarser)
         for rect in stale:
             rect = rect.clip(self.size)
             if not visible.contains(rect) or visible.empty:
@@ -107,6 +124,6 @@ class Frame:
 
     def _affordable(self, scene: Scene, viewport: Viewport, look: Look) -> int:
         """How much coarser alpha has to be read for now."""
-        if self._exact or look.view in (View.SOURCE, View.TRIMAP):
+        if self._exact or not look.view.shows_alpha:
             return 0
         return next((coarser for coarser in range(_COARSEST) if scene.effort(viewport, coarser) <= _AFFORDED), _COARSEST)

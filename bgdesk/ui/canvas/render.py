@@ -17,7 +17,7 @@ from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.pixels.brush import paint as paint_stretch
 from bgdesk.core.recipe import EdgeRecipe
 from bgdesk.core.trimap import Label
-from bgdesk.ui.canvas.blending import blend, dots, falling, rising, spread
+from bgdesk.ui.canvas.blending import alpha_bytes, blend, dots, falling, rising, spread
 from bgdesk.ui.canvas.finished import FinishedAlpha
 from bgdesk.ui.canvas.pyramid import Bytes, Grid, Layer, level_of
 from bgdesk.ui.canvas.viewport import Viewport
@@ -49,6 +49,10 @@ class View(Enum):
     ALPHA = "alpha"
     TRIMAP = "trimap"
     SOURCE = "source"
+
+    @property
+    def shows_alpha(self) -> bool:
+        return self not in (View.TRIMAP, View.SOURCE)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class Scene:
         height, width = document.source.shape[:2]
         self.size = Size(width, height)
         self._source = Layer(document.source, _colour_bytes)
-        self._alpha = Layer(document.solved, _alpha_bytes)
+        self._alpha = Layer(document.solved, alpha_bytes)
         self._labels = Layer(document.labels, _label_bytes)
         self._finished = FinishedAlpha(self._alpha, document.solved)
         self._foreground: Layer | None = None
@@ -170,10 +174,10 @@ class Scene:
         """The photo pixels that may look different after alpha changed in `rect`."""
         return rect.grow(self._finished.reach(level_of(viewport) + coarser))
 
-    def effort(self, viewport: Viewport, coarser: int = 0) -> float:
-        """What finishing alpha for a frame would take now, in blocks full of hair whose edges are moved."""
+    def effort(self, viewport: Viewport, coarser: int = 0, *, measured: bool = False) -> float:
+        """What finishing alpha for a frame would take now, or if all edges had been measured (see core.finish.Finisher.effort)."""
         grid = Grid.of(viewport, viewport.visible, coarser)
-        return self._finished.effort(grid.level, grid.crop)
+        return self._finished.effort(grid.level, grid.crop, measured=measured)
 
     def uneven(self, viewport: Viewport, coarser: int = 0) -> list[Rect]:
         """The visible screen pixels that the edge recipe may change."""
@@ -182,11 +186,17 @@ class Scene:
         parts = [Rect(*(factor * side for side in part)) for part in self._finished.uneven(grid.level, grid.crop)]
         return [viewport.screen_rect(part, margin=2 * factor) for part in parts]
 
-    def preparing(self, viewport: Viewport) -> Iterator[None]:
-        """Finish alpha for an exact frame, a little between two steps."""
+    def finish(self, viewport: Viewport, rect: Rect, coarser: int = 0) -> None:
+        """Finish alpha for the screen pixels in `rect` at once, before parts of them are composed."""
         self._follow()
-        grid = Grid.of(viewport, viewport.visible)
-        return self._finished.preparing(grid.level, grid.crop)
+        grid = Grid.of(viewport, rect, coarser)
+        self._finished.finish(grid.level, grid.crop)
+
+    def preparing(self, viewport: Viewport, coarser: int = 0, least: float = 0.0) -> Iterator[None]:
+        """Finish alpha for a frame, a little between two steps; only what takes more than `least`."""
+        self._follow()
+        grid = Grid.of(viewport, viewport.visible, coarser)
+        return self._finished.preparing(grid.level, grid.crop, least)
 
     # Composition.
 
@@ -197,8 +207,8 @@ class Scene:
         """
         self._follow()
         alpha = None
-        if look.view not in (View.SOURCE, View.TRIMAP):
-            grid = Grid.of(viewport, rect, 0 if self.edge.neutral else coarser)
+        if look.view.shows_alpha:
+            grid = Grid.of(viewport, rect, coarser)
             alpha = grid.read(self._finished.crop(grid.level, grid.crop))
         # A frame of another place or look keeps nothing: it may be one of many. From the second of the same on, parts are kept.
         kind = viewport, replace(look, reveal=1.0)
@@ -337,10 +347,6 @@ _PAINT_CODES = {Label.FOREGROUND: 1, Label.UNKNOWN: 2, Label.BACKGROUND: 3}
 
 def _colour_bytes(crop: NDArray[Any]) -> Bytes:
     return crop if crop.dtype == np.uint8 else np.asarray(cv2.convertScaleAbs(crop, alpha=1 / 257), np.uint8)
-
-
-def _alpha_bytes(crop: NDArray[Any]) -> Bytes:
-    return np.asarray(cv2.convertScaleAbs(np.ascontiguousarray(crop), alpha=255), np.uint8).reshape(crop.shape)
 
 
 def _planes(crop: NDArray[Any], values: tuple[int, ...]) -> Bytes:
