@@ -189,6 +189,13 @@ class Canvas(QWidget):
         if self._viewport is not None:
             self._go(self._viewport.zoomed_to_centre(1.0))
 
+    def show_place(self, place: tuple[float, float], scale: float) -> None:
+        """Bring a place of the photo, (x, y), to the middle at this zoom (1 is 100 %)."""
+        if self._viewport is not None:
+            viewport = self._viewport.zoomed_to_centre(scale)
+            x, y = viewport.to_screen(*place)
+            self._go(viewport.panned(self._screen.width / 2 - x, self._screen.height / 2 - y))
+
     def zoom_step(self, direction: int) -> None:
         if self._viewport is not None:
             self._go(self._viewport.stepped(direction))
