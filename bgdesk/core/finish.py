@@ -6,7 +6,6 @@ the photo comes out bit for bit as in the whole. A block without an edge in reac
 
 import os
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -77,8 +76,9 @@ def grid(rect: Rect, photo: Rect) -> Iterator[Rect]:
     """The blocks of the photo's grid that `rect` touches, row by row; each lies inside the photo."""
     rect = rect.intersect(photo)
     for top in range(rect.top // BLOCK * BLOCK, rect.bottom, BLOCK):
+        bottom = min(top + BLOCK, photo.bottom)
         for left in range(rect.left // BLOCK * BLOCK, rect.right, BLOCK):
-            yield Rect(left, top, left + BLOCK, top + BLOCK).intersect(photo)
+            yield Rect(left, top, min(left + BLOCK, photo.right), bottom)
 
 
 class Finisher:
@@ -153,7 +153,8 @@ class Finisher:
             margin = sum(step.reach for step in steps[: number + 1])
             blocks = [block for block in sorted(needed) if not self.even(block, margin)]
             plan.insert(0, (steps[number], blocks))
-            needed = {other for block in blocks for other in grid(block.grow(steps[number].reach), self._photo)}
+            if number:
+                needed = {other for block in blocks for other in grid(block.grow(steps[number].reach), self._photo)}
         return plan
 
     def _run(self, step: "_Step", blocks: list[Rect], before: dict[Rect, Alpha]) -> list[Alpha]:
@@ -177,43 +178,34 @@ Kept = TypeVar("Kept")
 
 
 class _Memory(Generic[Kept]):
-    """What was computed for blocks; of more than `room`, the oldest goes. For several threads."""
+    """What was computed for blocks; of more than `room`, what was computed first goes. For several threads."""
 
     def __init__(self, room: int) -> None:
         self._room = room
-        self._kept: OrderedDict[tuple[Hashable, Rect], Kept] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept: dict[tuple[Hashable, Rect], Kept] = {}
+        self._lock = threading.Lock()  # of what changes the dictionary's size
 
     def __contains__(self, key: tuple[Hashable, Rect]) -> bool:
         return key in self._kept
 
     def get(self, what: Hashable, block: Rect) -> Kept | None:
-        with self._lock:
-            kept = self._kept.get((what, block))
-            if kept is not None:
-                self._kept.move_to_end((what, block))
-            return kept
-
-    def keep(self, what: Hashable, block: Rect, result: Kept) -> None:
-        with self._lock:
-            self._kept[what, block] = result
-            while len(self._kept) > self._room:
-                self._kept.popitem(last=False)
+        return self._kept.get((what, block))
 
     def find(self, what: Hashable, block: Rect, make: Callable[[], Kept]) -> Kept:
         """What is kept, or else made now."""
-        kept = self.get(what, block)
+        kept = self._kept.get((what, block))
         if kept is None:
             kept = make()
-            self.keep(what, block, kept)
+            with self._lock:
+                self._kept[what, block] = kept
+                while len(self._kept) > self._room:
+                    del self._kept[next(iter(self._kept))]
         return kept
 
     def forget(self, near: Rect) -> None:
-        if near.empty:
-            return
-        with self._lock:
-            for key in [key for key in self._kept if key[1].overlaps(near)]:
-                del self._kept[key]
+        if not near.empty:
+            with self._lock:
+                self._kept = {key: kept for key, kept in self._kept.items() if not key[1].overlaps(near)}
 
 
 class _Measured:

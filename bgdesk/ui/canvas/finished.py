@@ -9,11 +9,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from bgdesk.core.arrays import Alpha
-from bgdesk.core.finish import BLOCK, Finisher, grid, reach
+from bgdesk.core.finish import BLOCK, Finisher, reach
+from bgdesk.core.finish import grid as blocks_of
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import EdgeRecipe
 from bgdesk.ui.canvas.blending import alpha_bytes
-from bgdesk.ui.canvas.pyramid import Bytes, Layer, down
+from bgdesk.ui.canvas.pyramid import Bytes, Grid, Layer, down
 
 #: Finished blocks that are kept of each level: 64 MiB.
 _ROOM = 1024
@@ -67,6 +68,10 @@ class FinishedAlpha:
             result[part.shift(-rect.left, -rect.top).slices] = values[part.shift(-block.left, -block.top).slices]
         return result
 
+    def sample(self, grid: Grid) -> Bytes:
+        """Bytes at the positions of `grid`."""
+        return grid.read(self.crop(grid.level, grid.crop))
+
     def reach(self, level: int) -> int:
         """How far a change of alpha is seen at a level, in pixels of the photo."""
         return 0 if self._edge.neutral else (reach(_scaled(self._edge, level)) + 1) << level
@@ -115,14 +120,14 @@ class _Level:
         if values is not self.values or not rect.empty:
             self.values = values
             self._finisher.changed(values, rect)
-            for block in grid(rect.grow(self._reach), self._area):
+            for block in blocks_of(rect.grow(self._reach), self._area):
                 self._ready.pop(block, None)
 
     def finish(self, rect: Rect) -> None:
         """Have what `finished` gives."""
         if len(self._ready) > _ROOM:
             self._ready = {}
-        missing = [block for block in grid(rect, self._area) if block not in self._ready]
+        missing = [block for block in blocks_of(rect, self._area) if block not in self._ready]
         if missing:
             found = self._finisher.blocks(self._edge, missing)
             self._ready.update((block, alpha_bytes(found[block]) if block in found else None) for block in missing)
@@ -130,23 +135,31 @@ class _Level:
     def finished(self, rect: Rect) -> Iterator[tuple[Rect, Bytes]]:
         """The blocks in `rect` that do not stay as they were solved."""
         self.finish(rect)
-        for block in grid(rect, self._area):
+        for block in blocks_of(rect, self._area):
             values = self._ready[block]
             if values is not None:
                 yield block, values
 
     def effort(self, rect: Rect, measured: bool) -> float:
-        missing = [block for block in grid(rect, self._area) if block not in self._ready]
+        missing = [block for block in blocks_of(rect, self._area) if block not in self._ready]
         return self._finisher.effort(self._edge, missing, measured=measured)
 
     def uneven(self, rect: Rect) -> list[Rect]:
-        runs: list[Rect] = []
-        for block in grid(rect, self._area):
+        parts: list[Rect] = []
+        for block in blocks_of(rect, self._area):
             if not self._finisher.even(block, self._reach):
-                if runs and (runs[-1].right, runs[-1].top) == (block.left, block.top):
-                    block = runs.pop().union(block)
-                runs.append(block)
-        return runs
+                # As few as possible: along the row, and then with what is above.
+                if parts and (parts[-1].right, parts[-1].top) == (block.left, block.top):
+                    block = parts.pop().union(block)
+                parts.append(block)
+        merged: list[Rect] = []
+        for part in parts:
+            above = next((each for each in merged if (each.left, each.right, each.bottom) == (part.left, part.right, part.top)), None)
+            if above is not None:
+                merged.remove(above)
+                part = above.union(part)
+            merged.append(part)
+        return merged
 
 
 def _scaled(edge: EdgeRecipe, level: int) -> EdgeRecipe:

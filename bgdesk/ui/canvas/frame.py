@@ -119,8 +119,11 @@ class Frame:
                 self._pixels[rect.slices] = (*surround[::-1], 255)
             part = rect.intersect(visible)
             if scene is not None and viewport is not None and not part.empty:
-                # 32 bits to the pixel in Qt's order, so that the blit converts nothing.
-                cv2.cvtColor(scene.compose(viewport, part, look, self._coarser), cv2.COLOR_RGB2BGRA, self._pixels[part.slices])
+                scene.draw(viewport, part, look, self._coarser, self._put)
+
+    def _put(self, rect: Rect, pixels: NDArray[np.uint8]) -> None:
+        # 32 bits to the pixel in Qt's order, so that the blit converts nothing.
+        cv2.cvtColor(pixels, cv2.COLOR_RGB2BGRA, self._pixels[rect.slices])
 
     def _affordable(self, scene: Scene, viewport: Viewport, look: Look) -> int:
         """How much coarser alpha has to be read for now."""

@@ -5,6 +5,7 @@ screen's is read (each level averages 2×2 of the one below); zoomed in, the pic
 and kept current by rectangle, so that a stroke costs its own area.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,6 +96,7 @@ class Layer:
         self._convert = convert
         self._blank = blank
         self._levels: list[Bytes] = []  # [0] is level 1
+        self._building = threading.RLock()  # parts of one frame are composed by several threads
 
     def follow(self, picture: NDArray[Any]) -> None:
         """Read from `picture` from now on: a copy of the old one, of the same shape, but for what `refresh` is told about."""
@@ -115,8 +117,9 @@ class Layer:
 
     def whole(self, level: int) -> Bytes:
         """The bytes of a level, from 1 on; not to be written to."""
-        while len(self._levels) < level:
-            self._build(len(self._levels) + 1)
+        with self._building:
+            while len(self._levels) < level:
+                self._build(len(self._levels) + 1)
         return self._levels[level - 1]
 
     def _build(self, level: int) -> None:

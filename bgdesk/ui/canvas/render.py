@@ -205,49 +205,45 @@ class Scene:
 
         coarser: read finished alpha from a level of the pyramid that is so much coarser than the screen.
         """
+        frame = np.empty((rect.height, rect.width, 3), np.uint8)
+
+        def keep(part: Rect, pixels: Bytes) -> None:
+            frame[part.shift(-rect.left, -rect.top).slices] = pixels
+
+        self.draw(viewport, rect, look, coarser, keep)
+        return frame
+
+    def draw(self, viewport: Viewport, rect: Rect, look: Look, coarser: int, put: Callable[[Rect, Bytes], None]) -> None:
+        """As `compose`, but hand over each part to `put` when it is done, from any thread."""
         self._follow()
-        alpha = None
-        if look.view.shows_alpha:
-            grid = Grid.of(viewport, rect, coarser)
-            alpha = grid.read(self._finished.crop(grid.level, grid.crop))
         # A frame of another place or look keeps nothing: it may be one of many. From the second of the same on, parts are kept.
         kind = viewport, replace(look, reveal=1.0)
         self._keeping = kind == self._kind
         if not self._keeping:
             self._kind = kind
             self._kept.clear()
-        frame = np.empty((rect.height, rect.width, 3), np.uint8)
-
-        def strip(part: Rect) -> None:
-            rows = slice(part.top - rect.top, part.bottom - rect.top)
-            frame[rows] = self._compose_strip(viewport, part, look, None if alpha is None else alpha[rows])
-
+        if look.view.shows_alpha:
+            self.finish(viewport, rect, coarser)
         first = rect.top // _STRIP * _STRIP
         strips = [Rect(rect.left, top, rect.right, top + _STRIP).intersect(rect) for top in range(first, rect.bottom, _STRIP)]
+
+        def strip(part: Rect) -> None:
+            put(part, self._compose_strip(viewport, part, look, coarser))
+
         if len(strips) == 1:
             strip(rect)
         else:
-            self._prepare_levels(viewport, look)
             list(_pool().map(strip, strips))
-        return frame
 
-    def _prepare_levels(self, viewport: Viewport, look: Look) -> None:
-        """Build the levels that a frame reads, once, before several threads read them."""
-        nothing = Grid.of(viewport, Rect(*viewport.visible[:2], viewport.visible.left + 1, viewport.visible.top + 1))
-        for layer in (self._source, self._labels if look.view is View.TRIMAP else None, self._foreground, self._paint_layer):
-            if layer is not None:
-                layer.sample(nothing)
-
-    def _compose_strip(self, viewport: Viewport, rect: Rect, look: Look, alpha: Bytes | None) -> Bytes:
+    def _compose_strip(self, viewport: Viewport, rect: Rect, look: Look, coarser: int) -> Bytes:
         grid = Grid.of(viewport, rect)
-        if alpha is None:
+        if look.view.shows_alpha:
+            alpha = revealed(self._finished.sample(Grid.of(viewport, rect, coarser) if coarser else grid), look.reveal)
+            frame = spread(alpha) if look.view is View.ALPHA else self._blended(viewport, rect, look, alpha)
+        else:
             frame = self._source.sample(grid)
             if look.view is View.TRIMAP:
                 frame = tint(frame, self._labels.sample(grid), rect, look)
-        elif look.view is View.ALPHA:
-            frame = spread(revealed(alpha, look.reveal))
-        else:
-            frame = self._blended(viewport, rect, look, revealed(alpha, look.reveal))
         if self._paint_layer is not None and look.view is not View.SOURCE and rect.overlaps(viewport.screen_rect(self.painted)):
             coverage = self._paint_layer.sample(grid)
             if coverage.any():
