@@ -34,6 +34,9 @@ from bgdesk.core.recipe import Recipe
 from bgdesk.core.tasks import Progress
 from bgdesk.core.trimap import Label
 
+#: Bytes of undo tiles that stay as they are; more are compressed.
+_LOOSE = 32 << 20
+
 
 class _Painting:
     """The stroke under way. Its step is pushed when the stroke ends; answers that arrive meanwhile belong to the step before."""
@@ -203,7 +206,7 @@ class Editor:
         step = self.history.whole("cut out again")
         self.history.push(step)
         self.work.adopt(cutout)
-        self._pack(step)
+        self._pack()
         self.awaiting = self.by_hand = False
         self._announce_whole(steps, first=False)
 
@@ -352,7 +355,7 @@ class Editor:
         """The labels hold the whole gesture: make its step the last one."""
         step.gesture, step.name = gesture, gesture.name
         self.history.push(step)
-        self._pack(step)
+        self._pack()
         if gesture.label == Label.UNKNOWN:
             self.work.asked = (*self.work.asked, rect)
         self._rematting.owe(rect)
@@ -365,10 +368,13 @@ class Editor:
         self._emit(HistoryChanged())
         self._changed()
 
-    def _pack(self, step: Step) -> None:
-        """Compress the step's tiles on the IO lane, then see whether all steps still fit."""
-        tiles = [saved for saved in step.saved if not saved.packed]
-        if not tiles:
+    def _pack(self) -> None:
+        """Compress tiles where that costs no frame, once there are many; then see whether all still fits.
+
+        A stroke's few tiles wait: compressing them at once would take the processor from the stroke's own re-matting.
+        """
+        tiles = [saved for step in (*self.history.done, *self.history.undone) for saved in step.saved if not saved.packed]
+        if sum(saved.nbytes for saved in tiles) <= min(_LOOSE, self.history.limit // 4):
             return
 
         def work(progress: Progress) -> None:
@@ -406,7 +412,7 @@ class Editor:
             self._emit(Message(Severity.ERROR, text))
             step = None
         if step is not None:
-            self._pack(step)
+            self._pack()
             if step.labels:
                 self._emit(LabelsChanged(union(step.labels)))
             if step.solved:

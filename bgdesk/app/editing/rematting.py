@@ -26,7 +26,7 @@ class Listeners:
 
     emit: Callable[[Event], None]  #: events about the photo's pixels
     tell: Callable[[tuple[str, ...]], None]  #: notes of an answer, for the person
-    pack: Callable[[Step], None]  #: this step holds new tiles
+    pack: Callable[[], None]  #: this step holds new tiles
     changed: Callable[[], None]  #: memory in use may have changed
     painting: Callable[[], Step | None]  #: returns the step of the gesture under way
     caught_up: Callable[[], None]  #: nothing is owed, or nothing may be worked out now
@@ -150,8 +150,7 @@ class Rematting:
         work.asked = tuple(other for other in work.asked if not request.roi.contains(other))
         work.stale = join(work.stale, rect)
         work.timings["rematte"] = time.perf_counter() - solving.begun
-        if step is not None:
-            self._listeners.pack(step)
+        self._listeners.pack()
         self._listeners.emit(AlphaChanged(rect))
         self._listeners.tell(answer.notes)
         self._listeners.changed()
