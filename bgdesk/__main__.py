@@ -18,6 +18,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from bgdesk.batch.workers.worker import main as work
 
         return work()
+    if arguments[:2] == ["bench", "interactive"]:  # the command line knows no Qt
+        from bgdesk.ui.bench_interactive import main as measure
+
+        return measure(arguments[2:])
     if arguments and arguments[0] in COMMANDS:
         return run_command(arguments)
     files = window_files(arguments)

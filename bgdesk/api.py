@@ -20,7 +20,8 @@ class Engine:
     """The engine with an installed network.
 
     An engine is cheap to make. The networks are loaded at the first photo that needs them; a missing one raises ModelError
-    then, so that matting from a trimap works without any network. Long calls take `progress` and raise Cancelled when it does.
+    then, so that matting from a trimap works without any network. Long calls take `progress`, and raise Cancelled when `progress`
+    raises it.
 
     Parameters
     ----------
@@ -32,10 +33,16 @@ class Engine:
         auto, fp32, bf16 or fp16.
     matting
         Id of an installed matting network, such as ViTMatte, that works out edges; None: bgdesk's own solver.
+
+    Examples
+    --------
+    >>> photo = bgdesk.load("portrait.jpg")
+    >>> cutout = bgdesk.Engine().cut(photo.pixels)
+    >>> bgdesk.save(cutout, "portrait.png", photo=photo)
     """
 
     def __init__(self, model: str | None = None, device: str = "auto", precision: str = "auto", matting: str | None = None) -> None:
-        #: The stages themselves, with all that they say about a photo beside its arrays.
+        #: The stages themselves; their answers have notes beside the arrays.
         self.pipeline: EngineProtocol = open_engine(EngineChoice(model=model, matting=matting, device=device, precision=precision))
 
     @property
@@ -63,7 +70,7 @@ class Engine:
         return self.auto(pixels)
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
-        """Cut the subject out as `recipe` says; otherwise like `cut`."""
+        """Cut the subject out as `recipe` says. Returns and raises like `cut`."""
         return self.pipeline.auto(pixels, recipe, progress)
 
     def segment(self, pixels: Pixels, progress: Progress = silent, quality: Quality = Quality.BALANCED) -> Alpha:
@@ -151,6 +158,8 @@ class Engine:
             H×W×3 sRGB, uint8 or uint16.
         alpha
             float32 H×W in [0, 1].
+        recipe
+            How much of the estimated colours is used, and which backdrop's spill is removed.
 
         Raises
         ------
@@ -159,11 +168,23 @@ class Engine:
         return self.pipeline.foreground(pixels, alpha, progress, recipe).foreground
 
     def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
-        """Return how likely `cutout`, made of `pixels`, is good. Raises MattingError, ModelError, DeviceError."""
+        """Return how likely `cutout` is good.
+
+        Parameters
+        ----------
+        pixels
+            H×W×3 sRGB, uint8 or uint16.
+        cutout
+            Made of `pixels`.
+
+        Raises
+        ------
+        MattingError, ModelError, DeviceError
+        """
         return self.pipeline.confidence(pixels, cutout, progress)
 
     def close(self) -> None:
-        """Let go of the networks; the next call that needs one loads it again."""
+        """Free the networks; the next call that needs one loads it again."""
         self.pipeline.close()
 
 
@@ -195,20 +216,20 @@ def save(
     photo: LoadedImage | None = None,
     edge: EdgeRecipe | None = None,
 ) -> Path:
-    """Write a cut-out: beside the target, read back and compared, then put in its place in one step.
+    """Write a cut-out beside its target, read it back and compare, and then put it in its place in one step.
 
     Parameters
     ----------
     cutout
         What to write.
     path
-        The file, in a folder that exists. One that is there is replaced.
+        The file, in a folder that exists. A file of that name is replaced.
     recipe
-        How it is written; unless said otherwise, as the suffix of `path` says.
+        How the cut-out is written; None: as the suffix of `path` says.
     photo
         Where the pixels came from. Its EXIF, XMP and resolution travel along, and its file is never overwritten.
     edge
-        How the edge is finished before; unless said otherwise, it is written as it was solved.
+        How the edge is finished before; None: it is written as it was solved.
 
     Returns
     -------

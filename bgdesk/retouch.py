@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from bgdesk.api import Engine, save
 from bgdesk.app.editing.editor import Editor
+from bgdesk.app.editing.gestures import BrushStroke
 from bgdesk.app.editing.history import union
 from bgdesk.app.editing.render_export import prepare
 from bgdesk.app.editing.work import Work
@@ -38,15 +39,15 @@ Array = TypeVar("Array", bound=NDArray[np.float32] | NDArray[np.uint8] | NDArray
 class Retouch:
     """The editor without its window: cut, paint, undo, change the recipe and export exactly as the window does.
 
-    Synchronous: when a call returns, its answer is in the arrays. Arrays that come back are read-only, and later gestures
-    never change them. One thread at a time may use it.
+    Everything is synchronous: when a call returns, its answer is in the arrays. The arrays that are returned are read-only, and
+    later gestures never change them. Only one thread at a time may use a Retouch.
 
     Parameters
     ----------
     pixels
         H×W×3 sRGB, uint8 or uint16; or a photo from `load`, whose metadata then travels into what is saved.
     engine
-        What computes; None: `Engine()`, which uses the default network.
+        Computes; None: `Engine()`, which uses the default network.
 
     Raises
     ------
@@ -69,7 +70,7 @@ class Retouch:
         self._engine = (engine or Engine()).pipeline
         self._jobs = InlineJobs()
         weakref.finalize(self, self._jobs.close, 1.0)
-        # The editor must not hold `self`: whoever lets go of a Retouch lets go of its arrays at once.
+        # The editor must not refer to `self`: then the arrays of a Retouch are freed as soon as nobody uses it.
         self._notes: list[str] = []
         self._editor = Editor(
             Work.awaiting(source, None if self._photo is None else self._photo.path),
@@ -81,15 +82,15 @@ class Retouch:
             Settings().undo_bytes,
         )
 
-    # -- what a hand does ----------------------------------------------------------------------------------------
+    # -- gestures -------------------------------------------------------------------------------------------------
 
     def cut(self) -> Cutout:
-        """Ask the network, as the recipe says. A second answer is an undo step.
+        """Ask the network for a cut-out, as the recipe says. A second cut-out is an undo step.
 
         Returns
         -------
         Cutout
-            What the engine gave, notes included; its alpha is not finished.
+            The engine's answer, notes included; its alpha is solved and not finished.
 
         Raises
         ------
@@ -112,7 +113,7 @@ class Retouch:
         Parameters
         ----------
         points
-            (x, y) in pixels of the photo, at least one.
+            (x, y), at least one: column and row of the photo. (10, 20) is the middle of the pixel in column 10 of row 20.
         radius
             Of the brush, in pixels of the photo, above 0.
         label
@@ -123,7 +124,7 @@ class Retouch:
         Returns
         -------
         Patch
-            The rectangle outside which nothing changed, its finished alpha, its labels, and notes.
+            The rectangle outside which nothing changed, its finished alpha (float32), its labels (uint8), and notes.
 
         Raises
         ------
@@ -132,7 +133,7 @@ class Retouch:
         MattingError
             When the engine cannot work out the edge; the paint stays.
         """
-        given = [(float(x), float(y)) for x, y in points]
+        given = [(x + 0.5, y + 0.5) for x, y in points]  # the editor counts from the photo's corner
         if not given or not all(map(math.isfinite, itertools.chain(*given))):
             raise UsageError("A stroke needs at least one point, and its points are finite numbers (x, y).")
         if not (math.isfinite(radius) and radius > 0):
@@ -145,10 +146,7 @@ class Retouch:
             raise UsageError(f"A reach is smart or exact, not {reach!r}.") from None
         self._notes.clear()
         before, begun = self._editor.history.count, self._editor.work.has_alpha
-        self._editor.stroke_begin(Label(label), radius, given[0])
-        for point in given[1:]:
-            self._editor.stroke_extend(point)
-        self._editor.stroke_end()
+        self._editor.apply(BrushStroke(Label(label), float(radius), tuple(given)))
         self._jobs.run(Priority.INTERACTIVE)
         steps = [step for step in self._editor.history.done if step.number > before]
         changed = union(rect for step in steps for rect in (*step.labels, *step.solved))
@@ -162,11 +160,11 @@ class Retouch:
         return Patch(rect=rect, alpha=alpha, labels=work.labels[rect.slices].copy(), notes=tuple(self._notes))
 
     def undo(self) -> bool:
-        """Take back the last stroke, cut or change of the recipe; False if there was nothing to take back."""
+        """Take back the last stroke, cut or change of the recipe; return False if there is nothing to take back."""
         return self._go(self._editor.history.done, self._editor.undo)
 
     def redo(self) -> bool:
-        """Bring back what `undo` took; False if there was nothing."""
+        """Bring back what `undo` took back last; return False if there is nothing to bring back."""
         return self._go(self._editor.history.undone, self._editor.redo)
 
     def _go(self, steps: Sequence[object], move: Callable[[], None]) -> bool:
@@ -175,11 +173,11 @@ class Retouch:
         self._jobs.run(Priority.INTERACTIVE)
         return possible
 
-    # -- the recipe ----------------------------------------------------------------------------------------------
+    # -- the recipe -----------------------------------------------------------------------------------------------
 
     @property
     def recipe(self) -> Recipe:
-        """This photo's choices; setting them is one undo step. What they say about the network holds from the next `cut` on."""
+        """This photo's choices. Setting them is one undo step; choices of the network hold from the next `cut` on."""
         return self._editor.work.recipe
 
     @recipe.setter
@@ -187,7 +185,7 @@ class Retouch:
         self._editor.change_recipe(recipe, "change the recipe")
         self._jobs.run(Priority.INTERACTIVE)
 
-    # -- what came of it -----------------------------------------------------------------------------------------
+    # -- arrays ---------------------------------------------------------------------------------------------------
 
     @property
     def alpha(self) -> Alpha:
@@ -197,12 +195,12 @@ class Retouch:
 
     @property
     def solved(self) -> Alpha:
-        """What the solver gave, before it is finished, float32 H×W in [0, 1]."""
+        """The solver's alpha, not finished, float32 H×W in [0, 1]; all 1 before there is a cut-out."""
         return _read_only(self._editor.work.solved.copy())
 
     @property
     def labels(self) -> Trimap:
-        """The trimap, uint8 H×W."""
+        """The trimap, uint8 H×W: 0 background, 128 unknown, 255 foreground."""
         return _read_only(self._editor.work.labels.copy())
 
     @property
@@ -239,7 +237,7 @@ class Retouch:
 
 
 def _unheard(_event: Event) -> None:
-    """Nobody watches: what went wrong is raised, and what is noted is in the answers."""
+    """Drop an event: errors are raised, and notes are in the answers."""
 
 
 def _read_only(array: Array) -> Array:

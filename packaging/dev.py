@@ -300,6 +300,7 @@ def test(arguments: list[str]) -> int:
 def build(arguments: list[str]) -> int:
     """Make FOLDER/bgdesk, which runs without Python and this repository, and prove it: only then is an older one replaced."""
     folder = Path(arguments[0]).absolute() if arguments else ROOT / "dist"
+    ensure_system("The build", system_needs.build)
     ensure_environment(("build", "onnx"))  # nothing can be installed into a frozen build later, so it has ONNX Runtime
     ensure_network()
     folder.mkdir(parents=True, exist_ok=True)

@@ -110,6 +110,18 @@ def window() -> list[Need]:
     return qt(x11=not any(os.environ.get(name) for name in _NOT_X11))
 
 
+def build() -> list[Need]:
+    """What PyInstaller takes: it looks into shared libraries, and packs Python as one."""
+    if sys.platform in ("win32", "darwin"):
+        return []
+    needs = [Need("objdump", shutil.which("objdump") is not None, {"apt-get": "binutils", "dnf": "binutils"})]
+    if sys.base_prefix == "/usr":  # Debian has Python as a program alone; other Pythons bring the library or never will
+        version, known = f"{sys.version_info[0]}.{sys.version_info[1]}", libraries()
+        there = known is None or f"libpython{version}.so.1.0" in known
+        needs.append(Need("Python's shared library", there, {"apt-get": f"libpython{version}"}))
+    return needs + qt(x11=True)
+
+
 def tests() -> list[Need]:
     """What the tests take: they look at the X11 plugin too, and read PSD files back with ImageMagick."""
     packages = {"apt-get": "imagemagick", "dnf": "ImageMagick", "brew": "imagemagick", "winget": "ImageMagick.ImageMagick"}

@@ -15,8 +15,8 @@ from bgdesk.engine.networks.onnx_trial import attempt
 
 Side = int | str
 
-PLAIN = NetworkSpec(NetworkKind.SEGMENT, Size(64, 64), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-TRIMAP = NetworkSpec(NetworkKind.MATTE, Size(128, 128), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), multiple=32)
+PLAIN = NetworkSpec(kind=NetworkKind.SEGMENT, size=Size(64, 64), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+TRIMAP = NetworkSpec(kind=NetworkKind.MATTE, size=Size(128, 128), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), multiple=32)
 
 
 def save(

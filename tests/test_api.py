@@ -27,7 +27,7 @@ def test_the_photo_itself_is_never_overwritten(tmp_path: Path, sample: Path) -> 
     source.write_bytes(sample.read_bytes())
     photo = bgdesk.load(source)
     opaque = np.ones(photo.pixels.shape[:2], np.float32)
-    cutout = bgdesk.Cutout(photo.pixels, opaque, photo.pixels, np.full(opaque.shape, 255, np.uint8))
+    cutout = bgdesk.Cutout(source=photo.pixels, alpha=opaque, foreground=photo.pixels, trimap=np.full(opaque.shape, 255, np.uint8))
     with pytest.raises(bgdesk.SaveError, match=r"photo\.png"):
         bgdesk.save(cutout, source, photo=photo)
     assert source.read_bytes() == sample.read_bytes()

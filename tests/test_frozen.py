@@ -81,6 +81,7 @@ def fake_tools(dev: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
                 (out / f"{name}.png").write_text("x")
         return True
 
+    monkeypatch.setattr(dev, "ensure_system", lambda what, look: said.append(what))
     monkeypatch.setattr(dev, "ensure_environment", lambda extras: said.append(" ".join(extras)))
     monkeypatch.setattr(dev, "ensure_network", lambda: said.append("network"))
     monkeypatch.setattr(dev, "venv_program", lambda name: sys.executable)
@@ -92,7 +93,7 @@ def test_build_makes_proves_and_only_then_replaces(dev: ModuleType, fake_tools: 
     (tmp_path / "bgdesk").mkdir()
     (tmp_path / "bgdesk" / "old").touch()
     assert dev.main(["build", str(tmp_path)]) == 0
-    assert fake_tools == ["build onnx", "network", "kernels", "PyInstaller", "bgdesk --version", "bgdesk cut", "bgdesk batch"]
+    assert fake_tools == ["The build", "build onnx", "network", "kernels", "PyInstaller", "bgdesk --version", "bgdesk cut", "bgdesk batch"]
     assert [file.relative_to(tmp_path).as_posix() for file in sorted(tmp_path.rglob("*"))] == ["bgdesk", "bgdesk/bgdesk"]
 
 

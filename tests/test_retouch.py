@@ -77,7 +77,7 @@ def test_the_window_makes_the_same_of_the_same_gestures(hand: bgdesk.Retouch, tm
     strokes = [((40.5, 70), (90, 110)), ((180, 120), (240, 130.25))]
     for points, label in zip(strokes, (255, 128), strict=True):
         hand.stroke(points, 10, label)
-        desk.stroke(*points, label=bgdesk.core.trimap.Label(label))
+        desk.stroke(*((x + 0.5, y + 0.5) for x, y in points), label=bgdesk.core.trimap.Label(label))
         desk.settle()
     assert (hand.labels.tobytes(), hand.solved.tobytes()) == desk.state
     hand.undo()

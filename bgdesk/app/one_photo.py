@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A photo, and what is to become of it."""
+    """A photo, and what is to be made of it."""
 
     source: Path  #: the photo; never written to
     target: Path  #: the file to write, in a folder that exists
     recipe: Recipe = field(default_factory=Recipe)  #: how it is cut out and finished
     export: ExportRecipe = field(default_factory=ExportRecipe)  #: how it is written
-    trimap: Path | None = None  #: a picture of labels, from which alpha is worked out in place of a network's matte
+    trimap: Path | None = None  #: a grey picture of labels that alpha is worked out from, without a network's matte
     protect: tuple[Path, ...] = ()  #: other files that are never written to
 
 
@@ -41,14 +41,14 @@ class Request:
 class Loaded:
     """What `load` read."""
 
-    photo: "LoadedImage"
+    photo: "LoadedImage"  #: pixels and metadata
     labels: Trimap | None = None  #: uint8 of the photo's size, values of trimap.Label; None where a network is to find them
     seconds: float = 0.0  #: that reading took
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Done:
-    """A photo that went all the way."""
+    """A photo that went through all stages."""
 
     output: Path  #: the file that was written
     cutout: Cutout  #: what it holds, with the notes of every stage
@@ -56,26 +56,26 @@ class Done:
 
 
 def through(request: Request, engine: EngineProtocol, progress: Progress = silent) -> Done:
-    """All stages of one photo.
+    """Take one photo through all stages: load, cut, finish, write.
 
     Parameters
     ----------
     request
         What is to be done.
     engine
-        Computes; with `request.trimap` it needs no network that finds subjects.
+        Computes; with `request.trimap` no network that finds subjects has to be installed.
     progress
         Hears the stages, and may raise Cancelled.
 
     Returns
     -------
     Done
-        What came of it.
+        The file, and the cut-out in it.
 
     Raises
     ------
     LoadError, MattingError, ModelError, DeviceError, SaveError
-        As the stages do. Nothing is left at or beside `request.target` then but what was there before.
+        As the stages do. Whatever was at `request.target` before is still there, and nothing is left beside it.
     """
     matte = request.recipe.matte.without_colours if request.export.alpha_only else request.recipe.matte
     loaded = load(request.source, request.trimap, progress)
@@ -87,7 +87,22 @@ def through(request: Request, engine: EngineProtocol, progress: Progress = silen
 
 
 def load(source: Path, trimap: Path | None = None, progress: Progress = silent) -> Loaded:
-    """Read a photo, and the labels that belong to it. Raises LoadError, which names the file."""
+    """Read a photo, and its labels if there are some.
+
+    Parameters
+    ----------
+    source
+        The photo's file.
+    trimap
+        A grey picture of the photo's size: dark is background, light foreground, the rest unknown.
+    progress
+        Hears Stage.LOAD, and may raise Cancelled.
+
+    Raises
+    ------
+    LoadError
+        The text names the file that could not be read and says what to do.
+    """
     from bgdesk.files.load import load as load_photo
     from bgdesk.files.load import load_trimap
 
@@ -101,6 +116,17 @@ def load(source: Path, trimap: Path | None = None, progress: Progress = silent) 
 
 def cut(loaded: Loaded, engine: EngineProtocol, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
     """Make alpha and the subject's colours: by a network, or from the labels where there are some.
+
+    Parameters
+    ----------
+    loaded
+        The photo, and its labels or None.
+    engine
+        Computes.
+    recipe
+        How alpha and colours are made.
+    progress
+        Hears the stages, and may raise Cancelled.
 
     Returns
     -------
@@ -118,7 +144,7 @@ def cut(loaded: Loaded, engine: EngineProtocol, recipe: MatteRecipe = MatteRecip
 
 
 def finish(cutout: Cutout, edge: EdgeRecipe, progress: Progress = silent) -> Cutout:
-    """Finish the edge of a solved cut-out; the very same where `edge` changes nothing."""
+    """Finish the edge of a solved cut-out. `cutout` itself is returned where `edge` is neutral."""
     if edge.neutral:
         return cutout
     progress(Stage.FINISH, 0.0)
@@ -137,7 +163,7 @@ def write(
     progress: Progress = silent,
     replace: bool = True,
 ) -> Path:
-    """Write a cut-out as it is, which is finished before.
+    """Write a cut-out as it is: nothing is finished here.
 
     Parameters
     ----------
@@ -146,7 +172,7 @@ def write(
     target
         The file, in a folder that exists.
     export
-        How it is written; unless said otherwise, as the suffix of `target` says.
+        How the cut-out is written; None: as the suffix of `target` says.
     photo
         Where the pixels came from; its EXIF, XMP and resolution travel along, and its file is never overwritten.
     protect
@@ -154,7 +180,7 @@ def write(
     progress
         Hears Stage.SAVE, and may raise Cancelled.
     replace
-        Whether a file that is there is replaced; without, SaveError has Cause.EXISTS.
+        Whether a file at `target` is replaced; otherwise SaveError is raised with Cause.EXISTS.
 
     Returns
     -------
@@ -172,7 +198,7 @@ def write(
 
 
 def failure(source: Path, error: BaseException) -> str:
-    """What a person is told of a photo that failed: BgdeskErrors speak for themselves, the rest is named after the photo."""
+    """Return what a person is told of a photo that failed: the text of a BgdeskError, or a sentence that names the photo."""
     if isinstance(error, BgdeskError):
         return str(error)
     if isinstance(error, MemoryError):
@@ -197,7 +223,7 @@ def _from_labels(pixels: Pixels, labels: Trimap, engine: EngineProtocol, recipe:
         timings[Stage.FOREGROUND] = time.perf_counter() - begun
         foreground, notes = coloured.foreground, notes + coloured.notes
     status = engine.status
-    if not status.model:  # no network looked at it, so no device was chosen: these stages always run on the CPU
+    if not status.model:  # without a network no device was chosen: these stages always run on the CPU
         status = EngineStatus(device="CPU", precision="fp32", notes=status.notes)
     return Cutout(
         source=pixels,

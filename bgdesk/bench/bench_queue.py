@@ -26,29 +26,29 @@ from bgdesk.core.arrays import Pixels, to_uint8
 from bgdesk.core.errors import BgdeskError
 from bgdesk.files.load import load
 
-#: How many photos, in the long run and in the short one that its memory is held against.
+#: How many photos, in the long run and in the short one that its memory is compared with.
 _MANY, _FEW = 200, 20
 #: Least share of the engine's own rate; most memory of the long run to the short one's.
 _RATE, _MEMORY = 0.9, 1.1
 #: Least photos a minute to rembg's, where the CPU computes in bf16 itself and elsewhere.
 _FASTER_BF16, _FASTER = 3.0, 1.0
-#: Recipes: what the network says as it is, and with edges solved and colours freed. rembg judges nothing, so neither has a gate.
+#: Recipes: the network's matte as it is, and with edges solved and colours decontaminated. Neither has a gate, as rembg has none.
 _PLAIN, _REFINED = "gate = 0\n[matte]\nrefine = false\ndecontaminate = false\n", "gate = 0\n"
-#: What comes before the first photo is not its rate: so many finished photos are let pass.
+#: The rate is measured from this finished photo on, because the start of the program takes time too.
 _BEGUN = 3
 
 
 @dataclass(frozen=True)
 class QueueFigures:
-    """rate: photos a second once it runs. done: photos in state done. memory: most bytes of all its processes together, or None."""
+    """What was seen of a queue."""
 
-    rate: float
-    done: int
-    memory: int | None
+    rate: float  #: photos a second, once the queue runs
+    done: int  #: photos that were finished
+    memory: int | None  #: most bytes of all its processes together; None where the system does not tell
 
 
 def rate(setup: Setup) -> Iterator[Figure]:
-    """200 photos through the queue: all done, how fast beside the engine alone, and how much memory beside 20."""
+    """Measure 200 photos through the queue: its rate beside the engine's own, and its memory beside that of 20 photos."""
     photos = _photos(setup)
     if not photos:
         yield not_measured("rate", "no --data folder with photos was given")
@@ -61,7 +61,7 @@ def rate(setup: Setup) -> Iterator[Figure]:
         engine.confidence(pixels, engine.auto(pixels))
 
     def alone() -> float:
-        """Seconds a photo for what the queue has the engine do, decoded before and not encoded."""
+        """Seconds a photo for the engine's part of the queue's work, without reading and writing."""
         return statistics.fmean(timed(cut_and_judge, pixels)[0] for pixels in arrays)
 
     many, few = (len(photos), 2) if setup.quick else (_MANY, _FEW)
@@ -76,18 +76,18 @@ def rate(setup: Setup) -> Iterator[Figure]:
     setup.say("rate: the engine alone, again")
     own = 1 / statistics.fmean((before, alone()))  # before and after: the machine's speed drifts
     note = f"{many} photos, {len(photos)} of them different"
-    yield Figure("rate.photos done", long.done, "", bar=at_least(many), note=note)
-    yield Figure("rate.photos a minute", 60 * long.rate, "", "the engine alone", 60 * own, None, note)
-    yield Figure("rate.share of the engine's own rate", long.rate / own, "×", bar=at_least(_RATE), note=note)
+    yield Figure("rate.photos done", long.done, unit="", bar=at_least(many), note=note)
+    yield Figure("rate.photos a minute", 60 * long.rate, unit="", peer="the engine alone", peer_value=60 * own, bar=None, note=note)
+    yield Figure("rate.share of the engine's own rate", long.rate / own, unit="×", bar=at_least(_RATE), note=note)
     if long.memory is None or short.memory is None:
         yield not_measured("rate.memory", "the system does not tell")
     else:
-        yield Figure("rate.memory", long.memory / 1e9, "GB", f"{few} photos", short.memory / 1e9, None, note)
-        yield Figure("rate.memory to that of few photos", long.memory / short.memory, "×", bar=at_most(_MEMORY), note=note)
+        yield Figure("rate.memory", long.memory / 1e9, unit="GB", peer=f"{few} photos", peer_value=short.memory / 1e9, bar=None, note=note)
+        yield Figure("rate.memory to that of few photos", long.memory / short.memory, unit="×", bar=at_most(_MEMORY), note=note)
 
 
 def rembg(setup: Setup) -> Iterator[Figure]:
-    """The queue beside rembg: the same files and weights, file to file, with edges as the network gave them and with edges solved."""
+    """Measure the queue beside rembg, file to file, with the same weights: with the network's matte, and with solved edges."""
     why, photos = missing_for_rembg(setup), _photos(setup)
     if why or not photos:
         yield not_measured("rembg", why or "no --data folder with photos was given")
@@ -103,8 +103,8 @@ def rembg(setup: Setup) -> Iterator[Figure]:
         setup.say(f"rembg: {name}")
         theirs = _rembg_rate(setup, photos[: 2 if setup.quick else None], refined)
         note = f"{len(photos)} photos, file to file"
-        yield Figure(f"rembg.photos a minute, {name}", 60 * ours.rate, "", "rembg", 60 * theirs, None, note)
-        yield Figure(f"rembg.times as fast, {name}", ours.rate / theirs, "×", bar=None if refined else bar, note=note)
+        yield Figure(f"rembg.photos a minute, {name}", 60 * ours.rate, unit="", peer="rembg", peer_value=60 * theirs, bar=None, note=note)
+        yield Figure(f"rembg.times as fast, {name}", ours.rate / theirs, unit="×", bar=None if refined else bar, note=note)
 
 
 def _precision(setup: Setup) -> str:
@@ -136,7 +136,7 @@ def _rembg_rate(setup: Setup, photos: Sequence[Path], refined: bool) -> float:
 
 
 def _queue(setup: Setup, photos: Sequence[Path], count: int, recipe: str = "") -> QueueFigures:
-    """`count` photos through `bgdesk batch`, as it is or by a recipe (TOML). Raises BgdeskError with what it said of a failure."""
+    """Run `count` photos through `bgdesk batch`, with a recipe (TOML). Raises BgdeskError with the program's own message."""
     with tempfile.TemporaryDirectory() as name:
         folder, out = Path(name) / "photos", Path(name) / "out"
         folder.mkdir()
@@ -147,7 +147,7 @@ def _queue(setup: Setup, photos: Sequence[Path], count: int, recipe: str = "") -
         (Path(name) / "recipe.toml").write_text(recipe)
         command = [sys.executable, "-m", "bgdesk", "batch", str(folder), "-o", str(out), "--json", "--recipe", f"{name}/recipe.toml"]
         with (Path(name) / "said").open("w+") as said, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True) as process:
-            watch = _Memory(process.pid)
+            watch = _MemoryWatch(process.pid)
             finished = [(time.monotonic(), json.loads(line)) for line in process.stdout or ()]
             memory = watch.end()
             status = process.wait()
@@ -161,7 +161,7 @@ def _queue(setup: Setup, photos: Sequence[Path], count: int, recipe: str = "") -
     return QueueFigures((len(done) - 1 - begun) / max(done[-1] - done[begun], 1e-9), len(done), memory)
 
 
-class _Memory:
+class _MemoryWatch:
     """The most memory that a process and its children take together, measured ten times a second."""
 
     def __init__(self, process: int) -> None:
@@ -171,7 +171,7 @@ class _Memory:
         self._thread.start()
 
     def end(self) -> int | None:
-        """Bytes; None where the system does not tell."""
+        """Stop measuring; return the bytes, or None where the system does not tell."""
         self._ended.set()
         self._thread.join()
         return self._peak or None

@@ -1,20 +1,20 @@
-"""What a bench found, figure by figure, and how it is told: JSON, Markdown, plain text."""
+"""What a bench found, figure by figure, as JSON, Markdown or plain text."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 
 
 @dataclass(frozen=True)
 class Bar:
-    """What a figure has to reach. of: "value" or "ratio". most: the limit is an upper one (else a lower one)."""
+    """The limit that a figure has to keep."""
 
-    of: str
-    limit: float
-    most: bool = True
+    of: str  #: what is compared: "value" or "ratio"
+    limit: float  #: in the unit of what is compared
+    most: bool = True  #: whether `limit` is an upper one
 
     def holds(self, figure: "Figure") -> bool | None:
-        """None when there is nothing to hold it against."""
+        """Return whether `figure` keeps the limit; None if its value or ratio was not measured."""
         found = figure.value if self.of == "value" else figure.ratio
         if found is None:
             return None
@@ -26,65 +26,66 @@ class Bar:
 
 
 def at_most(limit: float) -> Bar:
+    """Return the bar of a value that must not be above `limit`."""
     return Bar("value", limit)
 
 
 def at_least(limit: float) -> Bar:
+    """Return the bar of a value that must not be below `limit`."""
     return Bar("value", limit, most=False)
 
 
 def ratio_at_most(limit: float) -> Bar:
+    """Return the bar of a ratio to the peer's value that must not be above `limit`."""
     return Bar("ratio", limit)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured number, and what it is held against.
+    """One measured number, and what it is compared with."""
 
-    name: unique in a report; the part before the first dot is the runner's. value: None when it was not measured, and
-    note then says why. peer: whose number stands beside it ("onnxruntime", "the raw matte"), measured in the same run.
-    note: on what it was measured.
-    """
-
-    name: str
-    value: float | None
-    unit: str = ""
-    peer: str = ""
-    peer_value: float | None = None
-    bar: Bar | None = None
-    note: str = ""
+    name: str  #: unique in a report; the part before the first dot names the runner
+    value: float | None  #: None if it was not measured; `note` says why
+    _: KW_ONLY
+    unit: str = ""  #: of both values; empty for shares and counts
+    peer: str = ""  #: whose value stands beside ours: "onnxruntime", "the raw matte"
+    peer_value: float | None = None  #: measured in the same run
+    bar: Bar | None = None  #: the limit that the figure has to keep
+    note: str = ""  #: on what it was measured
 
     @property
     def ratio(self) -> float | None:
-        """Ours to the peer's; None without a peer, or when the peer's number is 0."""
+        """Our value divided by the peer's; None without either, or if the peer's is 0."""
         if self.value is None or not self.peer_value:
             return None
         return self.value / self.peer_value
 
     @property
     def met(self) -> bool | None:
-        """Whether it reaches its bar; None without a bar or a number."""
+        """Whether the figure keeps its bar; None without a bar or a value."""
         return self.bar.holds(self) if self.bar else None
 
 
 def not_measured(name: str, why: str) -> Figure:
+    """Return a figure without a value, whose note says why."""
     return Figure(name, None, note=f"not measured: {why}")
 
 
 @dataclass(frozen=True)
 class Report:
-    """All figures of one run. machine: what it ran on, as words."""
+    """All figures of one run."""
 
-    machine: Mapping[str, str]
-    figures: tuple[Figure, ...]
+    machine: Mapping[str, str]  #: what the figures were measured on, in words
+    figures: tuple[Figure, ...]  #: in the order in which they were measured
 
     @property
     def missed(self) -> tuple[Figure, ...]:
+        """The figures that do not keep their bars."""
         return tuple(figure for figure in self.figures if figure.met is False)
 
 
 def to_json(report: Report) -> str:
-    """The report as JSON: machine, and figures with their ratios and whether they reach their bars."""
+    """Return the report as JSON: machine, and figures with their ratios and whether they keep their bars."""
     figures = [asdict(figure) | {"ratio": figure.ratio, "met": figure.met} for figure in report.figures]
     return json.dumps({"machine": dict(report.machine), "figures": figures}, indent=1, ensure_ascii=False)
 
@@ -93,7 +94,7 @@ _HEADS = ("figure", "bgdesk", "beside", "ratio", "bar", "met")
 
 
 def to_markdown(report: Report) -> str:
-    """A table for the README."""
+    """Return the figures as a table for the README."""
     lines = ["| " + " | ".join(_HEADS) + " |", "|---" * len(_HEADS) + "|"]
     for figure in report.figures:
         cells = [f"{figure.name} ({figure.note})" if figure.note else figure.name, *_cells(figure)[1:]]
@@ -102,7 +103,7 @@ def to_markdown(report: Report) -> str:
 
 
 def to_text(report: Report) -> str:
-    """Columns for a terminal, notes underneath their figures' runner."""
+    """Return the figures in columns for a terminal, and their notes below."""
     rows = [_HEADS, *(_cells(figure) for figure in report.figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
     lines = [f"{name}: {value}" for name, value in report.machine.items()]

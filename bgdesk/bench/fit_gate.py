@@ -1,7 +1,7 @@
-"""The confidence of cut-outs against what they are worth, and the fit of its weights.
+"""The confidence of cut-outs compared with their IoU, and the fit of its weights.
 
 `bgdesk bench engine --only gate` measures; `python -m bgdesk.bench.fit_gate FOLDER…` fits the weights in engine/confidence.py anew
-and prints them, beside what they are worth for subjects that the fit had not seen.
+and prints them, beside how well they judge subjects that the fit has not seen.
 """
 
 import argparse
@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 
 from bgdesk.bench.bench_report import Bar, Figure, Report, at_least, at_most, to_text
 from bgdesk.bench.cases import metrics
+from bgdesk.bench.cases.folders import sort_folders
 from bgdesk.bench.cases.trials import Trial, trials
-from bgdesk.bench.setup import MeasuredEngine, Setup, sort_folders, timed
+from bgdesk.bench.engines import GivenEngine, MeasuredEngine, open_engine
+from bgdesk.bench.setup import Setup, timed
 from bgdesk.core.arrays import Alpha, to_uint8
 from bgdesk.core.geometry import Rect
 from bgdesk.engine.confidence import CHEAP, FAIL, GOOD, LOOKED, OPEN, PASS, ConfidenceModel, measured, troubles
@@ -39,29 +41,29 @@ _AUC, _PRECISION, _COST = 0.85, 0.85, 0.08
 _EACH = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrialRecord:
-    """One cut-out. weight, group, taken: as in Trial. features: engine.confidence.measured."""
+    """What was measured of one trial's cut-out."""
 
-    name: str
-    group: str
-    weight: float
-    taken: bool
-    iou: float
-    features: Mapping[str, float]
+    name: str  #: the trial's
+    group: str  #: see Trial
+    weight: float  #: see Trial
+    taken: bool  #: see Trial
+    iou: float  #: of the cut-out with the truth, in [0, 1]
+    features: Mapping[str, float]  #: see engine.confidence.measured
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A cut-out's confidence and what it is worth."""
+    """A cut-out's confidence, and how good the cut-out is."""
 
-    value: float
-    iou: float
-    taken: bool
+    value: float  #: the confidence, in [0, 1]
+    iou: float  #: with the truth, in [0, 1]
+    taken: bool  #: see Trial
 
 
 def run(setup: Setup) -> Iterator[Figure]:
-    """Confidence against IoU on photos with masks and on the same in trouble; what it costs on photos alone."""
+    """Measure confidence against IoU, on photos with masks as they are and in trouble; and its time, on photos alone."""
     engine = setup.engine()
     judged: list[Judged] = []
     found = _trials(setup)
@@ -84,7 +86,10 @@ def _worth(alpha: Alpha, truth: NDArray[np.uint8]) -> float:
 
 
 def table(judged: Sequence[Judged], what: str) -> Iterator[Figure]:
-    """What each range of confidence is worth, how well it sorts, and what the thresholds let through."""
+    """Give the IoU in each range of confidence, how well confidence sorts, and what passes the thresholds.
+
+    `what` names the cut-outs in the figures' notes.
+    """
     values, ious = (np.array([getattr(each, name) for each in judged]) for name in ("value", "iou"))
     note = f"{len(judged)} {what}"
     for low, high in pairwise(_EDGES):
@@ -121,7 +126,7 @@ def _share(name: str, part: NDArray[np.bool_], whole: NDArray[np.bool_], bar: Ba
 
 
 def _cost(setup: Setup, engine: MeasuredEngine) -> Iterator[Figure]:
-    """Seconds on the photos that were given alone; on the photo for timing if there are none."""
+    """Seconds on the photos without masks; on the photo for timing if there are none."""
     paths = setup.data.backgrounds[: 2 if setup.quick else None]
     photos = [to_uint8(load(path).pixels) for path in paths] or [setup.photo()[1]]
     cuts: list[float] = []
@@ -141,18 +146,34 @@ def _cost(setup: Setup, engine: MeasuredEngine) -> Iterator[Figure]:
     note = f"{len(photos)} photos alone"
     for name, each in (("without a second look", once), ("with a second look", twice)):
         yield Figure(
-            f"gate.seconds {name}", statistics.fmean(each) if each else None, "s", note=note if each else "not measured: none needed it"
+            f"gate.seconds {name}",
+            statistics.fmean(each) if each else None,
+            unit="s",
+            note=note if each else "not measured: none needed it",
         )
     yield Figure("gate.share looked at twice", len(twice) / len(photos), note=note)
     yield Figure("gate.share that passes", passed / len(photos), note=note)
-    yield Figure("gate.time to that of a cut", sum(once + twice) / sum(cuts), "×", bar=at_most(_COST), note=note)
+    yield Figure("gate.time to that of a cut", sum(once + twice) / sum(cuts), unit="×", bar=at_most(_COST), note=note)
 
 
 # --- statistics ------------------------------------------------------------------------------------------------------
 
 
 def auc(values: Floats, good: NDArray[np.bool_]) -> float | None:
-    """The probability that a good one has the higher value than another, ties counting half; None if all are good, or none."""
+    """Return the area under the ROC curve: the probability that a good cut-out has a higher value than another one.
+
+    Parameters
+    ----------
+    values
+        N numbers.
+    good
+        bool, N.
+
+    Returns
+    -------
+    float or None
+        In [0, 1], ties counting half; None if all are good, or none.
+    """
     if good.all() or not good.any():
         return None
     above = np.sign(values[good][:, None] - values[~good][None, :])
@@ -160,7 +181,7 @@ def auc(values: Floats, good: NDArray[np.bool_]) -> float | None:
 
 
 def correlation(first: Floats, second: Floats) -> float | None:
-    """Spearman's rank correlation; None where either is constant."""
+    """Return Spearman's rank correlation of two series of N numbers, in [-1, 1]; None if either is constant."""
     ranks = [np.sign(each[:, None] - each[None, :]).sum(axis=1) for each in (first, second)]
     sizes = [float(np.linalg.norm(each)) for each in ranks]
     return float(ranks[0] @ ranks[1]) / (sizes[0] * sizes[1]) if all(sizes) else None
@@ -168,8 +189,8 @@ def correlation(first: Floats, second: Floats) -> float | None:
 
 # --- the fit ---------------------------------------------------------------------------------------------------------
 
-#: Trouble -> (what its weight is thought to be before anything is measured, how firmly, in cut-outs). The photos there are
-#: say much of the network's doubt and agreement, and little of what is rare among them.
+#: Trouble -> (its weight as expected before anything is measured, how many cut-outs that expectation counts for). The photos
+#: tell much about the network's doubt and agreement, and little about troubles that are rare among them.
 _PRIOR = {
     "doubt": (2.5, 1.5), "moved": (1.5, 1.5), "width": (1.0, 1.5), "apart": (2.5, 1.5),
     "faint": (0.6, 4.0), "stray": (0.7, 4.0), "holes": (0.5, 4.0), "border": (0.4, 4.0), "small": (0.6, 4.0), "large": (0.8, 4.0),
@@ -177,7 +198,24 @@ _PRIOR = {
 
 
 def fitted(records: Sequence[TrialRecord], names: Sequence[str]) -> ConfidenceModel:
-    """The most likely weights for `names`, none below 0, drawn towards the prior."""
+    """Fit a logistic model with a prior to the records.
+
+    Parameters
+    ----------
+    records
+        Cut-outs and their IoU.
+    names
+        The troubles that get a weight.
+
+    Returns
+    -------
+    ConfidenceModel
+        The most likely weights, none below 0, rounded to two decimals.
+
+    References
+    ----------
+    Y. Nesterov: A method for solving the convex programming problem with convergence rate O(1/k²), 1983 (the momentum).
+    """
     there = [record for record in records if record.features["subject"] > 0]
     x = np.array([[-troubles(record.features)[name] for name in names] for record in there])
     design = np.c_[np.ones(len(there)), x]
@@ -199,12 +237,12 @@ def fitted(records: Sequence[TrialRecord], names: Sequence[str]) -> ConfidenceMo
 
 
 def fit(records: Sequence[TrialRecord]) -> tuple[ConfidenceModel, ConfidenceModel]:
-    """(without, with the second look)."""
+    """Return the models without and with the second look."""
     return fitted(records, list(CHEAP.weights)), fitted(records, list(LOOKED.weights))
 
 
 def cross_validated(records: Sequence[TrialRecord]) -> list[Judged]:
-    """Each cut-out judged by weights that were fitted without any of its group."""
+    """Judge each cut-out by weights that were fitted without its group."""
     judged = []
     for group in dict.fromkeys(record.group for record in records):
         models = fit([record for record in records if record.group != group])
@@ -220,7 +258,7 @@ def _value(record: TrialRecord, cheap: ConfidenceModel, looked: ConfidenceModel)
 
 
 def records(setup: Setup) -> list[TrialRecord]:
-    """Cut every trial out and measure all there is to see."""
+    """Cut every trial out, and measure its features and its IoU."""
     engine, found = setup.engine(), []
     each = _trials(setup)
     for number, trial in enumerate(each, 1):
@@ -228,14 +266,24 @@ def records(setup: Setup) -> list[TrialRecord]:
         pixels, truth = trial.make()
         cutout = engine.auto(pixels)
         features = measured(pixels, cutout, partial(engine.mirrored, pixels))
-        found.append(TrialRecord(trial.name, trial.group, trial.weight, trial.taken, _worth(cutout.alpha, truth), features))
+        found.append(
+            TrialRecord(
+                name=trial.name,
+                group=trial.group,
+                weight=trial.weight,
+                taken=trial.taken,
+                iou=_worth(cutout.alpha, truth),
+                features=features,
+            )
+        )
     return found
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure or read the records, fit, and print the constants and the cross-validated table."""
-    from bgdesk.bench.bench_engine import GivenEngine, open_engine
+    """Measure or read the records, fit, and print the constants and the cross-validated table.
 
+    `arguments` are those of the command line.
+    """
     parser = argparse.ArgumentParser(prog="python -m bgdesk.bench.fit_gate", description="Fit the weights of engine/confidence.py anew.")
     parser.add_argument("data", nargs="*", type=Path, metavar="FOLDER", help="as --data of bgdesk bench")
     parser.add_argument("--records", type=Path, metavar="FILE", help="keep what was measured here; if it is there, fit to that")
@@ -245,9 +293,9 @@ def main(arguments: Sequence[str]) -> None:
         found = [TrialRecord(**each) for each in json.loads(args.records.read_text(encoding="utf-8"))]
     else:
         setup = Setup(
-            lambda *rest, **more: open_engine(args.model),
-            GivenEngine,
-            sort_folders(args.data),
+            engine=lambda *rest, **more: open_engine(args.model),
+            given=GivenEngine,
+            data=sort_folders(args.data),
             say=lambda text: _say(text, sys.stderr.write),
         )
         found = records(setup)

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from bgdesk.bench import bench_engine, bench_queue, bench_report
-from bgdesk.bench.setup import Runner, Setup, sort_folders
+from bgdesk.bench import bench_engine, bench_queue, bench_report, engines
+from bgdesk.bench.cases.folders import sort_folders
+from bgdesk.bench.setup import Runner, Setup
 from bgdesk.cli.console import Console
 from bgdesk.core.errors import UsageError
 
@@ -45,7 +46,9 @@ def run(
         raise UsageError(f"--only {strange[0]} does not belong to {args.subject}: choose from {', '.join(runners)}")
     console = Console()
     where = {"onnx": args.onnx} if args.onnx else {}
-    setup = Setup(bench_engine.open_engine, bench_engine.GivenEngine, sort_folders(args.data), quick=args.quick, say=console.say, **where)
+    setup = Setup(
+        engine=engines.open_engine, given=engines.GivenEngine, data=sort_folders(args.data), quick=args.quick, say=console.say, **where
+    )
     with contextlib.redirect_stdout(sys.stderr):  # peers print warnings; stdout is the report's alone
         found = run_bench(setup, args.only, runners)
     print(bench_report.to_json(found) if args.json else bench_report.to_markdown(found) if args.markdown else bench_report.to_text(found))

@@ -18,15 +18,15 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 
 def check_pixels(pixels: object) -> None:
-    """Raise MattingError for anything but Pixels with at least one pixel."""
+    """Raise MattingError for anything but Pixels (H×W×3, uint8 or uint16) with at least one pixel."""
     if not isinstance(pixels, np.ndarray):
-        raise MattingError(f"Pixels must be an array, and this is a {type(pixels).__name__}. Of a loaded photo, give its .pixels.")
+        raise MattingError(f"Pixels must be an array, not a {type(pixels).__name__}. Pass the .pixels of a loaded photo.")
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype not in (np.uint8, np.uint16) or 0 in pixels.shape:
         raise MattingError(f"Pixels must be height × width × 3, uint8 or uint16; these are {pixels.shape} {pixels.dtype}.")
 
 
 def to_uint8(pixels: Pixels) -> NDArray[np.uint8]:
-    """The same picture in 8 bits: uint8 comes back as it is, uint16 is rounded to the nearest of 256 levels."""
+    """Return the picture in 8 bits: uint8 is returned itself, uint16 is rounded to the nearest of 256 levels."""
     if pixels.dtype == np.uint8:
         return pixels  # type: ignore[return-value]
     # v·255/65535 is v/257; (v + 128) // 257 rounds it in integers. uint32 keeps the sum from wrapping.
@@ -34,7 +34,7 @@ def to_uint8(pixels: Pixels) -> NDArray[np.uint8]:
 
 
 def quantise(alpha: Alpha, dtype: np.dtype[np.uint8] | np.dtype[np.uint16] | type) -> Pixels:
-    """float [0, 1] to integers of `dtype`, rounded; 0 and 1 map to the type's ends exactly."""
+    """Return opacity in [0, 1] as integers of `dtype`, rounded; values outside are clipped, 0 and 1 become the type's ends."""
     top = np.float32(np.iinfo(dtype).max)
     levels: Pixels = np.rint(np.clip(alpha, 0, 1) * top).astype(dtype)
     return levels

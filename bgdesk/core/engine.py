@@ -13,13 +13,10 @@ from bgdesk.core.tasks import Progress, silent
 
 
 class Reach(Enum):
-    """How far a stroke reaches.
+    """How far a stroke reaches."""
 
-    SMART: its label propagates to connected pixels like those under it. EXACT: only what was touched changes its label.
-    """
-
-    SMART = "smart"
-    EXACT = "exact"
+    SMART = "smart"  #: the stroke's label propagates to connected pixels like those under the stroke
+    EXACT = "exact"  #: only painted pixels change their label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +41,9 @@ class EngineProtocol(Protocol):
     MARGIN: ClassVar[int]  #: `rematte` reads and changes nothing farther than this from its ROI, in pixels
 
     @property
-    def status(self) -> EngineStatus: ...
+    def status(self) -> EngineStatus:
+        """Device, precision and networks; empty until a network is loaded."""
+        ...
 
     def warm(self, progress: Progress = silent) -> EngineStatus:
         """Load the network and the kernels ahead of the first photo.
@@ -87,7 +86,7 @@ class EngineProtocol(Protocol):
         pixels
             H×W×3 sRGB, uint8 or uint16.
         recipe
-            How.
+            How alpha and colours are made.
 
         Returns
         -------
@@ -200,8 +199,8 @@ class EngineProtocol(Protocol):
     def confidence(self, pixels: Pixels, cutout: Cutout, progress: Progress = silent) -> Confidence:
         """Judge how likely a cut-out is good.
 
-        Cheap signs, which take a few milliseconds, come first. Where they leave it open the network looks again, unless
-        alpha came from a trimap alone.
+        Cheap signs, which take a few milliseconds, come first. Where they do not decide, the network looks at the photo again,
+        unless alpha came from a trimap alone.
 
         Parameters
         ----------

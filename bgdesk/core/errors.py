@@ -1,7 +1,7 @@
 """What a person is told when something cannot be done.
 
-Every message names the file or thing concerned and says what to do about it. Anything that is not a
-BgdeskError (or tasks.Cancelled) reaching a person is a defect of the program.
+Every message names the file or thing concerned and says what to do about it. Any other exception that a person gets to
+see, tasks.Cancelled apart, is a defect of the program.
 """
 
 import errno
@@ -44,7 +44,15 @@ _CAUSES = {
 
 
 class SaveError(BgdeskError):
-    """A result could not be written; whatever was at the target before is still there."""
+    """A result could not be written; whatever was at the target before is still there.
+
+    Parameters
+    ----------
+    text
+        Names the file and says what to do.
+    cause
+        Why, for whoever decides about the other files.
+    """
 
     def __init__(self, text: str, cause: Cause = Cause.OTHER) -> None:
         super().__init__(text)
@@ -64,4 +72,4 @@ class MattingError(BgdeskError):
 
 
 class UsageError(BgdeskError):
-    """A request that makes no sense as asked (wrong option, missing name)."""
+    """A request that cannot be carried out as it was made: a wrong option, a value out of its range, a missing name."""

@@ -17,8 +17,8 @@ import numpy as np
 
 from bgdesk.core.arrays import Alpha
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.edges import Edges, Outline, outline, shift_edges, shift_reach, shifted, smooth_reach, smoothed, span_of
-from bgdesk.core.filters import blur, blur_reach, field
+from bgdesk.core.finishing.edges import Edges, Outline, outline, shift_edges, shift_reach, shifted, smooth_reach, smoothed, span_of
+from bgdesk.core.finishing.filters import blur, blur_reach, field
 from bgdesk.core.geometry import Rect
 from bgdesk.core.parameters import FEATHER, SHIFT, SMOOTH
 from bgdesk.core.recipe import EdgeRecipe

@@ -1,6 +1,6 @@
 """The file formats that cut-outs are written in: one row for each, and everything that depends on a format reads its row.
 
-A new format takes a member of `Format`, its row in `FORMATS`, and a writer in files/save.py.
+A new format takes a member of `Format`, its row in `FORMATS`, and a writer: a module in files/writers and its row in files/save.py.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ class FormatFacts:
 
     title: str  #: for buttons and messages: "PNG"
     description: str  #: for file dialogs: "PNG, straight alpha"
+    hint: str  #: for menus: what the file holds
     suffixes: tuple[str, ...]  #: lower case, with the dot; new files get the first
     depths: tuple[int, ...]  #: bits a channel
     transparent: bool  #: the file can be clear or half clear
@@ -36,6 +37,7 @@ class Format(Enum):
 
     @property
     def facts(self) -> FormatFacts:
+        """The format's row of `FORMATS`."""
         return FORMATS[self]
 
     @property
@@ -61,7 +63,13 @@ class Format(Enum):
 
     @classmethod
     def known(cls, opacity_alone: bool = False) -> str:
-        """The suffixes that a person may choose from, in words: ".png or .psd". opacity_alone: of formats that can hold that."""
+        """Return the suffixes that a person may choose from, in words: ".png or .psd".
+
+        Parameters
+        ----------
+        opacity_alone
+            Only suffixes of formats that can hold the opacity alone.
+        """
         return _listed([each.suffix for each in cls if each.facts.opacity_alone or not opacity_alone])
 
     @classmethod
@@ -74,6 +82,7 @@ FORMATS: Mapping[Format, FormatFacts] = {
     Format.PNG: FormatFacts(
         title="PNG",
         description="PNG, straight alpha",
+        hint="One picture with straight alpha",
         suffixes=(".png",),
         depths=(8, 16),
         transparent=True,
@@ -88,6 +97,7 @@ FORMATS: Mapping[Format, FormatFacts] = {
     Format.PSD: FormatFacts(
         title="PSD",
         description="Photoshop, layers and mask",
+        hint="Layers: the untouched photo, and the subject with its mask",
         suffixes=(".psd",),
         depths=(8, 16),
         transparent=True,

@@ -80,7 +80,7 @@ class Rect(NamedTuple):
         return Rect(0, 0, 0, 0) if rect.empty else rect
 
     def clip(self, size: Size) -> "Rect":
-        """The part inside a photo of `size`."""
+        """Return the part of the rectangle inside a photo of `size`."""
         return self.intersect(Rect.full(size))
 
     def grow(self, margin: int) -> "Rect":

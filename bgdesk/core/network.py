@@ -16,7 +16,7 @@ class NetworkKind(StrEnum):
 
 
 class Activation(StrEnum):
-    """What is left to do with the network's answer."""
+    """Which function turns the network's answer into [0, 1]."""
 
     AUTO = "auto"  #: decided by what the network answers when it is first tried
     NONE = "none"  #: nothing
@@ -36,26 +36,31 @@ LONGEST = 4
 _SMALLEST, _LARGEST = 32, 8192
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class NetworkSpec:
     """How a network is fed, and what its answer means.
 
     A value v of 8-bit sRGB becomes (v / scale - mean) / std, channel by channel.
+
+    Raises
+    ------
+    ModelError
+        When kind, activation or fit is not one of its values (as a member or as text).
     """
 
-    kind: NetworkKind
-    size: Size | None  #: what the network is given at once, in pixels; None where only the file knows
+    kind: NetworkKind  #: what the network is for
+    size: Size | None  #: of the picture that the network is given, in pixels; None where only the file knows
     mean: tuple[float, ...]  #: of red, green and blue
     std: tuple[float, ...]  #: of red, green and blue
-    scale: float = 255.0
-    activation: Activation = Activation.AUTO
+    scale: float = 255.0  #: what values of 8-bit sRGB are divided by
+    activation: Activation = Activation.AUTO  #: what is left to do with the answer
     stretch: bool = False  #: the answer is linearly stretched to fill [0, 1]
-    fit: Fit = Fit.STRETCH
+    fit: Fit = Fit.STRETCH  #: how a photo is brought to `size`
     multiple: int = 1  #: sides are multiples of this
     output: str = ""  #: the name of the output that holds the map; empty for the only one, or the first that fits
 
     def __post_init__(self) -> None:
-        # Records and options give the words.
+        # Records and options give text.
         for name, kind in (("kind", NetworkKind), ("activation", Activation), ("fit", Fit)):
             value = getattr(self, name)
             try:
@@ -65,10 +70,11 @@ class NetworkSpec:
 
     @property
     def channels(self) -> int:
+        """How many channels the network is given: three colours, and the trimap for a matting network."""
         return 4 if self.kind is NetworkKind.MATTE else 3
 
     def check(self) -> None:
-        """Raise ModelError for values that no network can have."""
+        """Raise ModelError for a size, scale, mean or deviation that a network cannot have; the text says which."""
         if len(self.mean) != 3 or len(self.std) != 3 or not all(map(math.isfinite, (*self.mean, *self.std))):
             raise ModelError("Mean and standard deviation are three numbers each, one for red, green and blue.")
         if min(self.std) <= 0 or not (math.isfinite(self.scale) and self.scale > 0):
@@ -83,5 +89,5 @@ class NetworkSpec:
 
 
 def sides(size: Size) -> str:
-    """1024×1024, in words for a person."""
+    """Return a size in words for a person: "1024×1024"."""
     return f"{size.width}×{size.height}"

@@ -21,8 +21,8 @@ class Parameter:
     name: str  #: the field of the recipe or of the settings, and the name in files
     option: str = ""  #: of the command line; empty where there is none
     label: str  #: beside the slider; sentence case
-    lowest: float
-    highest: float
+    lowest: float  #: in `unit`; the range includes both ends
+    highest: float  #: the same unit as `lowest`
     standard: float  #: changes nothing, or is the usual value
     unit: str  #: "px", "%" or ""
     decimals: int  #: that a number field shows

@@ -1,4 +1,4 @@
-"""Recipes: every choice that turns a source into a cutout, frozen, so that a job is a pure function of them."""
+"""Recipes: every choice that turns a source into a cut-out, frozen, so that a job is a pure function of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -12,12 +12,12 @@ from bgdesk.core.parameters import EDGE, STRENGTH
 #: Red, green, blue, each 0 to 255, sRGB.
 Colour: TypeAlias = tuple[int, int, int]
 
-#: In place of a backdrop's colour: find out what it is.
+#: In place of a backdrop's colour: the engine finds the colour out.
 AUTO = "auto"
 
 
 def colour_of(text: str) -> Colour:
-    """The colour written as #rgb or #rrggbb, with or without the #. Raises UsageError."""
+    """Return the colour that is written as #rgb or #rrggbb, with or without the #. Raises UsageError for other text."""
     digits = text.strip().removeprefix("#")
     if len(digits) == 3:
         digits = "".join(digit * 2 for digit in digits)
@@ -27,39 +27,37 @@ def colour_of(text: str) -> Colour:
 
 
 class Quality(Enum):
-    """How much time the network takes for a photo.
+    """How much time the network takes for a photo."""
 
-    FAST: one pass, the photo smaller. BALANCED: one pass at the network's own size. BEST: the photo and its mirror image.
-    """
-
-    FAST = "fast"
-    BALANCED = "balanced"
-    BEST = "best"
+    FAST = "fast"  #: one pass over the photo at a smaller size
+    BALANCED = "balanced"  #: one pass at the network's own size
+    BEST = "best"  #: two passes: the photo and its mirror image
 
 
 def _in_range(parts: Sequence[int]) -> bool:
     return len(parts) == 3 and all(0 <= part <= 255 for part in parts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MatteRecipe:
-    """How alpha is made from a source.
+    """How alpha and the subject's colours are made from a source.
 
-    refine: solve the band with the matting Laplacian; off, alpha is the network's matte as it came.
-    decontaminate: estimate the subject's own colours under partial opacity; off, foreground is the source.
-    strength: how much of that estimate is used, in [0, 1]; the rest is the source's colour.
-    spill: the backdrop whose light is taken off the subject's rim: a Colour, "#00b140", "auto" to find out which it is,
-    None to leave the rim as it is. Kept as a Colour, AUTO or None.
-    quality: a Quality, or its value as text.
+    Raises
+    ------
+    UsageError
+        When a value is out of its range, or not a colour or a quality.
 
-    Raises UsageError when a value makes no sense.
+    Examples
+    --------
+    >>> MatteRecipe(spill="#00b140", quality="best").spill
+    (0, 177, 64)
     """
 
-    refine: bool = True
-    decontaminate: bool = True
-    strength: float = 1.0
-    spill: Colour | str | None = None
-    quality: Quality = Quality.BALANCED
+    refine: bool = True  #: solve the band with the matting Laplacian; if False, alpha is the network's matte as it came
+    decontaminate: bool = True  #: estimate the subject's own colours under partial opacity; if False, foreground is the source
+    strength: float = 1.0  #: share of the estimated colours in the foreground, in [0, 1]; the rest is the source's colour
+    spill: Colour | str | None = None  #: the backdrop whose light is taken off the rim: a colour (also as text), AUTO or None
+    quality: Quality = Quality.BALANCED  #: how much time the network takes; a Quality, or its value as text
 
     def __post_init__(self) -> None:
         try:
@@ -80,17 +78,17 @@ class MatteRecipe:
 
     @property
     def colours(self) -> tuple[float, Colour | str | None]:
-        """What the foreground depends on; equal for recipes that differ in alpha only."""
+        """What the foreground depends on: equal for recipes that differ in alpha only."""
         return self.amount, self.spill
 
     @property
     def without_colours(self) -> "MatteRecipe":
-        """The same where nobody sees the foreground."""
+        """The recipe for an export without colours: the foreground is the source."""
         return replace(self, decontaminate=False, spill=None)
 
     @property
     def recolours(self) -> bool:
-        """Whether the foreground is anything else than the source."""
+        """Whether the foreground differs from the source."""
         return self.amount > 0.0 or self.spill is not None
 
 
@@ -116,7 +114,7 @@ class EdgeRecipe:
         return self == EdgeRecipe()
 
     def scaled(self, factor: float) -> "EdgeRecipe":
-        """The same for a picture that is `factor` times as large, at most the ranges' ends."""
+        """Return the recipe for a picture `factor` times as large: lengths are multiplied, and clipped to their ranges."""
 
         def clipped(name: str) -> float:
             value: float = getattr(self, name) * factor
@@ -135,11 +133,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class ExportRecipe:
-    """How a cutout is written.
+    """How a cut-out is written."""
 
-    format: None takes it from the target's suffix.
-    alpha_only: write the opacity as a grey PNG instead of the cut-out colours.
-    """
-
-    format: Format | None = None
-    alpha_only: bool = False
+    format: Format | None = None  #: None: as the target's suffix says
+    alpha_only: bool = False  #: write the opacity alone, as a grey picture

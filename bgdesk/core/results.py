@@ -1,4 +1,4 @@
-"""What the engine answers: frozen values that carry their own notes, so that nothing is said by a side door.
+"""What the engine answers: frozen values, each with the notes about its own photo.
 
 Notes are sentences for a person about this one photo; what concerns the device is in `EngineStatus.notes`.
 """

@@ -1,4 +1,4 @@
-"""What long work is at."""
+"""The stages of long work."""
 
 from enum import StrEnum
 
@@ -40,5 +40,5 @@ class Stage(StrEnum):
 
     @property
     def queue_may_go_on(self) -> bool:
-        """Whether a queue may go on while a person waits for this in the editor: it needs neither processor nor GPU."""
+        """Whether a queue may go on while a person waits for this stage in the editor: it needs neither processor nor GPU."""
         return self in (Stage.DOWNLOAD, Stage.WAIT)

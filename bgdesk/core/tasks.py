@@ -8,8 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeAlias
 
-#: progress(stage, fraction): a short word for the stage ("network", "alpha", "foreground", "save", …) and how much
-#: of that stage is done, in [0, 1]. Raises Cancelled.
+#: progress(stage, fraction): a short word for the stage (see core.stages) and how much of that stage is done, in [0, 1].
+#: Raises Cancelled.
 Progress: TypeAlias = Callable[[str, float], None]
 
 
@@ -18,7 +18,7 @@ class Cancelled(Exception):
 
 
 class CancelToken:
-    """Set once, read from any thread."""
+    """Tells work to stop: set once by whoever cancels, read by the work on any thread."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -37,11 +37,11 @@ class CancelToken:
 
 
 def silent(stage: str, fraction: float) -> None:
-    """Progress that nobody looks at and nobody cancels."""
+    """The Progress of work that nobody watches or cancels: does nothing."""
 
 
 def cancellable(token: CancelToken, report: Progress = silent) -> Progress:
-    """A Progress that raises Cancelled once `token` is cancelled, and otherwise passes on to `report`."""
+    """Return a Progress that raises Cancelled once `token` is cancelled, and otherwise calls `report`."""
 
     def progress(stage: str, fraction: float) -> None:
         token.check()

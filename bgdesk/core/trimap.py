@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Trimap
 from bgdesk.core.geometry import Size
-from bgdesk.core.resample import by_area, linear
+from bgdesk.core.pixels.resample import by_area, linear
 
-#: A matte below / above these is taken at its word.
+#: A matte is surely background below the first, and surely foreground above the second.
 SURE_BACKGROUND, SURE_FOREGROUND = 0.04, 0.96
 #: The band is found at this size at most: a matte knows nothing finer than its network's grid.
 WORKING_SIDE = 1024
@@ -28,7 +28,7 @@ class Label(IntEnum):
 
 
 def from_gray(gray: NDArray[np.uint8]) -> Trimap:
-    """A trimap from any grey picture somebody made: below 64 background, above 191 foreground, the rest unknown."""
+    """Return the trimap of a grey picture, uint8 H×W: below 64 background, above 191 foreground, the rest unknown."""
     trimap = np.full(gray.shape, Label.UNKNOWN, np.uint8)
     trimap[gray < 64] = Label.BACKGROUND
     trimap[gray > 191] = Label.FOREGROUND
@@ -36,10 +36,20 @@ def from_gray(gray: NDArray[np.uint8]) -> Trimap:
 
 
 def from_matte(matte: Alpha) -> Trimap:
-    """The trimap of a matte: a band whose width follows the matte's own uncertainty.
+    """Make a trimap of a matte, with a band whose width follows the matte's own uncertainty.
 
-    matte: float32 H×W in [0, 1]. The soft zone (neither surely background nor surely foreground) is unknown, and so is
-    its surroundings as far as the zone is thick there. Everything else keeps the matte's side of one half.
+    The soft zone (neither surely background nor surely foreground) is unknown, and so are the pixels around it, as far out
+    as the zone is thick there. Everywhere else the label is foreground where the matte is at least one half.
+
+    Parameters
+    ----------
+    matte
+        float32 H×W in [0, 1].
+
+    Returns
+    -------
+    ndarray
+        uint8 H×W, values of Label.
     """
     height, width = matte.shape
     work = Size(width, height).fit(WORKING_SIDE)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect, Size
-from bgdesk.core.resample import Array, by_area, linear
+from bgdesk.core.pixels.resample import Array, by_area, linear
 from bgdesk.core.results import Confidence
 
 #: A cut-out with at least this value passes by itself.

@@ -143,7 +143,17 @@ class Pipeline:
         allocator.settle(matte.size)
         status = self.status
         return Cutout(
-            pixels, alpha, foreground, trimap, matte, timings, status.device, status.precision, status.model, status.notes + notes, recipe
+            source=pixels,
+            alpha=alpha,
+            foreground=foreground,
+            trimap=trimap,
+            matte=matte,
+            timings=timings,
+            device=status.device,
+            precision=status.precision,
+            model=status.model,
+            notes=status.notes + notes,
+            recipe=recipe,
         )
 
     def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Refined:

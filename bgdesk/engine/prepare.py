@@ -41,12 +41,12 @@ _here = _State()
 
 def all_kernels() -> "list[Kernel]":
     """Every kernel of the engine, the longest function first. Imports numba."""
-    from bgdesk.engine.colours import levels, spill
-    from bgdesk.engine.matting import closed_form, multigrid, sampling, solver, spans
+    import bgdesk.engine.colours.foreground
+    import bgdesk.engine.colours.spill
+    import bgdesk.engine.matting.refine  # noqa: F401 - these three import every module that holds a kernel
     from bgdesk.engine.runtime import kernels
 
-    modules = {module.__name__ for module in (levels, spill, closed_form, multigrid, sampling, solver, spans)}
-    found = [kernel for kernel in kernels.kernels if kernel.__module__ in modules]
+    found = [kernel for kernel in kernels.kernels if kernel.__module__.startswith("bgdesk.engine.")]
     return sorted(found, key=lambda kernel: -len(kernel.__code__.co_code))
 
 
@@ -61,7 +61,7 @@ def begin() -> None:
     """Load the kernels that are kept, on a thread of their own, unless that was begun before. Returns at once."""
     with _here.lock:
         if _here.loading is None:
-            _here.loading = threading.Thread(target=_load_kept, name="kernels", daemon=True)
+            _here.loading = threading.Thread(target=_load_kept, name="kernels")
             _here.loading.start()
 
 

@@ -14,8 +14,10 @@ from bgdesk.core.errors import Cause, SaveError
 from bgdesk.core.tasks import Progress
 
 _T = TypeVar("_T")
-_POLL = 0.05  # seconds between looks at the cancel token while a library works
-_PIECE = 4 << 20  # bytes written between looks at the cancel token
+#: Seconds between two calls of progress while a library works.
+_POLL = 0.05
+#: Bytes written between two calls of progress.
+_PIECE = 4 << 20
 
 _FULL = "the disk is full. Make room or choose another disk, and export again."
 _ADVICE = {
@@ -39,11 +41,28 @@ class Unwritable(Exception):
 
 @contextlib.contextmanager
 def staged(path: Path, replace: bool = True) -> Iterator[Path]:
-    """Gives the name of a new, empty file beside `path`; it takes `path`'s place when the block ends well.
+    """Give the block a new, empty file beside `path`, and move that file to `path` when the block ends without an error.
 
-    When the block raises (or is cancelled), the new file goes and `path` stays as it was. The file is created with the
-    permissions any new file gets. Raises SaveError, which names `path`, for every failure of the disk; without `replace` also
-    where `path` exists, at the beginning or, because somebody made it meanwhile, at the end (Cause.EXISTS).
+    When the block raises, also because it was cancelled, the new file is removed and `path` stays as it was. The file has the
+    permissions that any new file gets.
+
+    Parameters
+    ----------
+    path
+        The target, in a folder that exists.
+    replace
+        Whether a file at `path` is replaced.
+
+    Yields
+    ------
+    Path
+        The new file.
+
+    Raises
+    ------
+    SaveError
+        For every failure of the disk; the text names `path`. Without `replace` it has Cause.EXISTS if there is a file at
+        `path`, even one that was made meanwhile.
     """
     # The end of a long name, not its beginning: a queue tells by it whose leftovers it finds after a crash.
     temporary = path.with_name(f".{path.name[-40:]}.{secrets.token_hex(4)}.part")
@@ -69,12 +88,12 @@ def staged(path: Path, replace: bool = True) -> Iterator[Path]:
         raise SaveError(f"{path.name or path} could not be saved: {_reason(error)}", cause) from error
     finally:
         if created:
-            with contextlib.suppress(OSError):  # nothing more can be done, and the first failure is the one to tell
+            with contextlib.suppress(OSError):  # nothing more can be done, and the first failure is the one to report
                 os.unlink(temporary)
 
 
 def _move_to_free_name(temporary: Path, path: Path) -> None:
-    """Give the file its name in one step that fails if somebody has taken it, however late. Raises OSError and SaveError."""
+    """Rename the file in one step that fails if the name is taken, even at the last moment. Raises OSError and SaveError."""
     try:
         if os.name == "nt":
             os.rename(temporary, path)  # never replaces anything there
@@ -83,7 +102,7 @@ def _move_to_free_name(temporary: Path, path: Path) -> None:
             os.link(temporary, path)
         except FileExistsError:
             raise
-        except OSError:  # a disk without hard links: hold the name with an empty file for a moment
+        except OSError:  # a disk without hard links: reserve the name with an empty file for a moment
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
             try:
                 os.replace(temporary, path)
@@ -104,7 +123,10 @@ def _exists(path: Path) -> SaveError:
 
 @contextlib.contextmanager
 def opened(temporary: Path, progress: Progress, stage: str) -> Iterator["CheckedFile"]:
-    """`temporary` for writing; flushed through to the disk at the end."""
+    """Open `temporary` for writing, and flush it through to the disk at the end.
+
+    `progress` hears `stage`, and may raise Cancelled between pieces of what is written.
+    """
     with open(temporary, "r+b") as stream:
         yield CheckedFile(stream, progress, stage)
         stream.flush()
@@ -112,11 +134,11 @@ def opened(temporary: Path, progress: Progress, stage: str) -> Iterator["Checked
 
 
 class CheckedFile:
-    """A binary file that asks `progress` between pieces of what it writes, so that a large write can be cancelled."""
+    """A binary file that calls `progress` between the pieces it writes, so that a large write can be cancelled."""
 
     def __init__(self, stream: BinaryIO, progress: Progress, stage: str) -> None:
         self._stream, self._progress, self._stage = stream, progress, stage
-        self.fraction = 0.0  #: reported with each piece
+        self.fraction = 0.0  #: how much of the stage is done, in [0, 1]; reported with each piece
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         view = memoryview(data).cast("B")
@@ -133,10 +155,22 @@ class CheckedFile:
 
 
 def patiently(work: Callable[[], _T], progress: Progress, stage: str, fraction: float) -> _T:
-    """work() on another thread, asking `progress` meanwhile.
+    """Call work() on another thread, and call `progress` until it is done.
 
-    For calls into a library that take up to a second and cannot be interrupted. On cancel the thread is left to finish
-    by itself and its result is dropped.
+    For calls into a library that take up to a second and cannot be interrupted. When `progress` raises Cancelled, the thread
+    finishes by itself and its result is dropped.
+
+    Parameters
+    ----------
+    work
+        What is called.
+    progress
+        Hears `stage` and `fraction`.
+
+    Returns
+    -------
+    object
+        What `work` returned. An error of `work` is raised here.
     """
     lane = ThreadPoolExecutor(1, thread_name_prefix="files")
     try:
@@ -153,7 +187,7 @@ def patiently(work: Callable[[], _T], progress: Progress, stage: str, fraction: 
 
 
 def _sync(handle: int) -> None:
-    """Through to the disk: seconds, on a slow one. The handle is this function's own, so the file may be closed meanwhile."""
+    """Flush a file to the disk, and close the handle, which must be a duplicate. On a slow disk this takes seconds."""
     try:
         os.fsync(handle)
     finally:

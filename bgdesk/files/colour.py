@@ -2,8 +2,8 @@
 
 Pictures with a profile that is a plain matrix are converted by `icc`, at full depth and on all processors. All others go
 through Little CMS (relative colorimetric with black-point compensation, what Photoshop does by default), in 8 bits: a
-16-bit picture whose profile is made of lookup tables only comes out as uint8, because Pillow's Little CMS has no 16-bit
-door.
+16-bit picture whose profile consists of lookup tables comes out as uint8, because Pillow gives Little CMS only 8 bits a
+channel.
 A profile that is damaged, or made for another kind of picture, is ignored: the picture is taken as sRGB.
 """
 
@@ -23,14 +23,14 @@ _SPACES = {"L": "GRAY", "RGB": "RGB ", "CMYK": "CMYK", "LAB": "Lab "}
 
 
 def srgb_profile() -> bytes:
-    """Little CMS's sRGB profile, with its creation date blanked so that equal exports are equal files."""
+    """Return Little CMS's sRGB profile, with a fixed creation date, so that equal exports are equal files."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     profile[24:36] = (2000).to_bytes(2, "big") + (1).to_bytes(2, "big") + (1).to_bytes(2, "big") + bytes(6)
     return bytes(profile)
 
 
 def from_pillow(image: Image.Image, icc: bytes | None) -> NDArray[np.uint8]:
-    """An 8-bit Pillow picture in mode L, RGB, CMYK or LAB as H×W×3 sRGB."""
+    """Convert an 8-bit Pillow picture in mode L, RGB, CMYK or LAB to H×W×3 sRGB; `icc` is its profile, or None."""
     if image.mode == "L" and icc is not None and _transform(icc, "RGB") is not None:
         image = image.convert("RGB")  # a grey picture that keeps the profile of the RGB program it came from
     transform = _transform(icc, image.mode)
@@ -47,7 +47,20 @@ def from_pillow(image: Image.Image, icc: bytes | None) -> NDArray[np.uint8]:
 
 
 def from_array(pixels: Pixels, icc: bytes | None) -> Pixels:
-    """H×W×3 colours or H×W grey, uint8 or uint16, as H×W×3 sRGB (see the module about depth). May work in place."""
+    """Convert colours to sRGB.
+
+    Parameters
+    ----------
+    pixels
+        H×W×3 colours or H×W grey, uint8 or uint16; may be written to.
+    icc
+        Their profile; None: sRGB.
+
+    Returns
+    -------
+    ndarray
+        H×W×3, of the same type, except for the case that the module names.
+    """
     grey = pixels.ndim == 2
     if icc is None or not _differs(icc, "L" if grey else "RGB"):
         return _three_channels(pixels)
@@ -64,7 +77,7 @@ def from_array(pixels: Pixels, icc: bytes | None) -> Pixels:
 
 
 def on_white(pixels: Pixels, alpha: Pixels) -> Pixels:
-    """Colours H×W×3 over white with opacity H×W of the same type, rounded; opaque pixels stay as they are."""
+    """Lay colours (H×W×3) over white by their opacity (H×W, the same type), rounded; opaque pixels stay as they are."""
     wide: Any = np.uint16 if pixels.dtype == np.uint8 else np.uint32  # top² and the rounding still fit
     top = wide(np.iinfo(pixels.dtype).max)
     if (alpha == top).all():
@@ -78,19 +91,19 @@ def on_white(pixels: Pixels, alpha: Pixels) -> Pixels:
 
 
 def on_white_any(pixels: Pixels, alpha: NDArray[Any]) -> Pixels:
-    """`on_white` for an opacity that may be deeper than the colours have become."""
+    """Do the same for an opacity of any depth: colours may have become 8-bit while they were converted."""
     return on_white(pixels, alpha if alpha.dtype == pixels.dtype else (alpha >> 8).astype(np.uint8))
 
 
 def unpremultiplied(pixels: NDArray[Any]) -> NDArray[np.uint16]:
-    """uint16 H×W×4 whose colours were multiplied by the fourth channel -> straight alpha; black where it is 0."""
+    """Divide colours by the opacity that they were multiplied by, the fourth channel of uint16 H×W×4; black where it is 0."""
     alpha = pixels[:, :, 3:].astype(np.uint32)
     straight = (pixels[:, :, :3] * np.uint32(65535) + alpha // 2) // np.maximum(alpha, 1)
     return np.concatenate((np.minimum(straight, 65535).astype(np.uint16), pixels[:, :, 3:]), axis=2)
 
 
 def floats_to_16_bits(values: NDArray[Any]) -> NDArray[np.uint16]:
-    """Brightness as floats -> uint16. 1 is white, unless values go beyond: then 255, then 65535, then the largest."""
+    """Convert brightness from floats to uint16. White is 1, or the first of 255, 65535 and the largest value that none exceeds."""
     values = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     top = float(values.max(initial=0.0))
     white = next((limit for limit in (1.0, 255.0, 65535.0) if top <= limit), top)
@@ -134,7 +147,7 @@ def _transform(icc: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | Non
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform, mode: str) -> bool:
-    """Whether it moves no colour of a coarse grid by more than one level: the many profiles that are sRGB."""
+    """Whether a transform changes every colour of a coarse grid by at most one level, as that of the many sRGB profiles does."""
     steps = np.linspace(0, 255, 9 if mode == "RGB" else 256).astype(np.uint8)
     if mode == "RGB":
         grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), -1).reshape(9, 81, 3)

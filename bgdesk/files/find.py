@@ -1,4 +1,4 @@
-"""From what a person named or dropped to the photos that are meant: files as they are, folders as the photos in them."""
+"""Which photos a person means who names or drops files and folders: files as they are, folders as the photos in them."""
 
 import os
 import re
@@ -16,13 +16,14 @@ SUFFIXES: tuple[str, ...] = (
 #: What a person can do about a folder that could not be opened.
 CHECK = "Check its permissions and the disk."
 
-_EVERY = 500  # entries between two looks at the cancel token
+#: Entries between two calls of `look`.
+_EVERY = 500
 _DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What was named, resolved."""
+    """The photos that a person meant."""
 
     photos: tuple[Path, ...]  #: in order, none twice
     problems: tuple[tuple[Path, str], ...] = ()  #: folders that gave no photo, each with a sentence that says what to do
@@ -32,9 +33,9 @@ class Found:
 class Listed(NamedTuple):
     """A photo or a folder in a folder."""
 
-    entry: os.DirEntry[str]
+    entry: os.DirEntry[str]  #: as the system lists it
     real: str  #: its path without links
-    is_folder: bool
+    is_folder: bool  #: whether it is a folder, or a link to one
 
 
 def find(paths: Iterable[Path], look: Callable[[], None] = lambda: None) -> Found:
@@ -57,7 +58,7 @@ def find(paths: Iterable[Path], look: Callable[[], None] = lambda: None) -> Foun
     folders: list[Path] = []
     problems: list[tuple[Path, str]] = []
     for path in paths:
-        # os.path rather than pathlib: a name that is too long or a ring of links is loading's to explain.
+        # os.path rather than pathlib, which would raise: `load` explains a name that is too long, or a ring of links.
         if not os.path.isdir(path):
             photos.setdefault(os.path.realpath(path), path)
             continue
@@ -75,9 +76,21 @@ def find(paths: Iterable[Path], look: Callable[[], None] = lambda: None) -> Foun
 
 
 def listed(folder: str | os.PathLike[str], real: str, look: Callable[[], None] = lambda: None) -> Iterator[Listed]:
-    """The photos and folders directly in a folder, in no order: known suffixes, hidden ones left out, links followed.
+    """Give the photos and folders directly in a folder, unsorted. Links are followed, hidden files are left out.
 
-    real: the folder's path without links. Raises OSError.
+    Parameters
+    ----------
+    folder
+        The folder.
+    real
+        Its path without links.
+    look
+        Called now and then; what it raises ends the search.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be opened.
     """
     with os.scandir(folder) as entries:
         for number, entry in enumerate(entries):
@@ -100,28 +113,28 @@ def has_photo_suffix(name: str) -> bool:
 
 
 def natural(text: str) -> tuple[str | int, ...]:
-    """A key that sorts names as people count: "photo2" before "photo10", case aside."""
+    """Return a key that sorts names as people count: "photo2" before "photo10", case aside."""
     parts = _DIGITS.split(text.casefold())
     return tuple(int(part) if index % 2 else part for index, part in enumerate(parts))
 
 
 def natural_key(name: str) -> tuple[tuple[str | int, ...], str, str]:
-    """`natural` for names of files: "shoe.jpg" comes before "shoe-2.jpg"."""
+    """Return a key that sorts names of files as `natural` does; "shoe.jpg" comes before "shoe-2.jpg"."""
     stem, suffix = os.path.splitext(name)
     return natural(stem), suffix, name
 
 
 def not_opened(folder: Path, error: OSError) -> str:
-    """A sentence about a folder that could not be looked into."""
+    """Return a sentence about a folder that could not be opened."""
     return f"{printable(folder)} could not be opened: {error.strerror or error}. {CHECK}"
 
 
 def no_photo(folder: Path, advice: str = "") -> str:
-    """A sentence about a folder in which there is no photo."""
+    """Return a sentence about a folder without photos. `advice` is a main clause without its full stop, or empty."""
     said = f"{advice}, or choose another folder." if advice else "Choose another folder."
     return f"{printable(folder)} holds no photo that bgdesk can read. {said}"
 
 
 def printable(path: str | os.PathLike[str]) -> str:
-    """A path fit to be printed, whatever bytes the name is made of."""
+    """Return a path that can be printed, whatever bytes the name consists of."""
     return os.fsencode(path).decode(errors="replace")

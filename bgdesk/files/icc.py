@@ -1,8 +1,8 @@
 """Matrix profiles in full depth.
 
-Pillow's door to Little CMS works in 8 bits a channel. Nearly every 16-bit photo carries a profile that is only three
-curves and a 3×3 matrix (Adobe RGB, Display P3, ProPhoto RGB, Rec. 2020, grey gammas), and that is simple enough to apply
-here at full depth: ICC.1:2022, 8.3 (the model), 10.6 (curveType), 10.18 (parametricCurveType).
+Pillow gives Little CMS 8 bits a channel. The profile of nearly every 16-bit photo consists of three curves and a 3×3 matrix
+(Adobe RGB, Display P3, ProPhoto RGB, Rec. 2020, grey gammas), which is simple enough to be applied here at full depth:
+ICC.1:2022, 8.3 (the model), 10.6 (curveType), 10.18 (parametricCurveType).
 """
 
 import functools
@@ -20,31 +20,29 @@ from bgdesk.core.arrays import Pixels
 
 Floats = NDArray[np.float32]
 
-#: Linear sRGB -> XYZ relative to D50: the very numbers (in 65536ths) that profiles of sRGB hold.
+#: Linear sRGB -> XYZ relative to D50: the numbers (in 65536ths) that sRGB profiles hold.
 _SRGB_TO_XYZ = np.array([[28578, 25241, 9376], [14581, 46981, 3972], [912, 6362, 46799]]) / 65536
 #: CICP colour primaries (ITU-T H.273, table 2) -> XYZ relative to D50: 9 is BT.2020, 11 and 12 are P3.
 _PRIMARIES = {
     9: np.array([[0.6734241, 0.1656411, 0.1251286], [0.2790177, 0.6753402, 0.0456377], [-0.0019300, 0.0299784, 0.7973330]]),
     12: np.array([[0.5151187, 0.2919778, 0.1571035], [0.2411892, 0.6922441, 0.0665668], [-0.0010505, 0.0418791, 0.7840713]]),
 }
-_STRIP = 1 << 17  # pixels worked on at a time: their floats stay in the processor's cache
+#: Pixels that are converted at a time: their floats stay in the processor's cache.
+_STRIP = 1 << 17
 
 
 @dataclass(frozen=True, eq=False)
 class MatrixProfile:
-    """curves: three tables of 65536 linear values in [0, 1]; to_srgb: 3×3, linear device RGB -> linear sRGB.
+    """The matrix model of a colour profile."""
 
-    alone: the profile has no lookup tables beside the matrix, which would be preferred to it.
-    """
-
-    curves: tuple[Floats, Floats, Floats]
-    to_srgb: Floats
-    alone: bool = True
+    curves: tuple[Floats, Floats, Floats]  #: of red, green and blue: 65536 device values -> linear light in [0, 1]
+    to_srgb: Floats  #: 3×3, linear device RGB -> linear sRGB
+    alone: bool = True  #: whether the profile has no lookup tables, which would be preferred to the matrix
 
 
 @functools.lru_cache(maxsize=4)
 def parse(icc: bytes) -> MatrixProfile | None:
-    """The matrix model of a profile, or None if it has none (lookup tables only, damaged, or not RGB nor grey)."""
+    """Return the matrix model of a profile; None for one of lookup tables only, a damaged one, or one neither RGB nor grey."""
     try:
         space = icc[16:20]
         count = struct.unpack_from(">I", icc, 128)[0]
@@ -66,7 +64,7 @@ def parse(icc: bytes) -> MatrixProfile | None:
 
 
 def from_primaries(primaries: int) -> MatrixProfile | None:
-    """A profile for CICP colour primaries with sRGB's curve; None for sRGB's own primaries and unknown ones."""
+    """Return a profile of CICP colour primaries (ITU-T H.273) with sRGB's curve; None for sRGB's and unknown primaries."""
     matrix = _PRIMARIES.get(12 if primaries == 11 else primaries)
     if matrix is None:
         return None
@@ -75,9 +73,9 @@ def from_primaries(primaries: int) -> MatrixProfile | None:
 
 
 def apply(profile: MatrixProfile, pixels: Pixels) -> Pixels:
-    """H×W×3 uint8 or uint16 device colours -> sRGB of the same type; colours outside sRGB are clipped.
+    """Convert device colours (H×W×3 uint8 or uint16) to sRGB of the same type; colours outside sRGB are clipped.
 
-    Strips go to all processors: numpy and OpenCV let go of the interpreter while they work.
+    Strips are converted on all processors: numpy and OpenCV release the interpreter while they compute.
     """
     flat = pixels.reshape(-1, 3)
     result = np.empty_like(flat)
@@ -108,7 +106,7 @@ def apply(profile: MatrixProfile, pixels: Pixels) -> Pixels:
 def _to_srgb(to_xyz: NDArray[np.float64]) -> Floats:
     matrix: Floats = (np.linalg.inv(_SRGB_TO_XYZ) @ to_xyz).astype(np.float32)
     sums = matrix.sum(axis=1, keepdims=True)
-    if (np.abs(sums - 1) < 0.01).all():  # white is white: profiles round their numbers, and greys must not take on a tint
+    if (np.abs(sums - 1) < 0.01).all():  # profiles round their numbers, and white must stay white
         matrix = matrix / sums
     if not np.isfinite(matrix).all():
         raise ValueError("no usable matrix")

@@ -35,13 +35,25 @@ _EARLY = re.compile(r"truncated|unexpected end|end of file|\beof\b|broken data s
 def load(path: str | os.PathLike[str]) -> LoadedImage:
     """Read a photo.
 
-    The kind is told from the content. The first frame of an animation and the merged picture of a PSD are taken. The
-    picture is turned upright, converted to sRGB by its embedded profile, and transparent pixels are laid over white (the
-    program looks for a subject in what a person would see on paper). 16-bit files keep their depth; see `colour` for
-    the one exception.
+    The kind is told from the content. The first frame of an animation and the merged picture of a PSD are taken. Transparent
+    pixels are laid over white: the program looks for a subject in what a person would see on paper.
 
-    Raises LoadError, whose text names the file and says what to do: missing, a folder, not permitted, empty, not a
-    picture, cut short, damaged, more than 500 megapixels, or too large for this computer's memory.
+    Parameters
+    ----------
+    path
+        Any file.
+
+    Returns
+    -------
+    LoadedImage
+        Its pixels are H×W×3, uint8 or uint16, upright, sRGB (converted by the embedded profile) and read-only. 16-bit files keep
+        their depth; see `colour` for the one exception.
+
+    Raises
+    ------
+    LoadError
+        The text names the file and says what to do: missing, a folder, not permitted, empty, not a picture, cut short, damaged,
+        more than 500 megapixels, or too large for this computer's memory.
     """
     path = Path(path)
     with _explained(path):
@@ -50,28 +62,55 @@ def load(path: str | os.PathLike[str]) -> LoadedImage:
         pixels = np.require(pixels, requirements=["C", "O"])
         pixels.flags.writeable = False
         dpi = decoded.dpi[::-1] if decoded.dpi and decoded.orientation in (5, 6, 7, 8) else decoded.dpi
-    return LoadedImage(pixels, path, decoded.icc, decoded.exif, decoded.xmp, dpi)
+    return LoadedImage(pixels=pixels, path=path, icc=decoded.icc, exif=decoded.exif, xmp=decoded.xmp, dpi=dpi)
 
 
 def preview(path: str | os.PathLike[str], longest: int) -> NDArray[np.uint8]:
-    """A small upright sRGB picture of a file, H×W×3 uint8, its longer side at most `longest` pixels.
+    """Read a small picture of a file; JPEG takes a few milliseconds, other kinds cost as much as `load`.
 
-    JPEG is decoded at a fraction of its size and takes a few milliseconds; other kinds cost as much as `load`.
-    Raises LoadError as `load` does.
+    Parameters
+    ----------
+    path
+        Any file.
+    longest
+        Most pixels of the longer side.
+
+    Returns
+    -------
+    ndarray
+        H×W×3 uint8, upright, sRGB.
+
+    Raises
+    ------
+    LoadError
+        As `load` does.
     """
     path = Path(path)
     with _explained(path):
         small = _draft(path, longest)
         if small is None:
             decoded = _decode(path)
-            small = Decoded(_shrink(Image.fromarray(to_uint8(decoded.pixels)), longest), decoded.orientation)
+            small = Decoded(pixels=_shrink(Image.fromarray(to_uint8(decoded.pixels)), longest), orientation=decoded.orientation)
         return np.require(upright(small.pixels, small.orientation), dtype=np.uint8, requirements=["C", "O"])
 
 
 def measure(path: str | os.PathLike[str]) -> Size:
-    """Width and height as the file's head states them, before it is turned upright; a millisecond, whatever its size.
+    """Read a photo's size from the head of its file; a millisecond, whatever its size.
 
-    Raises LoadError as `load` does, but sees no damage behind the head.
+    Parameters
+    ----------
+    path
+        Any file.
+
+    Returns
+    -------
+    Size
+        Width and height in pixels, before the photo is turned upright.
+
+    Raises
+    ------
+    LoadError
+        As `load` does; damage behind the head is not seen.
     """
     path = Path(path)
     with _explained(path), _opened(path) as (stream, kind, length):
@@ -92,9 +131,24 @@ def measure(path: str | os.PathLike[str]) -> Size:
 
 
 def load_trimap(path: str | os.PathLike[str], size: Size) -> Trimap:
-    """Read a grey picture as a trimap for a photo of `size`: dark is background, light foreground, the rest unknown.
+    """Read a grey picture as a trimap.
 
-    Raises LoadError as `load` does, and when the sizes differ.
+    Parameters
+    ----------
+    path
+        Any file that `load` reads. Dark is background, light is foreground, the rest is unknown.
+    size
+        Of the photo, in pixels.
+
+    Returns
+    -------
+    ndarray
+        H×W uint8, values of core.trimap.Label.
+
+    Raises
+    ------
+    LoadError
+        As `load` does, and when the sizes differ.
     """
     image = load(path)
     if image.size != size:
@@ -120,7 +174,7 @@ def _decode(path: Path) -> Decoded:
 
 
 def _draft(path: Path, longest: int) -> Decoded | None:
-    """The quick way to a preview, for JPEG; None for other kinds."""
+    """A preview of a JPEG, decoded at a fraction of its size; None for other kinds."""
     with _opened(path) as (stream, kind, length):
         if kind is not Kind.JPEG:
             return None
@@ -133,7 +187,7 @@ def _draft(path: Path, longest: int) -> Decoded | None:
             small = image.copy()
             if image.mode in ("L", "RGB", "CMYK"):
                 small.thumbnail((longest, longest), Image.Resampling.BICUBIC)
-            return Decoded(pillow_read.to_srgb(small, profile), orientation)
+            return Decoded(pixels=pillow_read.to_srgb(small, profile), orientation=orientation)
 
 
 def _shrink(image: Image.Image, longest: int) -> NDArray[np.uint8]:
@@ -143,7 +197,7 @@ def _shrink(image: Image.Image, longest: int) -> NDArray[np.uint8]:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[IO[bytes], Kind, int]]:
-    """The file at its start, its kind and its length; raises Refused for what cannot be a photo."""
+    """Open a file; yield the stream at its start, its kind and its length in bytes. Raises Refused if it cannot be a photo."""
     if stat.S_ISDIR(os.stat(path).st_mode):
         raise IsADirectoryError(errno.EISDIR, "is a folder")
     if not stat.S_ISREG(os.stat(path).st_mode):
@@ -173,7 +227,7 @@ def _explained(path: Path) -> Iterator[None]:
     _quieten()
     try:
         yield
-    except Exception as error:  # whatever a decoder raised: what it does not foresee counts as damage
+    except Exception as error:  # decoders raise anything: what `_reason` does not know counts as damage
         name = path.name or str(path)
         raise LoadError(f"{name} could not be read: {_reason(error)}") from error
 
@@ -199,9 +253,9 @@ def _reason(error: Exception) -> str:
 
 
 def _quieten() -> None:
-    """Decoders' warnings and log lines about odd files are not news: what matters becomes a LoadError.
+    """Silence decoders' warnings and log lines about odd files: what matters becomes a LoadError.
 
-    Set at every call because test runners and other libraries reset the filters; setting the same one again is cheap.
+    The filters are set at every call, because test runners and other libraries reset them; that is cheap.
     """
     warnings.filterwarnings("ignore", module=r"(PIL|pi_heif|psd_tools)(\.|$)")
     for name in ("PIL", "pi_heif", "psd_tools"):

@@ -1,4 +1,4 @@
-"""What a photo carries beside its pixels: camera data, profile, resolution; and how it travels into a cutout."""
+"""What a photo carries beside its pixels (camera data, profile, resolution), and how that is copied into a cut-out."""
 
 import math
 import re
@@ -14,23 +14,18 @@ _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class LoadedImage:
-    """A decoded photo.
+    """A decoded photo."""
 
-    pixels: H×W×3 uint8 or uint16, C-contiguous, read-only, turned upright, sRGB.
-    path: where it was read from.
-    icc, exif, xmp: as found in the file, None where it has none. `exif` is the bare TIFF structure ("II*\\0…" or
-        "MM\\0*…"); its orientation has been obeyed already, use `upright_exif` before writing it anywhere.
-    dpi: horizontal and vertical resolution of `pixels` (after turning), None if the file does not say.
-    """
-
-    pixels: Pixels
-    path: Path
-    icc: bytes | None = None
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
+    pixels: Pixels  #: H×W×3 uint8 or uint16, C-contiguous, read-only, turned upright, sRGB
+    path: Path  #: where it was read from
+    icc: bytes | None = None  #: the colour profile, as found in the file; `pixels` are converted already
+    exif: bytes | None = (
+        None  #: the bare TIFF structure ("II*\\0…"), as found in the file; pass it through `upright_exif` before writing it
+    )
+    xmp: bytes | None = None  #: as found in the file
+    dpi: tuple[float, float] | None = None  #: across and down, after turning; None if the file does not say
 
     @property
     def name(self) -> str:
@@ -43,7 +38,7 @@ class LoadedImage:
 
 
 def sane_dpi(value: object) -> tuple[float, float] | None:
-    """Resolution as a decoder reports it, or None where it is missing or makes no sense (below 1 or above 20 000)."""
+    """Return a resolution as a decoder reports it, (across, down) in dpi; None if it is missing, below 1 or above 20 000."""
     if not isinstance(value, tuple) or len(value) != 2:
         return None
     try:
@@ -54,7 +49,7 @@ def sane_dpi(value: object) -> tuple[float, float] | None:
 
 
 def bare_exif(exif: object) -> bytes | None:
-    """The TIFF structure inside an EXIF block, without the JPEG marker's prefix; None if there is none."""
+    """Return the TIFF structure inside an EXIF block, without the JPEG marker's prefix; None if there is none."""
     if not isinstance(exif, bytes):
         return None
     if exif.startswith(b"Exif\x00\x00"):
@@ -63,10 +58,22 @@ def bare_exif(exif: object) -> bytes | None:
 
 
 def upright_exif(exif: bytes | None, size: Size) -> bytes | None:
-    """`exif` for a picture that has been turned upright: orientation 1, pixel size `size`, no thumbnail.
+    """Return `exif` for a picture that has been turned upright: orientation 1, pixel size `size`, no thumbnail.
 
-    The thumbnail goes because it shows the photo before it was cut out. Values are patched where they stand, so that
-    offsets inside maker notes stay right. Returns None for a block that does not hold together.
+    The thumbnail is removed because it shows the photo before it was cut out. Values are patched in place, so that offsets
+    inside maker notes stay right.
+
+    Parameters
+    ----------
+    exif
+        A bare TIFF structure, or None.
+    size
+        Of the picture that is written.
+
+    Returns
+    -------
+    bytes or None
+        None if there is no EXIF, or a damaged one.
     """
     if exif is None or exif[:4] not in (b"II*\x00", b"MM\x00*"):
         return None
@@ -90,7 +97,7 @@ def upright_exif(exif: bytes | None, size: Size) -> bytes | None:
 
 
 def upright_xmp(xmp: bytes | None) -> bytes | None:
-    """`xmp` with every tiff:Orientation set to 1."""
+    """Return `xmp` with every tiff:Orientation set to 1."""
     if xmp is None:
         return None
     return re.sub(rb"(tiff:Orientation(?:\s*=\s*[\"']|>))\s*[2-8]", rb"\g<1>1", xmp)

@@ -1,4 +1,4 @@
-"""Names of files: without their suffix, with another one, and such as nobody has yet. A name keeps its dots."""
+"""Names of files: without their suffix, with another suffix, and free ones. A name keeps its dots."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -8,12 +8,12 @@ from pathlib import Path, PurePath
 from bgdesk.core.formats import Format
 from bgdesk.files.find import SUFFIXES
 
-#: What a name may end with that says what the file is; "shoe v1.2" has no suffix.
+#: The suffixes of photos and cut-outs. Other endings belong to the name: "shoe v1.2" has no suffix.
 _KNOWN = frozenset(SUFFIXES) | {suffix for each in Format for suffix in each.suffixes}
 
 
 def stem(name: str | PurePath) -> str:
-    """The name of a photo or a cut-out, without folder and suffix.
+    """Return the name of a photo or a cut-out without folder and suffix.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def stem(name: str | PurePath) -> str:
 
 
 def named(path: Path, format: Format) -> Path:
-    """The path with a suffix of this format: in place of another format's, else added.
+    """Return the path with a suffix of this format: in place of another format's suffix, or else appended.
 
     Examples
     --------
@@ -43,24 +43,24 @@ def named(path: Path, format: Format) -> Path:
 
 
 def numbered(folder: Path, name: str, suffix: str) -> Iterator[Path]:
-    """NAME, NAME-2, NAME-3 … in a folder, without an end. suffix: with its dot, or empty."""
+    """Give NAME, NAME-2, NAME-3 and so on in a folder, without end. `suffix` has its dot, or is empty."""
     yield folder / (name + suffix)
     for number in count(2):
         yield folder / f"{name}-{number}{suffix}"
 
 
 def free_name(folder: Path, name: str, suffix: str, taken: Callable[[Path], bool] = os.path.lexists) -> Path:
-    """The first of NAME, NAME-2, NAME-3 … that is not `taken`.
+    """Return the first of NAME, NAME-2, NAME-3 … that is not taken.
 
     Parameters
     ----------
     folder
         Where the file is to go.
     name
-        Without its suffix; it is never shortened.
+        Without suffix; never shortened.
     suffix
-        With its dot, or empty.
+        With dot, or empty.
     taken
-        Whether a path may not be had; unless said otherwise, whether something is there.
+        Tells whether a path cannot be used; by default, whether there is a file.
     """
     return next(path for path in numbered(folder, name, suffix) if not taken(path))

@@ -1,4 +1,4 @@
-"""Writing cutouts: staged beside the target, reopened and checked, and only then put in its place."""
+"""Writing cut-outs: beside the target, reopened and checked, and only then put in its place."""
 
 import os
 from collections.abc import Callable, Collection, Mapping
@@ -33,16 +33,36 @@ def save(
     progress: Progress = silent,
     replace: bool = True,
 ) -> Path:
-    """Write a cutout to `path` and return the path of the written file.
+    """Write a cut-out: beside the target, read back and compared, then put in its place in one step.
 
-    The format is recipe.format, or follows from the suffix. PNG holds straight alpha, in 8 or 16 bits as the source (grey
-    opacity alone with recipe.alpha_only); PSD holds the untouched source, and the subject with a layer mask. `metadata` is
-    the photo it came from: its resolution, EXIF and XMP travel along. A file in `protect`, or the photo itself, is never
-    overwritten, under whatever name it is reached. Folders are not made. Without `replace`, no other file is overwritten either:
-    SaveError has Cause.EXISTS then, even if the file appeared while this one was being written.
+    PNG holds straight alpha, in 8 or 16 bits as the source; PSD holds the untouched source, and the subject under a layer mask.
 
-    progress hears stage "save"; when it raises, or anything fails, what was at `path` is still there and nothing is left
-    beside it. Raises SaveError, whose text names the file and says what to do.
+    Parameters
+    ----------
+    cutout
+        What to write.
+    path
+        The file, in a folder that exists. A symbolic link stands for what it names.
+    recipe
+        How it is written; unless said otherwise, as the suffix of `path` says.
+    metadata
+        The photo that the cut-out came from: its resolution, EXIF and XMP travel along.
+    protect
+        Files that are never overwritten, under whatever name they are reached; nor is the photo itself.
+    progress
+        Hears Stage.SAVE, and may raise Cancelled.
+    replace
+        Whether another file that is there is replaced. Without, SaveError has Cause.EXISTS, even if the file appeared meanwhile.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    SaveError
+        The text names the file and says what to do. What was at `path` before is still there, and nothing is left beside it.
     """
     path, recipe = Path(path), recipe or ExportRecipe()
     format_ = recipe.format or _format_of(path)
@@ -80,19 +100,19 @@ def _check_fits(cutout: Cutout, path: Path, format_: Format, alpha_only: bool) -
         limit = f"a {facts.title} has at most {facts.largest_side} pixels a side, this photo is {width} × {height}"
         raise SaveError(f"{path.name} could not be saved: {limit}. Export {larger.facts.title} instead.")
     if cutout.alpha.shape != shape[:2] or cutout.foreground.shape != shape or cutout.foreground.dtype != cutout.source.dtype:
-        raise SaveError(f"{path.name} could not be saved: the parts of the cutout differ in size or depth. Cut the photo out again.")
+        raise SaveError(f"{path.name} could not be saved: the parts of the cut-out differ in size or depth. Cut the photo out again.")
 
 
 def _follow(path: Path) -> Path:
-    """What a symbolic link stands for: replacing the link would leave the file it names as it was."""
+    """The file that a symbolic link leads to: replacing the link would leave that file as it was."""
     try:
         return path.resolve() if path.is_symlink() else path
-    except (OSError, RuntimeError, ValueError):  # a ring of links, or no right to look: writing will say so
+    except (OSError, RuntimeError, ValueError):  # a ring of links, or not permitted: writing will report that
         return path
 
 
 def _refuse_sources(path: Path, sources: Collection[Path]) -> None:
-    """samefile sees through links, letter case and mounts; it needs both files to exist, or there is nothing to lose."""
+    """Raise SaveError if `path` is one of `sources`, whatever links, letter case or mounts lead to it."""
     for source in sources:
         try:
             same = os.path.samefile(path, source)
@@ -123,7 +143,7 @@ def _save_png(cutout: Cutout, temporary: Path, recipe: ExportRecipe, metadata: L
 
 
 def _check_png(temporary: Path, rows: png.Rows, shape: tuple[int, int, int], progress: Progress) -> None:
-    """Read the file back with a decoder of another make, and compare every pixel."""
+    """Read the file back with OpenCV's decoder, and compare every pixel."""
     import cv2
 
     data = np.frombuffer(temporary.read_bytes(), np.uint8)

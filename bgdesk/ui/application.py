@@ -1,4 +1,4 @@
-"""The composition root: every object is made here and handed on; there are no globals to find one by."""
+"""Makes every object of the program and passes it to those that need it. There are no global objects."""
 
 import logging
 import signal
@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 
 
 def build(store: ModelStore, bridge: Bridge, ask: Ask) -> MainWindow:
-    """The window with everything behind it. Nothing here imports torch: the engine does, on its own thread, when it is first used."""
+    """Make the main window and everything behind it. torch is not imported here, but by the engine, on its thread, at its first use."""
     settings = settings_file.load()
-    # Asked whenever a network is loaded, so that another choice in the window is followed.
+    # Called whenever a network is loaded, so that the engine follows the choice in the window.
     pipeline = open_engine(choice_of(settings, store), store, current=lambda: choice_of(session.settings, store))
     jobs = Jobs(bridge.post)
     jobs.submit(Lane.IO, lambda _progress: _import_decoders())
@@ -53,19 +53,19 @@ def build(store: ModelStore, bridge: Bridge, ask: Ask) -> MainWindow:
 
 
 def _pools() -> "MakePool":
-    """Child processes on this machine; nothing of the queue is imported before somebody asks for it."""
+    """Import the worker processes of the queue, when they are first needed."""
     from bgdesk.batch.workers.local_pool import LocalPool
 
     return LocalPool
 
 
 def _import_decoders() -> None:
-    """So that the first photo need not wait for them."""
+    """Import the decoders early, so that the first photo does not wait for them."""
     import bgdesk.files.load  # noqa: F401
 
 
 def application(arguments: Sequence[str]) -> QApplication:
-    """Qt's own object, with the program's name, icon and style."""
+    """Make Qt's application object, with the program's name, icon and style."""
     qt = QApplication(list(arguments))
     qt.setApplicationName("bgdesk")
     qt.setApplicationDisplayName("bgdesk")
@@ -104,12 +104,12 @@ def run(paths: Sequence[Path] = ()) -> int:
 
 
 class _Reporter:
-    """A defect of the program is said in the window and written to the log; the window stays."""
+    """Handles unexpected exceptions: shows a message, writes the log, and keeps the window open."""
 
     def __init__(self, window: MainWindow) -> None:
         self._window = window
 
     def __call__(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         log.critical("unexpected", exc_info=(kind, error, trace))
-        text = f"Something went wrong inside bgdesk ({kind.__name__}: {error}). Export what you have, then start it again."
+        text = f"bgdesk made an error ({kind.__name__}: {error}). Export your work, then restart the program."
         self._window.tell(Message(Severity.ERROR, text))

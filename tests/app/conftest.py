@@ -121,7 +121,7 @@ class FakeFiles:
             raise LoadError(f"{path.name} could not be read: there is no such file.")
         pixels = self.photos[path].copy()
         pixels.flags.writeable = False
-        return LoadedImage(pixels, path, None, None)
+        return LoadedImage(pixels=pixels, path=path)
 
     def preview(self, path: Path, longest: int) -> Any:
         self.previews.append(path)

@@ -7,7 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bgdesk.bench.setup import Data, MeasuredEngine, Setup
+from bgdesk.bench.cases.folders import NO_DATA, Data
+from bgdesk.bench.engines import MeasuredEngine
+from bgdesk.bench.setup import Setup
 from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineStatus, Reach
@@ -34,7 +36,7 @@ class ToldEngine(FakeEngine):
 
     def auto(self, pixels: Pixels, recipe: MatteRecipe = MatteRecipe(), progress: Progress = silent) -> Cutout:
         matte = self._say(pixels)
-        return Cutout(pixels, matte, pixels, from_matte(matte), matte)
+        return Cutout(source=pixels, alpha=matte, foreground=pixels, trimap=from_matte(matte), matte=matte)
 
     def rematte(
         self,
@@ -72,9 +74,6 @@ def blurred(alpha: Alpha, deviation: float) -> Alpha:
     return answer
 
 
-NO_DATA = Data()
-
-
 def setup_with(data: Data = NO_DATA, engine: MeasuredEngine | None = None, **more: Any) -> Setup:
     """A quick bench of `engine` (by_brightness if None)."""
     chosen = engine or ToldEngine(by_brightness)
@@ -86,4 +85,4 @@ def setup_with(data: Data = NO_DATA, engine: MeasuredEngine | None = None, **mor
         return ToldEngine(lambda pixels: matte)
 
     wanted: dict[str, Any] = {"onnx": Path("nowhere"), "quick": True} | more
-    return Setup(open_engine, open_given, data, **wanted)
+    return Setup(engine=open_engine, given=open_given, data=data, **wanted)

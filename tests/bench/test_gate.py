@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from bgdesk.bench import fit_gate
 from bgdesk.bench.bench_report import Figure
+from bgdesk.bench.cases.folders import Data
 from bgdesk.bench.cases.trials import Trial, trials
 from bgdesk.bench.fit_gate import Judged, TrialRecord
-from bgdesk.bench.setup import Data
 from bgdesk.engine.confidence import CHEAP, FAIL, LOOKED, PASS
 from tests.bench.fakes import setup_with
 
@@ -141,7 +141,7 @@ QUIET = {
 
 
 def record(number: int, iou: float, **features: float) -> TrialRecord:
-    return TrialRecord(f"{number}", f"{number // 4}", 1.0, True, iou, QUIET | features)
+    return TrialRecord(name=f"{number}", group=f"{number // 4}", weight=1.0, taken=True, iou=iou, features=QUIET | features)
 
 
 def doubtful(count: int = 120) -> list[TrialRecord]:
@@ -194,7 +194,7 @@ def test_a_group_is_judged_by_weights_that_never_saw_it(monkeypatch: pytest.Monk
 
 
 def test_without_a_subject_there_is_nothing_to_fit() -> None:
-    empty = TrialRecord("empty", "empty", 1.0, True, 0.0, {"subject": 0.0})
+    empty = TrialRecord(name="empty", group="empty", weight=1.0, taken=True, iou=0.0, features={"subject": 0.0})
     assert fit_gate.fit([*doubtful(), empty]) == fit_gate.fit(doubtful())
     assert fit_gate.cross_validated([*doubtful(16), empty])[-1] == Judged(0.0, 0.0, True)
 

@@ -20,8 +20,8 @@ from bgdesk.bench.bench_report import (
 REPORT = Report(
     {"bgdesk": "0.1.0", "machine": "a | b"},
     (
-        Figure("network.bf16", 0.5, "s", "onnxruntime", 2.0, ratio_at_most(1 / 3.5), "sample.png"),
-        Figure("strokes.p95", 143.0, "ms", bar=at_most(100)),
+        Figure("network.bf16", 0.5, unit="s", peer="onnxruntime", peer_value=2.0, bar=ratio_at_most(1 / 3.5), note="sample.png"),
+        Figure("strokes.p95", 143.0, unit="ms", bar=at_most(100)),
         Figure("hand.mended", 18, bar=at_least(18)),
         Figure("presets.IoU", 0.776),
         not_measured("rembg", "rembg is not installed"),
@@ -37,10 +37,10 @@ REPORT = Report(
         (Figure("a", 1.01, bar=at_most(1.0)), None, False),
         (Figure("a", 3.0, bar=at_least(4)), None, False),
         (Figure("a", 4.0, bar=at_least(4)), None, True),
-        (Figure("a", 1.0, "s", "b", 4.0, ratio_at_most(0.25)), 0.25, True),
-        (Figure("a", 1.1, "s", "b", 4.0, ratio_at_most(0.25)), 0.275, False),
+        (Figure("a", 1.0, unit="s", peer="b", peer_value=4.0, bar=ratio_at_most(0.25)), 0.25, True),
+        (Figure("a", 1.1, unit="s", peer="b", peer_value=4.0, bar=ratio_at_most(0.25)), 0.275, False),
         (Figure("a", 1.0, bar=ratio_at_most(0.25)), None, None),  # the peer is missing: neither met nor missed
-        (Figure("a", 1.0, "s", "b", 0.0, ratio_at_most(0.25)), None, None),
+        (Figure("a", 1.0, unit="s", peer="b", peer_value=0.0, bar=ratio_at_most(0.25)), None, None),
         (Figure("a", None, bar=at_most(1.0)), None, None),
     ],
 )

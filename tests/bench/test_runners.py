@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from bgdesk.bench import bench_engine
+from bgdesk.bench import bench_engine, engines
 from bgdesk.bench.bench_report import Figure
 from bgdesk.bench.cases.corpus import Case
+from bgdesk.bench.cases.folders import Data, sort_folders
 from bgdesk.bench.runners import colours, hand, latency, matting, network, objects, refinement, whole
-from bgdesk.bench.setup import Data, Setup, sort_folders
+from bgdesk.bench.setup import Setup
 from bgdesk.core.errors import BgdeskError, ModelError, UsageError
 from bgdesk.core.geometry import Rect
 from tests.bench.fakes import ToldEngine, blurred, by_brightness, setup_with
@@ -65,7 +66,7 @@ def test_network_without_the_published_file() -> None:
 
 def test_network_beside_onnxruntime(models_home: Path) -> None:
     """The real small network, its real published file: both give the same matte of the same photo."""
-    setup = replace(setup_with(onnx=models_home / "onnx"), engine=bench_engine.open_engine)
+    setup = replace(setup_with(onnx=models_home / "onnx"), engine=engines.open_engine)
     found = by_name(list(network.run(setup, "u2netp", "u2netp")))
     assert found["network.fp32"].peer == "onnxruntime, fp32"
     assert found["network.fp32"].peer_value > 0  # type: ignore[operator]
@@ -276,7 +277,7 @@ def test_strokes_that_a_photo_needs(mend: Callable[[np.ndarray], Any], strokes: 
     fake = ToldEngine(lambda pixels: wrong, mend(truth))
     score = hand.mend(fake, np.zeros((120, 160, 3), np.uint8), truth, counted())
     assert score.strokes == strokes
-    assert score.reached is (strokes == 1)
+    assert score.mended is (strokes == 1)
     assert len(score.errors) == len(score.seconds) + 1
     assert score.errors[0] == pytest.approx(np.abs(wrong - truth).mean())
 
@@ -301,7 +302,7 @@ def test_a_runner_that_cannot_run_says_so_and_the_others_do(monkeypatch: pytest.
     assert [(figure.name, figure.value) for figure in report.figures] == [("a", None), ("b.x", 1.0)]
     assert report.figures[0].note == "not measured: No network is installed."
     assert "pymatting" in report.machine["packages"]
-    assert "no measurement" in report.machine["bgdesk"]
+    assert "not measurements" in report.machine["bgdesk"]
 
 
 def test_a_quick_run_holds_nothing_against_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,7 +314,7 @@ def test_a_given_matte_is_refined_as_a_networks_would_be(drawn: list[Case]) -> N
     """The real engine after the network: the alpha of a blurred truth is nearer the truth."""
     case = drawn[1]
     matte = blurred(case.alpha, 2.5)
-    score = refinement.score(case, matte, replace(setup_with(), given=bench_engine.GivenEngine))
+    score = refinement.score(case, matte, replace(setup_with(), given=engines.GivenEngine))
     assert score.refined[0] < 0.7 * score.raw[0]
 
 

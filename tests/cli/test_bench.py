@@ -36,7 +36,7 @@ def test_three_ways_of_telling(option: str | None, first: str, capsys: pytest.Ca
     def run(setup: Setup, only: Sequence[str], runners: Mapping[str, Runner]) -> Report:
         assert "network" in runners
         seen.append((setup, only))
-        return Report({"machine": "fake"}, (Figure("a.b", 2.0, "s"),))
+        return Report({"machine": "fake"}, (Figure("a.b", 2.0, unit="s"),))
 
     import argparse
 

@@ -114,7 +114,7 @@ def test_one_photo(fake_engine: SpokenEngine, photo: Photo, capsys: pytest.Captu
     assert said.out == ""
     assert said.err.startswith("photo.png -> out.png (")
     assert fake_engine.asked == [(EngineChoice(), True)]
-    assert fake_engine.recipes == [MatteRecipe(True, True)]
+    assert fake_engine.recipes == [MatteRecipe(refine=True, decontaminate=True)]
 
 
 def test_named_output_is_replaced(fake_engine: SpokenEngine, photo: Photo) -> None:
@@ -129,7 +129,7 @@ def test_choices_reach_the_engine(fake_engine: SpokenEngine, photo: Photo) -> No
     choices = ["--model", "u2netp", "--device", "cpu", "--precision", "fp32", "--no-refine", "--no-decontaminate"]
     assert run_cut(fake_engine, "photo.png", "-o", "out.png", *choices) == 0
     assert fake_engine.asked == [(EngineChoice(model="u2netp", device="cpu", precision="fp32"), True)]
-    assert fake_engine.recipes == [MatteRecipe(False, False)]
+    assert fake_engine.recipes == [MatteRecipe(refine=False, decontaminate=False)]
 
 
 def test_the_quality(fake_engine: SpokenEngine, photo: Photo) -> None:
@@ -200,7 +200,7 @@ def test_alpha_only(fake_engine: SpokenEngine, photo: Photo) -> None:
     assert out.shape == (10, 20)
     assert (out[:, :10] == 255).all()
     assert (out[:, 10:] == 0).all()
-    assert fake_engine.recipes == [MatteRecipe(True, False)]
+    assert fake_engine.recipes == [MatteRecipe(refine=True, decontaminate=False)]
 
 
 def test_psd(fake_engine: SpokenEngine, photo: Photo) -> None:

@@ -19,10 +19,29 @@ from bgdesk.core.tasks import Progress
 from tests.networks import matting, weighted
 
 ONNX = b"\x08\x08 the network"
-SOURCE = Source("here", len(ONNX), hashlib.sha256(ONNX).hexdigest(), url="https://example.org/net")
+SOURCE = Source(kind="here", size=len(ONNX), sha256=hashlib.sha256(ONNX).hexdigest(), url="https://example.org/net")
 CATALOG = (
-    CatalogEntry("main", "The main one", "isnet", "Apache-2.0", "https://example.org/l", True, "https://example.org/m", (SOURCE,), True),
-    CatalogEntry("other", "Another", "u2netp", "CC-BY-NC-4.0", "https://example.org/l", False, "https://example.org/o", (SOURCE,)),
+    CatalogEntry(
+        id="main",
+        title="The main one",
+        net="isnet",
+        licence="Apache-2.0",
+        licence_url="https://example.org/l",
+        commercial=True,
+        homepage="https://example.org/m",
+        sources=(SOURCE,),
+        default=True,
+    ),
+    CatalogEntry(
+        id="other",
+        title="Another",
+        net="u2netp",
+        licence="CC-BY-NC-4.0",
+        licence_url="https://example.org/l",
+        commercial=False,
+        homepage="https://example.org/o",
+        sources=(SOURCE,),
+    ),
 )
 
 

@@ -3,8 +3,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgdesk.core.brush import RIM, paint, paint_roughly, stretch_rect
 from bgdesk.core.geometry import Size
+from bgdesk.core.pixels.brush import RIM, paint, paint_roughly, stretch_rect
 from bgdesk.core.trimap import Label
 
 places = st.floats(-20, 60, allow_nan=False)

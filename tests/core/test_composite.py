@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from bgdesk.core.arrays import Pixels
-from bgdesk.core.composite import FAINTEST, checkered, over, place, rendered, resized, squared, subject
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.pixels.composite import FAINTEST, checkered, over, place, rendered, resized, squared, subject
 
 COLOURS = st.tuples(*[st.integers(0, 255)] * 3)
 DEPTHS = st.sampled_from([np.uint8, np.uint16])
@@ -26,7 +26,7 @@ def cuts(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 
 
 def cutout_of(foreground: np.ndarray, alpha: np.ndarray) -> Cutout:
-    return Cutout(foreground, alpha, foreground, np.full(alpha.shape, 128, np.uint8))
+    return Cutout(source=foreground, alpha=alpha, foreground=foreground, trimap=np.full(alpha.shape, 128, np.uint8))
 
 
 @given(cuts(), COLOURS)

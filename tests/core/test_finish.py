@@ -1,5 +1,6 @@
 """Finishing an edge: laws that hold for every alpha, and what shift, smooth, feather and contrast do to drawn edges."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bgdesk.core.arrays import Alpha
 from bgdesk.core.cutout import Cutout
-from bgdesk.core.filters import share_below, standing_at
 from bgdesk.core.finish import BLOCK, Finisher, finish, finished, reach
+from bgdesk.core.finishing.filters import share_below, standing_at
 from bgdesk.core.geometry import Rect
 from bgdesk.core.recipe import EdgeRecipe
 from tests.engine.scenes import strands
@@ -21,13 +23,14 @@ SLOW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthChe
 STEP = 1 / 255
 
 
-def ramp(radius: float, side: int = 300, x: float = 149.3, y: float = 150.7) -> np.ndarray:
+def ramp(radius: float, side: int = 300, x: float = 149.3, y: float = 150.7) -> Alpha:
     """A disc whose rim is a ramp over the distance."""
     rows, columns = np.mgrid[:side, :side]
-    return np.clip(radius - np.hypot(columns - x, rows - y) + 0.5, 0, 1).astype(np.float32)
+    disc: Alpha = np.clip(radius - np.hypot(columns - x, rows - y) + 0.5, 0, 1).astype(np.float32)
+    return disc
 
 
-def covered(radius: float, side: int = 300, x: float = 149.3, y: float = 150.7) -> np.ndarray:
+def covered(radius: float, side: int = 300, x: float = 149.3, y: float = 150.7) -> Alpha:
     """A disc of which each pixel shows how much of its square is covered: exact down the column, in 64 slices across."""
     total = np.zeros((side, side))
     rows = np.arange(side)[:, None]
@@ -37,20 +40,20 @@ def covered(radius: float, side: int = 300, x: float = 149.3, y: float = 150.7) 
     return (total / 64).astype(np.float32)
 
 
-def straight(angle: float, at: float = 0.0, softness: float = 0.0, side: int = 140) -> np.ndarray:
+def straight(angle: float, at: float = 0.0, softness: float = 0.0, side: int = 140) -> Alpha:
     """A straight edge through the middle, opaque to the right, `at` pixels off: a ramp, or Gaussian of that softness."""
     rows, columns = np.mgrid[:side, :side] - side // 2
     depth = columns * np.cos(np.radians(angle)) + rows * np.sin(np.radians(angle)) - at
     return share_below((depth / softness).astype(np.float32)) if softness else np.clip(depth + 0.5, 0, 1).astype(np.float32)
 
 
-def corner() -> np.ndarray:
+def corner() -> Alpha:
     """Opaque from (79.8, 79.8) on, pixels at the border by what is covered."""
     ramp = np.clip(np.arange(200) - 79.8 + 0.5, 0, 1)
     return np.outer(ramp, ramp).astype(np.float32)
 
 
-def hairy(side: int = 420, seed: int = 1) -> np.ndarray:
+def hairy(side: int = 420, seed: int = 1) -> Alpha:
     return strands(side, side, (0.0, 0.7, 0.2), seed)[1]
 
 
@@ -79,7 +82,7 @@ RECIPES = st.builds(
 
 
 @st.composite
-def alphas(draw: st.DrawFn) -> np.ndarray:
+def alphas(draw: st.DrawFn) -> Alpha:
     """Blobs, hard and soft, with hairs and faint and glassy parts, across the photo's border."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     height, width = draw(st.integers(200, 420)), draw(st.integers(200, 640))
@@ -92,9 +95,9 @@ def alphas(draw: st.DrawFn) -> np.ndarray:
         start, end = random.integers(0, width, 2), random.integers(0, height, 2)
         line = (int(start[0]), int(end[0])), (int(start[1]), int(end[1]))
         cv2.line(picture, *line, int(random.integers(0, 256)), int(random.integers(1, 3)), cv2.LINE_AA)
-    alpha = picture.astype(np.float32) / 255
+    alpha: Alpha = (picture.astype(np.float32) / 255).astype(np.float32)
     if draw(st.booleans()):
-        alpha = cv2.GaussianBlur(alpha, (0, 0), float(random.uniform(0.4, 4)))
+        alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), float(random.uniform(0.4, 4))), np.float32)
     return alpha
 
 
@@ -215,7 +218,7 @@ def test_a_finisher_that_remembers_says_the_same(shift: float, seed: int) -> Non
 
 @pytest.mark.parametrize("disc", [ramp, covered])
 @pytest.mark.parametrize("first", [2.0, -2.0, 0.37])
-def test_an_edge_shifted_there_and_back_is_the_same(disc: "type[ramp]", first: float) -> None:
+def test_an_edge_shifted_there_and_back_is_the_same(disc: Callable[[float], Alpha], first: float) -> None:
     alpha = disc(100)
     there = finish(alpha, EdgeRecipe(shift=first))
     assert np.abs(there - alpha).max() > 0.3
@@ -224,7 +227,7 @@ def test_an_edge_shifted_there_and_back_is_the_same(disc: "type[ramp]", first: f
 
 @given(hundredths(-20, 20), st.sampled_from([ramp, covered]))
 @SLOW
-def test_a_disc_grows_by_the_shift(shift: float, disc: "type[ramp]") -> None:
+def test_a_disc_grows_by_the_shift(shift: float, disc: Callable[[float], Alpha]) -> None:
     area = finish(disc(100), EdgeRecipe(shift=shift)).sum(dtype=float)
     assert area == pytest.approx(np.pi * (100 + shift) ** 2, rel=0.0005)
 
@@ -266,7 +269,7 @@ def test_strands_are_no_slabs(shift: float) -> None:
     picture = np.zeros((600, 600), np.uint8)
     for start in range(40, 560, 60):
         cv2.line(picture, (start, 0), (start + 30, 599), 255, 3, cv2.LINE_AA)
-    alpha = cv2.resize(picture.astype(np.float32) / 255, (300, 300), interpolation=cv2.INTER_AREA)
+    alpha = np.asarray(cv2.resize(picture.astype(np.float32) / 255, (300, 300), interpolation=cv2.INTER_AREA), np.float32)
     row = finish(alpha, EdgeRecipe(shift=shift))[150]
     assert (row > 0.5).sum() <= (alpha[150] > 0.5).sum() + 2
     assert (row >= alpha[150] - 1e-6).all()
@@ -379,7 +382,7 @@ def test_a_photo_smaller_than_a_block_and_one_of_a_single_pixel() -> None:
 def test_a_cutout_is_finished_in_its_alpha_alone() -> None:
     alpha = ramp(30, side=100, x=50, y=50)
     source = np.zeros((100, 100, 3), np.uint8)
-    cutout = Cutout(source, alpha, source, np.full((100, 100), 128, np.uint8))
+    cutout = Cutout(source=source, alpha=alpha, foreground=source, trimap=np.full((100, 100), 128, np.uint8))
     assert finished(cutout, EdgeRecipe()) is cutout
     result = finished(cutout, EdgeRecipe(shift=2))
     assert np.array_equal(result.alpha, finish(alpha, EdgeRecipe(shift=2)))

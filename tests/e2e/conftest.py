@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +18,8 @@ from pytestqt.qtbot import QtBot
 
 from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.catalog import CatalogEntry, Source
-from bgdesk.app.networks.store import ModelStatus, ModelStore
+from bgdesk.app.networks.model_files import ModelStatus
+from bgdesk.app.networks.store import ModelStore
 from bgdesk.app.session.session import Session
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.jobs import Jobs
@@ -92,20 +93,28 @@ class Store:
     """Two networks of a catalogue; installing is instant, unless `gate` is closed."""
 
     def __init__(self, installed: bool) -> None:
-        source = Source("url", 88_188_479, "0" * 64, url="https://example.org/net.onnx")
-        self.entries = [
-            CatalogEntry(
-                "fake", "Fake-Net, general use", "isnet", "Apache-2.0", "https://example.org", True, "https://example.org", (source,), True
-            ),
-            CatalogEntry("other", "Other-Net", "u2netp", "CC-BY-NC-4.0", "https://example.org", False, "https://example.org", (source,)),
-        ]
+        here = "https://example.org"
+        sources = (Source(kind="url", size=88_188_479, sha256="0" * 64, url=f"{here}/net.onnx"),)
+        fake = CatalogEntry(
+            id="fake",
+            title="Fake-Net, general use",
+            net="isnet",
+            licence="Apache-2.0",
+            licence_url=here,
+            commercial=True,
+            homepage=here,
+            sources=sources,
+            default=True,
+        )
+        other = replace(fake, id="other", title="Other-Net", net="u2netp", licence="CC-BY-NC-4.0", commercial=False, default=False)
+        self.entries = [fake, other]
         self.installed = {"fake"} if installed else set()
         self.gate = threading.Event()
         self.gate.set()
         self.imported: list[tuple[Path, str]] = []
 
     def statuses(self) -> list[ModelStatus]:
-        return [ModelStatus(entry, entry.id in self.installed, entry.sources[0].size) for entry in self.entries]
+        return [ModelStatus(entry=entry, installed=entry.id in self.installed, size=entry.sources[0].size) for entry in self.entries]
 
     def default_id(self) -> str | None:
         return next((entry.id for entry in self.entries if entry.id in self.installed), None)
@@ -198,6 +207,14 @@ class Answers(Ask):
         return True
 
 
+def _engine(installed: bool, real: ModelStore | None) -> Any:
+    return BrightEngine(installed) if real is None else Pipeline(real.weights)
+
+
+def _store(installed: bool, real: ModelStore | None) -> Any:
+    return real or Store(installed)
+
+
 class Desk:
     """The window under test, and the hands on it. Coordinates are photo coordinates."""
 
@@ -207,8 +224,8 @@ class Desk:
         """real: use the real engine with a network of this store. pools: what does the photos of queues."""
         self.qtbot = qtbot
         self.pools = pools or Brake().pool
-        self.engine: Any = BrightEngine(installed) if real is None else Pipeline(real.weights)
-        self.store: Any = real or Store(installed)
+        self.engine = _engine(installed, real)
+        self.store = _store(installed, real)
         self.ask = Answers()
         self.remembered: list[Settings] = []
         self.bridge = Bridge()
@@ -226,6 +243,8 @@ class Desk:
             pools=lambda: self.pools,
         )
         self.window = MainWindow(services)
+        if not settings.window_geometry:
+            self.window.resize(1280, 800)  # whatever the screen has room for
         self.window.show()
         qtbot.waitExposed(self.window)
         self.closed = False

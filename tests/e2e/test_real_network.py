@@ -10,8 +10,8 @@ import pytest
 from PySide6.QtCore import Qt
 
 from bgdesk.app.networks.store import default_store
-from bgdesk.core.brush import RIM
 from bgdesk.core.geometry import Rect
+from bgdesk.core.pixels.brush import RIM
 from bgdesk.engine.pipeline import Pipeline
 from bgdesk.files.load import load
 
@@ -66,9 +66,9 @@ def test_from_a_dropped_photo_to_a_file(
     desk.settle()
     assert photo.read_bytes() == sample.read_bytes()
     if suffix == "png":
-        written = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
-        assert written is not None
-        saved = cv2.cvtColor(written, cv2.COLOR_BGRA2RGBA)
+        read = cv2.imread(str(target), cv2.IMREAD_UNCHANGED)
+        assert read is not None
+        saved = cv2.cvtColor(read, cv2.COLOR_BGRA2RGBA)
         assert np.array_equal(saved[..., 3], np.rint(desk.work.solved * 255).astype(np.uint8))
         assert np.array_equal(saved[..., :3], desk.work.foreground)
     else:

@@ -11,8 +11,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from bgdesk.core.brush import RIM
 from bgdesk.core.geometry import Rect
+from bgdesk.core.pixels.brush import RIM
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.render import LABEL_COLOURS
 

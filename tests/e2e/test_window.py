@@ -21,8 +21,9 @@ from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.render import View
 from bgdesk.ui.canvas.tools import Tool
 from bgdesk.ui.editor.actions import ACTIONS
+from bgdesk.ui.kit import system
 from bgdesk.ui.kit.file_dialogs import Closing
-from bgdesk.ui.kit.theme import DARK, HIGH_CONTRAST, LIGHT
+from bgdesk.ui.kit.theme import DARK, HIGH_CONTRAST, LIGHT, SMALLEST_WINDOW
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
@@ -121,10 +122,11 @@ def test_keys_choose_brush_and_size(desk: Any, photo: Path) -> None:
     desk.key(Qt.Key.Key_BracketRight, SHIFT)
     assert brush.diameter == 40
     assert desk.control("panel.brush.size").value() == 40
-    desk.key(Qt.Key.Key_H)
-    assert canvas.tool is Tool.PAN
-    desk.key(Qt.Key.Key_B)
-    assert canvas.tool is Tool.BRUSH
+    tools = []
+    for key in (Qt.Key.Key_H, Qt.Key.Key_B):
+        desk.key(key)
+        tools.append(canvas.tool)
+    assert tools == [Tool.PAN, Tool.BRUSH]
     assert brush.label is Label.BACKGROUND
 
 
@@ -136,13 +138,17 @@ def test_keys_choose_the_view(desk: Any, photo: Path) -> None:
         seen.append(canvas.view)
         assert desk.control("chip.view").text().lower() == canvas.view.value
         desk.key(Qt.Key.Key_F)
-    assert seen == list(View)
-    assert canvas.view is View.OVERLAY
+    assert [*seen, canvas.view] == [*View, View.OVERLAY]
+
+
+def test_a_held_key_shows_the_source(desk: Any, photo: Path) -> None:
+    desk.open(photo)
+    canvas = desk.window.canvas
     QTest.keyPress(canvas, Qt.Key.Key_Backslash)
-    assert canvas.view is View.SOURCE
+    held = canvas.view
     assert desk.colour(20, 20) == tuple(desk.work.source[20, 20])
     QTest.keyRelease(canvas, Qt.Key.Key_Backslash)
-    assert canvas.view is View.OVERLAY
+    assert (held, canvas.view) == (View.SOURCE, View.OVERLAY)
     desk.control("panel.view.white").click()
     assert desk.colour(20, 20) == (255, 255, 255)
     desk.control("panel.view.alpha").click()
@@ -223,11 +229,12 @@ def test_the_status_bar_says_what_computes_in_place_of_what_and_why(desk: Any, p
 def test_every_control_has_a_name_and_an_accessible_name(desk: Any, photo: Path) -> None:
     desk.open(photo)
     kinds = (QAbstractButton, QSlider, QSpinBox, QComboBox, QProgressBar)
-    controls = [w for w in desk.window.findChildren(QWidget) if isinstance(w, kinds) and not w.objectName().startswith("qt_")]
+    found = desk.window.findChildren(QWidget)
+    controls: list[Any] = [widget for widget in found if isinstance(widget, kinds) and not widget.objectName().startswith("qt_")]
     assert len(controls) > 25
     for control in controls:
         assert control.objectName(), control
-        assert control.accessibleName() or control.text(), control.objectName()
+        assert control.accessibleName() or (isinstance(control, QAbstractButton) and control.text()), control.objectName()
     names = [control.objectName() for control in controls]
     assert len(set(names)) == len(names)
     for name in ("canvas", "panel.brush.size", "message.bar", "progress.cancel", "status.device", "panel.export", "film_strip.list"):
@@ -452,3 +459,23 @@ def test_line_edits_are_not_mistaken_for_the_canvas(desk: Any, photo: Path) -> N
         field.selectAll()
         QTest.keyClicks(field, "7")
         assert "7" in field.text()
+
+
+def test_a_small_screen_has_room_for_what_is_used_every_minute(desk: Any, photo: Path) -> None:
+    desk.open(photo)
+    desk.window.resize(1, 1)
+    desk.until(lambda: desk.window.width() == SMALLEST_WINDOW[0])
+    assert desk.window.height() == SMALLEST_WINDOW[1]
+    for name in ("panel.export", "strip.action.undo", "strip.tool.unknown", "chip.zoom", "status.device"):
+        control = desk.control(name)
+        corner = control.mapTo(desk.window, control.rect().bottomRight())
+        assert control.isVisible()
+        assert desk.window.rect().contains(corner), name
+    assert desk.window.canvas.width() > 400
+
+
+def test_a_window_is_never_larger_than_its_screen(desk: Any) -> None:
+    room = desk.window.screen().availableGeometry()
+    system.fit(desk.window, 10 * room.width(), 10 * room.height())
+    assert desk.window.width() <= max(room.width(), SMALLEST_WINDOW[0])
+    assert desk.window.height() < room.height()

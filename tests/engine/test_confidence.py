@@ -48,7 +48,7 @@ def photo(alpha: np.ndarray, front: tuple[int, ...] = (200, 60, 40), back: tuple
 
 
 def cutout(pixels: np.ndarray, alpha: np.ndarray, matte: np.ndarray | None = None) -> Cutout:
-    return Cutout(pixels, alpha, pixels, from_matte(alpha), alpha if matte is None else matte)
+    return Cutout(source=pixels, alpha=alpha, foreground=pixels, trimap=from_matte(alpha), matte=alpha if matte is None else matte)
 
 
 def never(part: Rect) -> np.ndarray:
@@ -255,7 +255,7 @@ def test_any_cutout_gets_a_value_and_always_the_same(seed: int, height: int, wid
     random = np.random.default_rng(seed)
     pixels: Pixels = random.integers(0, np.iinfo(kind).max, (height, width, 3), kind, endpoint=True)  # type: ignore[assignment]
     alpha, matte = (np.clip(random.random((height, width), np.float32) + shift, 0, 1).astype(np.float32) for _ in range(2))
-    case = Cutout(pixels, alpha, pixels, from_matte(alpha), matte)
+    case = Cutout(source=pixels, alpha=alpha, foreground=pixels, trimap=from_matte(alpha), matte=matte)
     found = judge(pixels, case, lambda part: matte[part.slices])
     assert 0 <= found.value <= 1
     assert all(np.isfinite(each) for each in found.features.values())
@@ -272,7 +272,12 @@ def test_of_a_large_photo_only_a_copy_is_looked_at() -> None:
         between = np.ones(each.shape[:2], bool)
         between[::3, ::3] = False
         each[between] = 0
-    assert judge(littered[0], Cutout(littered[0], littered[1], littered[0], from_matte(alpha), littered[1])) == before
+    assert (
+        judge(
+            littered[0], Cutout(source=littered[0], alpha=littered[1], foreground=littered[0], trimap=from_matte(alpha), matte=littered[1])
+        )
+        == before
+    )
 
 
 def test_eight_and_sixteen_bits_are_judged_alike() -> None:

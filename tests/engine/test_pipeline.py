@@ -266,44 +266,6 @@ def test_a_stroke_that_was_not_solved_to_the_end_is_said(monkeypatch: pytest.Mon
     assert pipeline.status.notes == ()
 
 
-def test_warming_up_compiles_every_kernel_that_a_cut_and_a_stroke_need() -> None:
-    code = """if True:
-        import gc
-        import numpy as np
-        from numba.core.registry import CPUDispatcher
-        from bgdesk.core.errors import ModelError
-        from bgdesk.core.geometry import Rect
-        from bgdesk.engine.pipeline import Pipeline
-
-        def none():
-            raise ModelError("no network: none is needed here")
-
-        def compiled():
-            kernels = [found for found in gc.get_objects() if isinstance(found, CPUDispatcher)]
-            names = [(kernel.py_func.__module__, kernel.py_func.__qualname__, len(kernel.signatures)) for kernel in kernels]
-            return sorted(name for name in names if name[0].startswith("bgdesk."))
-
-        pipeline = Pipeline(none)
-        try:
-            pipeline.warm()
-        except ModelError:
-            pass
-        warmed = compiled()
-        random = np.random.default_rng(1)
-        pixels = random.integers(0, 256, (90, 120, 3), np.uint8)
-        trimap = np.zeros((90, 120), np.uint8)
-        trimap[20:, 30:60], trimap[20:, 60:] = 128, 255
-        alpha = pipeline.matte(pixels, trimap).alpha
-        pipeline.matte(pixels, trimap, alpha)
-        pipeline.foreground(pixels, alpha)
-        for label in (0, 128, 255):
-            trimap[40:60, 50:70] = label
-            pipeline.rematte(pixels, trimap, alpha, Rect(50, 40, 70, 60))
-        assert warmed and compiled() == warmed, (warmed, compiled())
-    """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=250)
-
-
 def test_a_network_chosen_while_another_is_loaded_is_the_one_that_is_used(accelerator: FakeAccelerator) -> None:
     asked: list[str] = []
 
@@ -329,7 +291,7 @@ def test_what_is_no_picture_is_refused_with_a_reason(what: str) -> None:
         trimap = trimap / np.float32(255)
     else:
         pixels = Photo(pixels)
-    with pytest.raises(MattingError, match="this one is float32" if what == "trimap" else r"give its \.pixels"):
+    with pytest.raises(MattingError, match="this one is float32" if what == "trimap" else r"Pass the \.pixels"):
         Pipeline(some_weights).rematte(pixels, trimap, alpha, Rect(0, 0, 5, 5))
 
 

@@ -110,7 +110,19 @@ class FakeEngine:
         alpha = self.alpha_of(pixels, trimap)
         foreground = self.colours_of(pixels, alpha, recipe) if recipe.recolours else pixels
         notes = self.notes + self.photo_notes
-        return Cutout(pixels, alpha, foreground, trimap, alpha, self.TIMINGS, status.device, status.precision, status.model, notes, recipe)
+        return Cutout(
+            source=pixels,
+            alpha=alpha,
+            foreground=foreground,
+            trimap=trimap,
+            matte=alpha,
+            timings=self.TIMINGS,
+            device=status.device,
+            precision=status.precision,
+            model=status.model,
+            notes=notes,
+            recipe=recipe,
+        )
 
     def matte(self, pixels: Pixels, trimap: Trimap, prior: Alpha | None = None, progress: Progress = silent) -> Refined:
         self._enter("matte", pixels.shape, progress)

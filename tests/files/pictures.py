@@ -191,7 +191,7 @@ def cutout(width: int = 40, height: int = 30, dtype: type = np.uint8) -> Cutout:
     foreground = source.copy()
     foreground[alpha < 1] = np.roll(source, 3, axis=1)[alpha < 1]
     trimap = np.where(alpha == 0, 0, np.where(alpha == 1, 255, 128)).astype(np.uint8)
-    return Cutout(source, alpha, foreground, trimap)
+    return Cutout(source=source, alpha=alpha, foreground=foreground, trimap=trimap)
 
 
 def write(path: Path, data: bytes) -> Path:

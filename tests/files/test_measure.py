@@ -26,7 +26,10 @@ def test_head_tells_what_decoding_finds(name: str, tmp_path: Path) -> None:
 
 def test_psd_is_measured_too(tmp_path: Path) -> None:
     pixels = np.zeros((20, 30, 3), np.uint8)
-    path = save(Cutout(pixels, np.ones((20, 30), np.float32), pixels, np.full((20, 30), 255, np.uint8)), tmp_path / "a.psd")
+    path = save(
+        Cutout(source=pixels, alpha=np.ones((20, 30), np.float32), foreground=pixels, trimap=np.full((20, 30), 255, np.uint8)),
+        tmp_path / "a.psd",
+    )
     assert measure(path) == Size(30, 20)
 
 

@@ -63,7 +63,7 @@ def test_any_pixels_round_trip(tmp_path_factory: pytest.TempPathFactory, pixels:
     top = np.iinfo(pixels.dtype).max
     alpha = (pixels[:, :, 3] / top).astype(np.float32)
     colours = np.ascontiguousarray(pixels[:, :, :3])
-    cutout = Cutout(colours, alpha, colours, np.zeros(alpha.shape, np.uint8))
+    cutout = Cutout(source=colours, alpha=alpha, foreground=colours, trimap=np.zeros(alpha.shape, np.uint8))
     path = save(cutout, tmp_path_factory.getbasetemp() / "any.png")
     assert np.array_equal(decoded(path), pixels)
     with Image.open(path) as image:
@@ -81,7 +81,12 @@ def test_pictures_of_many_strips(tmp_path: Path) -> None:
 
 def test_slices_of_larger_arrays(tmp_path: Path) -> None:
     whole = pictures.cutout(80, 60)
-    part = Cutout(whole.source[5:35, 9:49], whole.alpha[5:35, 9:49], whole.foreground[5:35, 9:49], whole.trimap[5:35, 9:49])
+    part = Cutout(
+        source=whole.source[5:35, 9:49],
+        alpha=whole.alpha[5:35, 9:49],
+        foreground=whole.foreground[5:35, 9:49],
+        trimap=whole.trimap[5:35, 9:49],
+    )
     assert np.array_equal(decoded(save(part, tmp_path / "a.png"))[:, :, :3], part.foreground)
     save(part, tmp_path / "a.psd")
 

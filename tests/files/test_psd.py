@@ -85,7 +85,7 @@ def test_painting_the_mask_white_brings_the_photo_back(tmp_path: Path, dtype: ty
     source: Any = random.integers(0, np.iinfo(dtype).max + 1, (90, 120, 3)).astype(dtype)
     alpha = np.zeros((90, 120), np.float32)
     alpha[40:50, 50:70] = 0.5
-    cutout = Cutout(source, alpha, np.full_like(source, 7), np.full(alpha.shape, 128, np.uint8))
+    cutout = Cutout(source=source, alpha=alpha, foreground=np.full_like(source, 7), trimap=np.full(alpha.shape, 128, np.uint8))
     _, subject = PSDImage.open(save(cutout, tmp_path / "a.psd"))
     found = np.stack([channel(subject, id_, dtype) for id_ in (ChannelID.CHANNEL_0, ChannelID.CHANNEL_1, ChannelID.CHANNEL_2)], axis=-1)
     near = np.zeros(alpha.shape, bool)
@@ -152,7 +152,7 @@ def test_any_pixels_round_trip(tmp_path_factory: pytest.TempPathFactory, pixels:
     dtype, top = pixels.dtype.type, np.iinfo(pixels.dtype).max
     alpha = (pixels[:, :, 3] / top).astype(np.float32)
     colours = np.ascontiguousarray(pixels[:, :, :3])
-    cutout = Cutout(colours[::-1].copy(), alpha, colours, np.zeros(alpha.shape, np.uint8))
+    cutout = Cutout(source=colours[::-1].copy(), alpha=alpha, foreground=colours, trimap=np.zeros(alpha.shape, np.uint8))
     source, subject = PSDImage.open(save(cutout, tmp_path_factory.getbasetemp() / "any.psd"))
     assert np.array_equal(channel(source, ChannelID.CHANNEL_1, dtype), cutout.source[:, :, 1])
     assert np.array_equal(channel(subject, ChannelID.CHANNEL_2, dtype), layer_colours(cutout)[:, :, 2])

@@ -73,8 +73,8 @@ def test_opacity_alone_is_png(tmp_path: Path) -> None:
 
 
 def test_parts_that_do_not_fit(tmp_path: Path) -> None:
-    broken = Cutout(CUTOUT.source, CUTOUT.alpha[1:], CUTOUT.foreground, CUTOUT.trimap)
-    assert refusal(tmp_path / "a.png", cutout=broken).startswith("the parts of the cutout differ in size or depth.")
+    broken = Cutout(source=CUTOUT.source, alpha=CUTOUT.alpha[1:], foreground=CUTOUT.foreground, trimap=CUTOUT.trimap)
+    assert refusal(tmp_path / "a.png", cutout=broken).startswith("the parts of the cut-out differ in size or depth.")
 
 
 # --- all or nothing --------------------------------------------------------------------------------------------------

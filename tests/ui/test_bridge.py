@@ -15,11 +15,11 @@ def test_posts_run_in_order_on_the_windows_thread(qtbot: QtBot) -> None:
     def note(number: int) -> None:
         ran.append((number, threading.current_thread().name))
 
-    def post_all() -> None:
+    def post() -> None:
         for number in range(50):
             bridge.post(partial(note, number))
 
-    thread = threading.Thread(target=post_all)
+    thread = threading.Thread(target=post)
     thread.start()
     thread.join()
     assert ran == []  # never inside the caller

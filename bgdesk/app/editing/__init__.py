@@ -1,6 +1,6 @@
-"""Editing: one photo's work, from what a hand did to what is written.
+"""Editing: one photo's work, from what a person did to what is written.
 
-gestures         what a hand did, as frozen values: each knows its rectangle and how it paints labels
+gestures         what a person did by hand, as frozen values: each knows its rectangle and how it paints labels
 work             one photo's arrays, recipe and revisions, and snapshots of it all
 history          undo and redo. tiles: pixels kept for later, raw, compressed or on disk
 editor           gestures, recipes, whole cut-outs, undo; and what has to be computed after them

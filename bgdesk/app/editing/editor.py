@@ -26,17 +26,20 @@ from bgdesk.app.work.events import (
     Severity,
 )
 from bgdesk.app.work.jobs import Lane, Priority
-from bgdesk.core.brush import paint, stretch_rect
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineProtocol, Reach
 from bgdesk.core.geometry import Rect
+from bgdesk.core.pixels.brush import paint, stretch_rect
 from bgdesk.core.recipe import Recipe
 from bgdesk.core.tasks import Progress
 from bgdesk.core.trimap import Label
 
+#: Bytes of undo tiles that stay as they are; more are compressed.
+_LOOSE = 32 << 20
+
 
 class _Painting:
-    """The stroke under way. Its step is pushed when the stroke ends: what else arrives meanwhile belongs to the step before."""
+    """The stroke under way. Its step is pushed when the stroke ends; answers that arrive meanwhile belong to the step before."""
 
     def __init__(self, label: Label, radius: float, point: Point) -> None:
         self.label, self.radius, self.points = label, radius, [point]
@@ -49,7 +52,7 @@ class _Painting:
 
 
 class Editor:
-    """One photo being edited. Owner's thread only."""
+    """Edits one photo. Owner's thread only."""
 
     def __init__(
         self,
@@ -65,6 +68,12 @@ class Editor:
         """
         Parameters
         ----------
+        work
+            What is edited.
+        engine
+            Works out alpha and colours, on the compute lane only.
+        activity
+            Takes the jobs.
         emit
             Takes the events of this photo; whoever made the editor drops them while another photo is shown.
         changed
@@ -72,7 +81,7 @@ class Editor:
         tell
             Takes the notes of an engine's answer: what a person must see about this photo.
         undo_bytes
-            Most memory for undo steps.
+            Most memory for undo steps, in bytes.
         history
             The steps that led to `work`, of a photo that was edited before.
         """
@@ -112,25 +121,27 @@ class Editor:
 
     @property
     def edited(self) -> bool:
-        """A person changed something that is not undone."""
+        """Whether a person changed something that is not undone."""
         return self.work.edit_id != 0
 
     @property
     def painted(self) -> bool:
-        """A hand has been at the labels."""
+        """Whether a person has painted."""
         return self.history.trimmed or bool(self.history.gestures())
 
     @property
     def painting(self) -> bool:
+        """Whether a stroke is under way."""
         return self._painting is not None
 
     @property
     def idle(self) -> bool:
-        """No stroke is under way and no answer is awaited."""
+        """Whether no stroke is under way and no answer is awaited."""
         return not (self._painting or self._rematting.busy or self._foreground.busy or self.awaiting or self._deferred)
 
     @property
     def nbytes(self) -> int:
+        """Memory that the work and its undo steps take, in bytes."""
         return self.work.nbytes + self.history.nbytes
 
     @property
@@ -141,25 +152,28 @@ class Editor:
         return (*self.work.debt, self._painting.dirty)
 
     def freeze(self) -> Snapshot:
-        """The work as it is now, to be read on any thread: see Work.freeze."""
+        """Return the work as it is now, to be read on any thread. See Work.freeze."""
         return self.work.freeze(self.reach, self.history.standing)
 
     # -- a whole cut-out -----------------------------------------------------------------------------------------
 
     def adopt(self, cutout: Cutout) -> None:
-        """The network's first answer. What was done before it came is done again over it, step by step."""
+        """Take over the network's first answer. What a person did before is done again over the answer, step by step."""
         self._when_not_painting(partial(self._start, partial(self.work.adopt, cutout), by_hand=False, first=True))
 
     def start_by_hand(self, label: Label = Label.BACKGROUND) -> None:
-        """There will be no network's answer: begin with everything `label`, and do again over it what was done so far."""
+        """Begin a cut-out without a network: everything is `label`, and what a person did before is done again over that."""
         self._when_not_painting(partial(self._start, partial(self.work.start_by_hand, label), by_hand=True, first=False))
 
     def replace(self, cutout: Cutout, since: int) -> None:
-        """Another answer of the network, as one undo step; gestures numbered above `since` are painted again over it."""
+        """Take over another answer of the network, as one undo step.
+
+        Gestures of steps with a number greater than `since`, which the person made meanwhile, are painted again over the answer.
+        """
         self._when_not_painting(partial(self._replace, cutout, since))
 
     def give_up_waiting(self) -> None:
-        """The network's answer will not come. Strokes that wait for it go on by hand; without any the photo stays as it is."""
+        """Note that the network will not answer. If there are strokes, a cut-out by hand begins with them."""
         self.awaiting = False
         if not self.work.has_alpha and self._painting is None:
             gestures = self.history.gestures()
@@ -167,7 +181,7 @@ class Editor:
                 self.start_by_hand(_ground(gestures[0]))
 
     def resume(self) -> None:
-        """Start what the work owes, after its state has been put in place from outside."""
+        """Start working out what the work owes, after somebody else has put its state in place."""
         self._rematting.pump()
 
     def _when_not_painting(self, change: Callable[[], None]) -> None:
@@ -192,7 +206,7 @@ class Editor:
         step = self.history.whole("cut out again")
         self.history.push(step)
         self.work.adopt(cutout)
-        self._pack(step)
+        self._pack()
         self.awaiting = self.by_hand = False
         self._announce_whole(steps, first=False)
 
@@ -211,22 +225,35 @@ class Editor:
         self._rematting.unlock()
         self._rematting.pump()
 
-    def _paint_again(self, gesture: Gesture) -> None:
+    def _paint_again(self, gesture: Gesture) -> bool:
+        """Paint a whole gesture as a step of its own; False if it lies beside the photo."""
         step = Step(name=gesture.name)
         self.work.own("labels")
         for rect in gesture.parts(self.work.size):
             self.history.touch(step, rect)
         rect = gesture.paint(self.work.labels)
+        if rect.empty:
+            return False
         self.work.revision += 1
         self._finish(gesture, step, rect)
+        return True
 
     # -- the recipe ----------------------------------------------------------------------------------------------
 
     def change_recipe(self, recipe: Recipe, name: str, drag: object = None) -> None:
-        """Use other choices for this photo, as one undo step called `name`; changes with the same `drag` are one step.
+        """Use other choices for this photo, as one undo step.
 
-        The foreground that is there is shown until the new one has been worked out. What the recipe says about the
-        network holds from the next time the network is asked.
+        The old foreground is shown until the new one has been worked out. What the recipe says about the network holds from
+        the next time the network is asked.
+
+        Parameters
+        ----------
+        recipe
+            The choices; nothing happens if they are those of the work.
+        name
+            Words for Edit › Undo, in lower case.
+        drag
+            Names one drag of a slider: changes with the same `drag` (not None) become one step.
         """
         before = self.work.recipe
         if recipe == before:
@@ -243,10 +270,33 @@ class Editor:
             self.work.stale = (self.work.rect,) if self.work.has_alpha else ()
         self._emit(RecipeChanged())
 
+    # -- gestures ------------------------------------------------------------------------------------------------
+
+    def apply(self, gesture: Gesture) -> None:
+        """Do a whole gesture at once: the labels are painted, it is one undo step, and its surroundings are re-matted.
+
+        Before there is a cut-out, the first gesture begins one by hand, unless the network's answer is on its way. Beside the
+        photo nothing happens.
+        """
+        self.stroke_end()
+        self._activity.preempt()
+        if not self._paint_again(gesture):
+            return
+        self._emit_labels(gesture.rect.clip(self.work.size))
+        self._gesture_done()
+
+    def _gesture_done(self) -> None:
+        if not self.work.has_alpha and not self.awaiting:
+            self.start_by_hand(_ground(self.history.gestures()[0]))
+            return
+        self._history_changed()
+        self._rematting.unlock()
+        self._rematting.pump()
+
     # -- strokes -------------------------------------------------------------------------------------------------
 
     def stroke_begin(self, label: Label, radius: float, point: Point) -> None:
-        """Press: paints the first dab."""
+        """Press the brush at `point`, (x, y) in pixels of the photo like `radius`, and paint the first dab."""
         if self._painting is not None:
             self.stroke_end()
         self._activity.preempt()
@@ -254,14 +304,14 @@ class Editor:
         self._emit_labels(self._stretch(self._painting, point, point))
 
     def stroke_extend(self, point: Point) -> None:
-        """Drag: paints the stretch from the last point."""
+        """Drag the brush on to `point`, and paint the stretch up to there."""
         if self._painting is not None:
             last = self._painting.points[-1]
             self._painting.points.append(point)
             self._emit_labels(self._stretch(self._painting, last, point))
 
     def stroke_end(self) -> None:
-        """Release: the stroke becomes a step, its rectangle owes alpha."""
+        """Release the brush: the stroke becomes an undo step, and alpha is worked out around it."""
         painting, self._painting = self._painting, None
         if painting is None:
             return
@@ -270,17 +320,11 @@ class Editor:
         if self._deferred is not None:
             self._run_deferred()
             return
-        if painting.dirty.empty:  # beside the photo
-            return
-        if not self.work.has_alpha and not self.awaiting:
-            self.start_by_hand(_ground(self.history.gestures()[0]))
-            return
-        self._history_changed()
-        self._rematting.unlock()
-        self._rematting.pump()
+        if not painting.dirty.empty:  # else it was beside the photo
+            self._gesture_done()
 
     def stroke_cancel(self) -> None:
-        """Back to before the press."""
+        """Take back the stroke under way, as if the brush had not been pressed."""
         painting, self._painting = self._painting, None
         if painting is None:
             return
@@ -311,7 +355,7 @@ class Editor:
         """The labels hold the whole gesture: make its step the last one."""
         step.gesture, step.name = gesture, gesture.name
         self.history.push(step)
-        self._pack(step)
+        self._pack()
         if gesture.label == Label.UNKNOWN:
             self.work.asked = (*self.work.asked, rect)
         self._rematting.owe(rect)
@@ -324,10 +368,13 @@ class Editor:
         self._emit(HistoryChanged())
         self._changed()
 
-    def _pack(self, step: Step) -> None:
-        """Compress the step's tiles where it costs no frame, then see whether all still fits."""
-        tiles = [saved for saved in step.saved if not saved.packed]
-        if not tiles:
+    def _pack(self) -> None:
+        """Compress tiles where that costs no frame, once there are many; then see whether all still fits.
+
+        A stroke's few tiles wait: compressing them at once would take the processor from the stroke's own re-matting.
+        """
+        tiles = [saved for step in (*self.history.done, *self.history.undone) for saved in step.saved if not saved.packed]
+        if sum(saved.nbytes for saved in tiles) <= min(_LOOSE, self.history.limit // 4):
             return
 
         def work(progress: Progress) -> None:
@@ -345,17 +392,17 @@ class Editor:
     # -- undo ----------------------------------------------------------------------------------------------------
 
     def undo(self) -> None:
-        """See Session.undo."""
+        """Take back the last step. See Session.undo."""
         self._go(self.history.undo)
 
     def redo(self) -> None:
-        """See Session.redo."""
+        """Bring back the step that was taken back last. See Session.redo."""
         self._go(self.history.redo)
 
     def _go(self, move: Callable[[], Step | None]) -> None:
         if self._painting is not None:
             return
-        self._rematting.drop()  # what it computes belongs to a state that is about to go
+        self._rematting.drop()  # its answer would belong to a state that is about to go
         recipe = self.work.recipe
         try:
             step = move()
@@ -365,7 +412,7 @@ class Editor:
             self._emit(Message(Severity.ERROR, text))
             step = None
         if step is not None:
-            self._pack(step)
+            self._pack()
             if step.labels:
                 self._emit(LabelsChanged(union(step.labels)))
             if step.solved:
@@ -379,11 +426,11 @@ class Editor:
         self._rematting.pump()
 
     def close(self) -> None:
-        """The work is let go of: cancel what runs for it."""
+        """Cancel what runs for the work: nobody edits it any more."""
         self._rematting.close()
         self._foreground.close()
 
 
 def _ground(gesture: Gesture) -> Label:
-    """What a cut-out by hand begins with: who paints background first wants to take away, anybody else to put in."""
+    """What a cut-out by hand begins with: a person who paints background first wants to remove, any other wants to add."""
     return Label.FOREGROUND if gesture.label == Label.BACKGROUND else Label.BACKGROUND

@@ -15,7 +15,7 @@ from bgdesk.core.results import Coloured
 
 
 class ForegroundJob:
-    """Works off `Work.stale`. tell: hears the notes of an answer. The other arguments are Editor's."""
+    """Works out the colours inside the rectangles of `Work.stale`. The arguments are those of Editor."""
 
     def __init__(
         self,
@@ -38,10 +38,11 @@ class ForegroundJob:
 
     @property
     def busy(self) -> bool:
+        """Whether colours are being worked out."""
         return self._running is not None
 
     def pump(self) -> None:
-        """Start what is stale, one rectangle at a time; where there are no colours at all yet, or spill is to go, the whole photo."""
+        """Start the next stale rectangle; or the whole photo, if it has no colours yet or spill is to be removed."""
         work = self._work
         if self._closed or self._running is not None or not work.stale:
             return
@@ -71,14 +72,14 @@ class ForegroundJob:
             self._running = self._work.colouring = None
             self._work.patch_foreground(request.rect, answer.foreground)
             self._emit(ForegroundChanged(request.rect))
-            if answer.notes != self._told:  # after every stroke the same would be said again
+            if answer.notes != self._told:  # else every stroke would repeat the same notes
                 self._told = answer.notes
                 self._tell(answer.notes)
             self._changed()
             self.pump()
 
     def _not_done(self, request: ForegroundRequest, again: bool) -> None:
-        """Colours that failed stay as they are until something changes; an export tries anew."""
+        """Keep the rectangle stale. After a failure its colours stay as they are until something changes; an export tries again."""
         if self._running is not None and self._running[1] is request:
             self._running = self._work.colouring = None
             self._work.stale = join(self._work.stale, request.rect)
@@ -86,13 +87,13 @@ class ForegroundJob:
                 self.pump()
 
     def drop(self) -> None:
-        """Cancel for good: another cut-out, or another recipe, brings its own colours."""
+        """Cancel the job, and do not start it again: another cut-out or recipe brings its own colours."""
         self._told = ()
         if self._running is not None:
             self._running[0].cancel()
             self._running = self._work.colouring = None
 
     def close(self) -> None:
-        """The work is let go of."""
+        """Cancel the job, and start no other: nobody edits the work any more."""
         self._closed = True
         self.drop()

@@ -31,33 +31,35 @@ class Step:
     gesture: Gesture | None = None  #: what the hand did
     recipe: Recipe | None = None  #: of a change of recipe: the other side's
     whole: bool = False  #: a new cut-out: the labels were made anew, and gestures before it are not in them
-    labels: dict[Rect, Saved] = field(default_factory=dict)
-    solved: dict[Rect, Saved] = field(default_factory=dict)
+    labels: dict[Rect, Saved] = field(default_factory=dict)  #: tile -> the other side's labels; only tiles that changed
+    solved: dict[Rect, Saved] = field(default_factory=dict)  #: the same of solved alpha
     debt: tuple[Rect, ...] = ()  #: see Snapshot
     asked: tuple[Rect, ...] = ()  #: see Snapshot
     drag: object = None  #: of a change of recipe: what the changes of one drag of a slider have in common
 
     @property
     def saved(self) -> Iterator[Saved]:
+        """All tiles of the step."""
         yield from self.labels.values()
         yield from self.solved.values()
 
     @property
     def nbytes(self) -> int:
+        """Memory that the tiles take, in bytes."""
         return sum(saved.nbytes for saved in self.saved)
 
     @property
     def spilled(self) -> int:
-        """Bytes on disk."""
+        """Bytes that the tiles take on disk."""
         return sum(saved.spilled for saved in self.saved)
 
     def overlaps(self, rect: Rect) -> bool:
-        """Whether it holds labels of a pixel of `rect`."""
+        """Whether the step changed labels in a tile that overlaps `rect`."""
         return any(tile.overlaps(rect) for tile in self.labels)
 
 
 def union(rects: Iterable[Rect]) -> Rect:
-    """The smallest rectangle that holds them all; empty if there are none."""
+    """Return the smallest rectangle that holds all `rects`; empty if there are none."""
     whole = Rect(0, 0, 0, 0)
     for rect in rects:
         whole = whole.union(rect)
@@ -72,7 +74,14 @@ class History:
     """
 
     def __init__(self, work: Work, limit: int) -> None:
-        """limit: most bytes of memory that all steps together may take; the last step is kept whatever it takes."""
+        """
+        Parameters
+        ----------
+        work
+            What the steps change.
+        limit
+            Most memory that all steps together may take, in bytes; the last step is kept however much it takes.
+        """
         self.limit = limit
         self.done: list[Step] = []
         self.undone: list[Step] = []
@@ -83,11 +92,12 @@ class History:
 
     @property
     def nbytes(self) -> int:
+        """Memory that all steps take, in bytes."""
         return sum(step.nbytes for step in (*self.done, *self.undone))
 
     @property
     def spilled(self) -> int:
-        """Bytes of all steps on disk."""
+        """Bytes that all steps take on disk."""
         return sum(step.spilled for step in (*self.done, *self.undone))
 
     def move_to(self, work: Work) -> None:
@@ -97,13 +107,13 @@ class History:
     # -- recording -----------------------------------------------------------------------------------------------
 
     def touch(self, step: Step, rect: Rect) -> None:
-        """The labels are about to change inside `rect` as part of `step`, which need not be pushed yet."""
+        """Save the labels inside `rect`, which are about to change as part of `step`; the step need not be pushed yet."""
         for tile in tiles_over(rect, self._work.size):
             if tile not in step.labels:
                 step.labels[tile] = Saved(self._work.labels[tile.slices].copy())
 
     def touch_solved(self, rect: Rect) -> Step | None:
-        """Alpha is about to change inside `rect`: recorded in the last step, which comes back; None if there is none."""
+        """Save solved alpha inside `rect`, which is about to change, in the last step. Return that step; None if there is none."""
         if not self.done:
             return None
         step = self.done[-1]
@@ -113,14 +123,17 @@ class History:
         return step
 
     def push(self, step: Step) -> None:
-        """`step` has been done; what was undone cannot be redone any more. The work's debt must still be the one before it."""
+        """Add `step`, which has just been done. What was undone cannot be redone any more.
+
+        Call this before the work's debt is changed: the step keeps the debt from before.
+        """
         step.debt, step.asked = self._work.debt, self._work.asked
         self.done.append(step)
         self.undone.clear()
         self._renumber(step)
 
     def whole(self, name: str) -> Step:
-        """A step over every pixel, made just before labels and alpha are *replaced*: it keeps the old arrays themselves."""
+        """Return a step over every pixel, for labels and alpha that are about to be *replaced*: it keeps the old arrays themselves."""
         work, step = self._work, Step(name=name, whole=True)
         for tile in work.rect.tiles(TILE):
             step.labels[tile] = Saved(work.labels[tile.slices])
@@ -128,7 +141,7 @@ class History:
         return step
 
     def change_recipe(self, recipe: Recipe, name: str, drag: object = None) -> None:
-        """Give the work another recipe, as one step; changes with the same `drag` (not None) join in one step."""
+        """Give the work another recipe, as one step; changes with the same `drag` (not None) become one step."""
         work = self._work
         last = self.done[-1] if self.done else None
         if last is not None and last.recipe is not None and drag is not None and last.drag is drag and not self.undone:
@@ -149,14 +162,14 @@ class History:
         self._follow()
 
     def _follow(self) -> None:
-        # A new cut-out is the network's answer, and nothing of the person's.
+        # A new cut-out is the network's answer: it does not count as an edit of the person's.
         self._work.edit_id = next((step.number for step in reversed(self.done) if not step.whole), self._base)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
     @property
     def count(self) -> int:
-        """Grows with every step pushed; the number of the newest one."""
+        """The number of the newest step; grows with every step that is pushed."""
         return self._count
 
     @property
@@ -170,7 +183,7 @@ class History:
         return self.undone[-1].name if self.undone else None
 
     def gestures(self, since: int = 0) -> list[Gesture]:
-        """The gestures that are done, of steps with a number greater than `since`, oldest first."""
+        """Return the gestures of all done steps with a number greater than `since`, oldest first."""
         return [step.gesture for step in self.done if step.gesture is not None and step.number > since]
 
     @property
@@ -185,7 +198,7 @@ class History:
         return found[::-1]
 
     def restore(self, step: Step) -> Rect:
-        """Put back the labels of a step that was never pushed; the rectangle that changed."""
+        """Put back the labels of a step that was never pushed. Return the rectangle outside which nothing changed."""
         self._work.own("labels")
         for tile, saved in step.labels.items():
             self._work.labels[tile.slices] = saved.load()
@@ -194,11 +207,22 @@ class History:
     # -- going back and forth ------------------------------------------------------------------------------------
 
     def undo(self) -> Step | None:
-        """Swap the last step out; it comes back, None if there is none. Raises OSError where a tile cannot be read back."""
+        """Take back the last step.
+
+        Returns
+        -------
+        Step or None
+            The step, which now holds what it changed; None if there is none.
+
+        Raises
+        ------
+        OSError
+            When a tile cannot be read back from the disk; nothing has changed then.
+        """
         return self._move(self.done, self.undone)
 
     def redo(self) -> Step | None:
-        """Swap the step undone last in again. Raises OSError where a tile cannot be read back."""
+        """Bring back the step that was taken back last; otherwise like `undo`."""
         return self._move(self.undone, self.done)
 
     def _move(self, source: list[Step], target: list[Step]) -> Step | None:
@@ -229,9 +253,10 @@ class History:
     # -- size ----------------------------------------------------------------------------------------------------
 
     def trim(self) -> bool:
-        """Drop the oldest steps until the rest fits; True if any went. Call it when tiles have been packed.
+        """Drop the oldest steps until the rest fits into `limit`; return whether any were dropped.
 
-        While some are still to be packed twice as much is let pass: nearly always they are going to fit.
+        Call this when tiles have been packed. While some are not packed yet, twice the limit is allowed: they nearly always fit
+        once they are packed.
         """
         steps = (*self.done, *self.undone)
         packed = all(saved.packed for step in steps for saved in step.saved)
@@ -239,13 +264,13 @@ class History:
         return self._drop(sizes, self.limit if packed else 2 * self.limit)
 
     def trim_to_disk(self, limit: int) -> bool:
-        """Drop the oldest steps until those on disk take at most `limit` bytes; True if any went."""
+        """Drop the oldest steps until those on disk take at most `limit` bytes; return whether any were dropped."""
         return self._drop({id(step): step.spilled for step in (*self.done, *self.undone)}, limit, keep=0)
 
     def _drop(self, sizes: dict[int, int], limit: int, keep: int = 1) -> bool:
         total, dropped = sum(sizes.values()), False
         while total > limit and len(self.done) + len(self.undone) > keep:
-            # Behind us goes first; of what was undone, the step farthest ahead.
+            # The oldest done step goes first; of what was undone, the step that would be redone last.
             if len(self.done) > 1 or (self.done and not self.undone):
                 step = self.done.pop(0)
                 if not step.whole:
@@ -258,7 +283,7 @@ class History:
         return dropped
 
     def clear(self) -> None:
-        """Forget everything: the state as it is now is the beginning, and nothing of it was edited by a person."""
+        """Forget every step: the present state becomes the beginning, and does not count as edited."""
         self.done.clear()
         self.undone.clear()
         self.trimmed = False

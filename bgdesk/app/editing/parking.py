@@ -27,16 +27,16 @@ _ROWS = 512
 class Parked:
     """A photo's work without its source: labels and alpha compressed, undo steps on disk. Nothing of the work is lost."""
 
-    size: Size
+    size: Size  #: of the photo
     bands: tuple[tuple[Rect, Saved, Saved], ...]  #: rectangle, labels, solved alpha
-    work: Work  #: the rest of it: its arrays are placeholders
+    work: Work  #: the rest of the work; its arrays are placeholders
     history: History  #: over `work`
     tiles: tuple[Saved, ...]  #: of the undo steps
     by_hand: bool  #: see Editor
 
     @classmethod
     def of(cls, editor: Editor) -> Parked:
-        """Not packed yet: the bands hold the work's arrays themselves. The editor stays as it is until `detach`."""
+        """Return the work of `editor`, not packed yet: the bands are the work's arrays themselves. The editor is not changed."""
         work = editor.work
         width, height = work.size
         rects = [Rect(0, top, width, min(top + _ROWS, height)) for top in range(0, height, _ROWS)]
@@ -50,20 +50,24 @@ class Parked:
         return cls(size=work.size, bands=bands, work=rest, history=history, tiles=tiles, by_hand=editor.by_hand)
 
     def detach(self) -> None:
-        """The editor is let go of: its history belongs to us."""
+        """Take over the editor's history; the editor must not be used any more."""
         self.history.move_to(self.work)
 
     @property
     def edited(self) -> bool:
+        """Whether a person changed something that is not undone."""
         return self.work.edit_id != 0
 
     @property
     def nbytes(self) -> int:
-        """Memory that it takes."""
+        """Memory that the parked work takes, in bytes."""
         return sum(labels.nbytes + solved.nbytes for _, labels, solved in self.bands) + self.history.nbytes
 
     def pack(self, folder: Path, progress: Progress) -> None:
-        """Compress, and write the undo steps to disk; on any thread. A disk that has no room leaves them in memory."""
+        """Compress everything, and write the undo steps to a file in `folder`; on any thread.
+
+        On a disk without room the steps stay in memory.
+        """
         for index, (_, labels, solved) in enumerate(self.bands):
             progress("park", index / len(self.bands))
             labels.pack()
@@ -79,7 +83,7 @@ class Parked:
             log.info("undo steps stay in memory: %s", error)
 
     def unpack(self) -> tuple[Trimap, Alpha]:
-        """Labels and solved alpha, new and bit for bit as they were."""
+        """Return labels and solved alpha as new arrays, bit for bit as they were."""
         labels = np.empty((self.size.height, self.size.width), np.uint8)
         solved = np.empty(labels.shape, np.float32)
         for rect, saved_labels, saved_solved in self.bands:
@@ -88,15 +92,30 @@ class Parked:
         return labels, solved
 
     def put_back(self, work: Work, labels: Trimap, solved: Alpha) -> None:
-        """Give `work`, of the same source just loaded, what was parked; its editor takes our history."""
+        """Give `work`, the work of the same photo just loaded, what was parked.
+
+        `labels` and `solved` come from `unpack`. The history is taken over by the editor that is made of `work`.
+        """
         work.replace(labels, solved, None, self.work.timings)
         work.debt, work.asked, work.edit_id, work.recipe = self.work.debt, self.work.asked, self.work.edit_id, self.work.recipe
 
 
 def shrink(pixels: Pixels, longest: int) -> NDArray[np.uint8]:
-    """A small picture of `pixels`, its longer side at most `longest`: nine source pixels averaged for each of its own.
+    """Make a small picture of a photo, quickly: each pixel is the mean of nine of the photo's.
 
-    Not the best there is, but its cost follows the small picture, so that it never holds up a large photo.
+    The time depends on the size of the small picture only.
+
+    Parameters
+    ----------
+    pixels
+        H×W×3 uint8 or uint16.
+    longest
+        Most pixels on the longer side.
+
+    Returns
+    -------
+    ndarray
+        h×w×3 uint8.
     """
     size = Size(pixels.shape[1], pixels.shape[0])
     if max(size) <= longest:

@@ -1,4 +1,4 @@
-"""Alpha that follows the labels: what is owed is worked out one rectangle at a time, and late answers find their place."""
+"""Alpha that follows the labels: the debt is worked out one rectangle at a time, and stale answers are dropped."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from bgdesk.core.results import Patch
 
 @dataclass(frozen=True, kw_only=True)
 class Listeners:
-    """Who hears of a re-matting."""
+    """What is called when alpha is worked out."""
 
     emit: Callable[[Event], None]  #: events about the photo's pixels
     tell: Callable[[tuple[str, ...]], None]  #: notes of an answer, for the person
-    pack: Callable[[Step], None]  #: this step holds new tiles
+    pack: Callable[[], None]  #: this step holds new tiles
     changed: Callable[[], None]  #: memory in use may have changed
-    painting: Callable[[], Step | None]  #: gives the step of the gesture under way
+    painting: Callable[[], Step | None]  #: returns the step of the gesture under way
     caught_up: Callable[[], None]  #: nothing is owed, or nothing may be worked out now
 
 
@@ -36,14 +36,14 @@ class Listeners:
 class _Solving:
     """The re-matting under way."""
 
-    job: ActiveJob
-    request: RematteRequest
+    job: ActiveJob  #: on the compute lane
+    request: RematteRequest  #: what the job computes
     begun: float  #: seconds, as time.perf_counter counts them
     since: int  #: the number of the newest step that the request knows of
 
 
 class Rematting:
-    """Works off `Work.debt`. Owner's thread only; the engine runs on the compute lane."""
+    """Works out alpha inside the rectangles of `Work.debt`. Owner's thread only; the engine runs on the compute lane."""
 
     def __init__(self, work: Work, history: History, engine: EngineProtocol, activity: Activity, listeners: Listeners) -> None:
         self.reach = Reach.SMART  # how far strokes reach: see EngineProtocol.rematte
@@ -58,10 +58,15 @@ class Rematting:
 
     @property
     def busy(self) -> bool:
+        """Whether a re-matting is under way."""
         return self._solving is not None
 
     def owe(self, rect: Rect) -> None:
-        """Add to the debt. A re-matting that has not begun, or that runs in the same place, joins in; any other goes on."""
+        """Add `rect` to the debt.
+
+        A re-matting that has not begun, or that overlaps `rect`, is cancelled and computed together with `rect`; any other one
+        goes on.
+        """
         if self._solving is not None:
             job, request = self._solving.job, self._solving.request
             if request.roi.overlaps(rect) or not job.started:
@@ -74,22 +79,22 @@ class Rematting:
             work.debt = (running, *join(tuple(other for other in work.debt if other != running), rect))
 
     def drop(self) -> None:
-        """Cancel the re-matting under way; its rectangle is in the debt still."""
+        """Cancel the re-matting under way; its rectangle stays in the debt."""
         if self._solving is not None:
             self._solving.job.cancel()
             self._solving = None
 
     def unlock(self) -> None:
-        """Something new is owed: go on after the person cancelled."""
+        """Allow re-matting again after the person has cancelled: something new is owed."""
         self._locked = False
 
     def close(self) -> None:
-        """The work is let go of."""
+        """Cancel the re-matting, and start no other: nobody edits the work any more."""
         self._closed = True
         self.drop()
 
     def pump(self) -> None:
-        """Start what is owed."""
+        """Start the next rectangle of the debt, if nothing is under way."""
         work = self._work
         if self._closed or self._solving is not None or not work.has_alpha:
             return
@@ -107,7 +112,7 @@ class Rematting:
             gestures=self._history.standing,
             asked=work.asked,
         )
-        # Bound to this request: an answer is known by what it answers.
+        # The callbacks know their request, so that an answer to an older one is recognised.
         job = self._activity.submit(
             Lane.COMPUTE,
             partial(request.compute, self._engine),
@@ -121,7 +126,7 @@ class Rematting:
 
     def _solved(self, request: RematteRequest, answer: Patch) -> None:
         solving = self._solving
-        # The one place where stale answers are dropped: another request took over, or the state has jumped since.
+        # The one place where stale answers are dropped: another request has taken over, or the work has jumped since.
         if solving is None or solving.request is not request or request.lineage != self._work.lineage:
             return
         self._solving = None
@@ -130,9 +135,9 @@ class Rematting:
         if flown.any():
             painting = self._listeners.painting()
             if painting is not None and painting.overlaps(rect):
-                return  # the stroke under way remembers these labels as they were: both are worked out when it ends
+                return  # the stroke under way has saved these labels as they were: both are worked out when it ends
             if any(gesture.rect.overlaps(rect) for gesture in history.gestures(solving.since)):
-                self.pump()  # a hand has been there since: anew, with what it painted
+                self.pump()  # the person has painted there since: compute again, with the new paint
                 return
         step = history.touch_solved(rect)
         work.patch_solved(rect, answer.alpha)
@@ -145,8 +150,7 @@ class Rematting:
         work.asked = tuple(other for other in work.asked if not request.roi.contains(other))
         work.stale = join(work.stale, rect)
         work.timings["rematte"] = time.perf_counter() - solving.begun
-        if step is not None:
-            self._listeners.pack(step)
+        self._listeners.pack()
         self._listeners.emit(AlphaChanged(rect))
         self._listeners.tell(answer.notes)
         self._listeners.changed()
@@ -161,7 +165,7 @@ class Rematting:
         self._stop(request)
 
     def _stop(self, request: RematteRequest) -> bool:
-        """Leave what is owed until the next stroke; False if another request has taken over already."""
+        """Leave the debt until the next stroke; return False if another request has already taken over."""
         if self._solving is None or self._solving.request is not request:
             return False
         self._solving = None

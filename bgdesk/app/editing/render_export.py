@@ -1,4 +1,4 @@
-"""From a snapshot of a photo's work to a finished cutout, and a name for its file; writing is files.save's."""
+"""From a snapshot of a photo's work to a finished cut-out, and a name for its file. `one_photo.write` writes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,33 @@ from bgdesk.files import names
 
 
 def needs_engine(snapshot: Snapshot, recipe: ExportRecipe) -> bool:
-    """Whether `prepare` has to compute anything that takes the engine."""
+    """Return whether `prepare` needs the engine for this snapshot."""
     colours = not recipe.alpha_only and (snapshot.foreground is None or bool(snapshot.stale))
     return bool(snapshot.debt) or colours
 
 
 def prepare(snapshot: Snapshot, recipe: ExportRecipe, engine: EngineProtocol | None, progress: Progress = silent) -> Cutout:
-    """What the snapshot amounts to once everything in it has caught up: owed alpha, then stale colours, then the finished edge.
+    """Work out what a snapshot still owes (alpha, then colours), and finish the edge.
 
-    engine may be None if `needs_engine` says so. The snapshot stays as it is. Raises Cancelled and BgdeskError.
+    Parameters
+    ----------
+    snapshot
+        Of a work that has a cut-out; nothing is written into it.
+    recipe
+        How the cut-out is going to be written: the opacity alone needs no colours.
+    engine
+        May be None if `needs_engine` returns False.
+    progress
+        Hears the stages, and may raise Cancelled.
+
+    Returns
+    -------
+    Cutout
+        Finished, with the notes of what was computed here.
+
+    Raises
+    ------
+    MattingError, ModelError, DeviceError, Cancelled
     """
     source, labels, solved = snapshot.source, snapshot.labels, snapshot.solved
     foreground, stale, matte = snapshot.foreground, snapshot.stale, snapshot.recipe.matte
@@ -55,14 +73,23 @@ def prepare(snapshot: Snapshot, recipe: ExportRecipe, engine: EngineProtocol | N
                     coloured = ForegroundRequest.of(source, solved, rect, matte).compute(engine, progress)
                     foreground[rect.slices] = coloured.foreground
     colours = source if foreground is None else foreground
-    cutout = Cutout(source, solved, colours, labels, recipe=matte, notes=tuple(dict.fromkeys(notes)))
+    cutout = Cutout(source=source, alpha=solved, foreground=colours, trimap=labels, recipe=matte, notes=tuple(dict.fromkeys(notes)))
     return one_photo.finish(cutout, snapshot.recipe.edge, progress)
 
 
 def free_name(folder: Path, photo: str, recipe: ExportRecipe, taken: Callable[[Path], bool] = os.path.lexists) -> Path:
-    """NAME_cutout.png in `folder` (NAME_alpha.png for the opacity alone), or the first of -2, -3, … that is not `taken`.
+    """Return NAME_cutout.png in `folder` (NAME_alpha.png for the opacity alone), or the first of -2, -3 … that is not taken.
 
-    photo: the name of the photo's file, or of a picture that has none.
+    Parameters
+    ----------
+    folder
+        Where the file is to go.
+    photo
+        The name of the photo's file, or of a pasted picture.
+    recipe
+        How the cut-out is going to be written.
+    taken
+        Tells whether a path cannot be used; by default, whether there is a file.
     """
     what = "alpha" if recipe.alpha_only else "cutout"
     return names.free_name(folder, f"{names.stem(photo)}_{what}", (recipe.format or Format.PNG).suffix, taken)

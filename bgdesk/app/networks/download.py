@@ -150,7 +150,7 @@ def fetch_pip(source: Source, work: Path, target: Path, progress: Progress) -> N
 
 
 def _pip() -> list[str]:
-    # In a frozen build sys.executable is bgdesk itself, and a module that happens to be packed in is no client.
+    # In a frozen build sys.executable is bgdesk itself, and a module that happens to be packed in is not a client.
     if not getattr(sys, "frozen", False) and importlib.util.find_spec("pip") is not None:
         return [sys.executable, "-m", "pip"]
     if command := shutil.which("pip3") or shutil.which("pip"):

@@ -30,27 +30,36 @@ FOREIGN = "onnx"
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class OwnRecord:
-    """What <id>.json says. bytes, sha256: of the network's file here; source_sha256: of the file that it was imported from."""
+    """What <id>.json says."""
 
     id: str
     title: str
     spec: NetworkSpec
-    answer: str
+    answer: str  #: a hash of what the network answered when it was tried
     licence: str
     licence_url: str
-    commercial: bool | None
+    commercial: bool | None  #: None where nobody knows
     homepage: str
-    bytes: int
-    sha256: str
-    source_sha256: str
-    installed_from: str
+    bytes: int  #: of the network's file here
+    sha256: str  #: of the network's file here
+    source_sha256: str  #: of the file that it was imported from
+    installed_from: str  #: where it came from, in words
 
     @property
     def entry(self) -> CatalogEntry:
         """The network as a list of networks shows it."""
-        return CatalogEntry(self.id, self.title, FOREIGN, self.licence, self.licence_url, self.commercial, self.homepage, ())
+        return CatalogEntry(
+            id=self.id,
+            title=self.title,
+            net=FOREIGN,
+            licence=self.licence,
+            licence_url=self.licence_url,
+            commercial=self.commercial,
+            homepage=self.homepage,
+            sources=(),
+        )
 
     def to_json(self) -> str:
         fields = codec.plain(self)
@@ -71,10 +80,10 @@ class OwnRecord:
 
 @dataclass(frozen=True)
 class Imported:
-    """A network that was taken. notes: what was found to be otherwise than it was described."""
+    """A network that was taken."""
 
     network: "OnnxNetwork"
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  #: sentences: what was found to be otherwise than it was described
 
 
 def is_good_id(id: str) -> bool:
@@ -127,9 +136,17 @@ class OwnNetworks:
         file = self._files.onnx(id)
         size = file.stat().st_size if file.exists() else 0
         if record is None:
-            entry = CatalogEntry(id, id, FOREIGN, "", "", None, "", ())
-            return ModelStatus(entry, True, size, True, problem, own=True)
-        return ModelStatus(record.entry, True, size, bool(problem), problem, record.installed_from, record.spec.kind, own=True)
+            entry = CatalogEntry(id=id, title=id, net=FOREIGN, licence="", licence_url="", commercial=None, homepage="", sources=())
+            return ModelStatus(entry=entry, installed=True, size=size, problem=problem, own=True)
+        return ModelStatus(
+            entry=record.entry,
+            installed=True,
+            size=size,
+            problem=problem,
+            installed_from=record.installed_from,
+            kind=record.spec.kind,
+            own=True,
+        )
 
     def network(self, id: str) -> "OnnxNetwork":
         """The verified network. Raises ModelError if it is not whole."""
@@ -171,10 +188,19 @@ class OwnNetworks:
                 pack(path, network, progress)
                 trial = attempt(network, path.name, description.spec, description.insist, trying)
                 record = OwnRecord(
-                    id, description.title, trial.spec, trial.answer, description.licence, description.licence_url,
-                    description.commercial, description.homepage, network.stat().st_size, sha256_of(network), source_sha256,
-                    f"file {path.name}",
-                )  # fmt: skip
+                    id=id,
+                    title=description.title,
+                    spec=trial.spec,
+                    answer=trial.answer,
+                    licence=description.licence,
+                    licence_url=description.licence_url,
+                    commercial=description.commercial,
+                    homepage=description.homepage,
+                    bytes=network.stat().st_size,
+                    sha256=sha256_of(network),
+                    source_sha256=source_sha256,
+                    installed_from=f"file {path.name}",
+                )
                 note.write_text(record.to_json(), encoding="utf-8")
                 shutil.copymode(note, network)
                 os.replace(network, self._files.onnx(id))

@@ -19,24 +19,22 @@ _WORK_PREFIX = ".incoming-"
 _PICKLES = frozenset({".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ModelStatus:
-    """One line of a list of networks.
-
-    installed: it is there, whole or not. size: bytes on disk; before it is installed, bytes to download.
-    damaged: it is there and cannot be used; problem says why, as a sentence.
-    installed_from: where the installed file came from, in words.
-    kind: segment, or matte for one that works out edges. own: somebody brought it, it is not the catalogue's.
-    """
+    """One line of a list of networks."""
 
     entry: CatalogEntry
-    installed: bool
-    size: int
-    damaged: bool = False
-    problem: str = ""
-    installed_from: str = ""
+    installed: bool  #: it is there, whole or not
+    size: int  #: bytes on disk; before it is installed, bytes to download
+    problem: str = ""  #: why it cannot be used although it is there, as a sentence; empty if it can
+    installed_from: str = ""  #: where the installed file came from, in words
     kind: NetworkKind = NetworkKind.SEGMENT
-    own: bool = False
+    own: bool = False  #: somebody brought it, it is not the catalogue's
+
+    @property
+    def damaged(self) -> bool:
+        """Whether it is there and cannot be used."""
+        return bool(self.problem)
 
 
 class ModelFiles:

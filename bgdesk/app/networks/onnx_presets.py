@@ -13,29 +13,17 @@ from bgdesk.core.geometry import Size
 from bgdesk.core.network import Activation, Fit, NetworkKind, NetworkSpec
 
 
-@dataclass(frozen=True)
-class Preset:
-    """commercial: the licence of the published weights allows commercial use."""
-
-    title: str
-    spec: NetworkSpec
-    licence: str
-    licence_url: str
-    commercial: bool
-    homepage: str
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Description:
-    """What a person says of a network they bring. commercial: None where nobody knows. insist: they named its size themselves."""
+    """What is said of a network that somebody brings: by a preset, or by the person."""
 
     title: str
     spec: NetworkSpec
     licence: str = ""
     licence_url: str = ""
-    commercial: bool | None = None
+    commercial: bool | None = None  #: whether the licence of the weights allows commercial use; None where nobody knows
     homepage: str = ""
-    insist: bool = False
+    insist: bool = False  #: the person named the network's size
 
 
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
@@ -43,22 +31,38 @@ _HALF, _ONE, _ZERO = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0), (0.0, 0.0, 0.0)
 _MIT = "https://opensource.org/license/mit"
 
 
-def _birefnet(kind: str, side: int) -> Preset:
+def _birefnet(kind: str, side: int) -> Description:
     """Zheng et al., "Bilateral Reference for High-Resolution Dichotomous Image Segmentation", CAAI AIR 2024."""
-    spec = NetworkSpec(NetworkKind.SEGMENT, Size(side, side), _MEAN, _DEVIATION, activation=Activation.SIGMOID, multiple=32)
-    return Preset(f"BiRefNet, {kind}", spec, "MIT", _MIT, True, "https://github.com/ZhengPeng7/BiRefNet")
+    spec = NetworkSpec(
+        kind=NetworkKind.SEGMENT, size=Size(side, side), mean=_MEAN, std=_DEVIATION, activation=Activation.SIGMOID, multiple=32
+    )
+    return Description(
+        title=f"BiRefNet, {kind}",
+        spec=spec,
+        licence="MIT",
+        licence_url=_MIT,
+        commercial=True,
+        homepage="https://github.com/ZhengPeng7/BiRefNet",
+    )
 
 
-def _vitmatte(kind: str) -> Preset:
+def _vitmatte(kind: str) -> Description:
     """Yao et al., "ViTMatte: Boosting image matting with pretrained plain vision transformers", Information Fusion 103, 2024.
 
     Trained with ImageNet's mean and deviation, whatever later copies of its settings say.
     """
-    spec = NetworkSpec(NetworkKind.MATTE, Size(1024, 1024), _MEAN, _DEVIATION, activation=Activation.NONE, multiple=32)
-    return Preset(f"ViTMatte, {kind}", spec, "MIT", _MIT, True, "https://github.com/hustvl/ViTMatte")
+    spec = NetworkSpec(kind=NetworkKind.MATTE, size=Size(1024, 1024), mean=_MEAN, std=_DEVIATION, activation=Activation.NONE, multiple=32)
+    return Description(
+        title=f"ViTMatte, {kind}",
+        spec=spec,
+        licence="MIT",
+        licence_url=_MIT,
+        commercial=True,
+        homepage="https://github.com/hustvl/ViTMatte",
+    )
 
 
-PRESETS: Mapping[str, Preset] = {
+PRESETS: Mapping[str, Description] = {
     "birefnet-general": _birefnet("general", 1024),
     "birefnet-lite": _birefnet("lite", 1024),
     "birefnet-portrait": _birefnet("portrait", 1024),
@@ -66,47 +70,57 @@ PRESETS: Mapping[str, Preset] = {
     "birefnet-hr": _birefnet("high resolution", 2048),
     "birefnet-hr-matting": _birefnet("high resolution, matting", 2048),
     # Meyer and Spruyt, "BEN: Using Confidence-Guided Matting for Dichotomous Image Segmentation", 2025.
-    "ben2": Preset(
-        "BEN2, base",
-        NetworkSpec(NetworkKind.SEGMENT, Size(1024, 1024), _ZERO, _ONE, activation=Activation.NONE, stretch=True, multiple=32),
-        "MIT",
-        _MIT,
-        True,
-        "https://github.com/PramaLLC/BEN2",
+    "ben2": Description(
+        title="BEN2, base",
+        spec=NetworkSpec(
+            kind=NetworkKind.SEGMENT, size=Size(1024, 1024), mean=_ZERO, std=_ONE, activation=Activation.NONE, stretch=True, multiple=32
+        ),
+        licence="MIT",
+        licence_url=_MIT,
+        commercial=True,
+        homepage="https://github.com/PramaLLC/BEN2",
     ),
-    "rmbg-1.4": Preset(
-        "RMBG 1.4",
-        NetworkSpec(NetworkKind.SEGMENT, Size(1024, 1024), _HALF, _ONE, activation=Activation.NONE, stretch=True, multiple=32),
-        "bria-rmbg-1.4",
-        "https://bria.ai/bria-huggingface-model-license-agreement/",
-        False,
-        "https://huggingface.co/briaai/RMBG-1.4",
+    "rmbg-1.4": Description(
+        title="RMBG 1.4",
+        spec=NetworkSpec(
+            kind=NetworkKind.SEGMENT, size=Size(1024, 1024), mean=_HALF, std=_ONE, activation=Activation.NONE, stretch=True, multiple=32
+        ),
+        licence="bria-rmbg-1.4",
+        licence_url="https://bria.ai/bria-huggingface-model-license-agreement/",
+        commercial=False,
+        homepage="https://huggingface.co/briaai/RMBG-1.4",
     ),
-    "rmbg-2.0": Preset(
-        "RMBG 2.0",
-        NetworkSpec(NetworkKind.SEGMENT, Size(1024, 1024), _MEAN, _DEVIATION, activation=Activation.NONE, multiple=32),
-        "CC-BY-NC-4.0",
-        "https://creativecommons.org/licenses/by-nc/4.0/",
-        False,
-        "https://huggingface.co/briaai/RMBG-2.0",
+    "rmbg-2.0": Description(
+        title="RMBG 2.0",
+        spec=NetworkSpec(
+            kind=NetworkKind.SEGMENT, size=Size(1024, 1024), mean=_MEAN, std=_DEVIATION, activation=Activation.NONE, multiple=32
+        ),
+        licence="CC-BY-NC-4.0",
+        licence_url="https://creativecommons.org/licenses/by-nc/4.0/",
+        commercial=False,
+        homepage="https://huggingface.co/briaai/RMBG-2.0",
     ),
     # Ke et al., "MODNet: Real-Time Trimap-Free Portrait Matting via Objective Decomposition", AAAI 2022.
-    "modnet": Preset(
-        "MODNet",
-        NetworkSpec(NetworkKind.SEGMENT, Size(512, 512), _HALF, _HALF, activation=Activation.NONE, fit=Fit.ASPECT, multiple=32),
-        "Apache-2.0",
-        "https://www.apache.org/licenses/LICENSE-2.0",
-        True,
-        "https://github.com/ZHKKKe/MODNet",
+    "modnet": Description(
+        title="MODNet",
+        spec=NetworkSpec(
+            kind=NetworkKind.SEGMENT, size=Size(512, 512), mean=_HALF, std=_HALF, activation=Activation.NONE, fit=Fit.ASPECT, multiple=32
+        ),
+        licence="Apache-2.0",
+        licence_url="https://www.apache.org/licenses/LICENSE-2.0",
+        commercial=True,
+        homepage="https://github.com/ZHKKKe/MODNet",
     ),
     # Kim et al., "Revisiting Image Pyramid Structure for High Resolution Salient Object Detection", ACCV 2022. It fills [0, 1] by itself.
-    "inspyrenet": Preset(
-        "InSPyReNet",
-        NetworkSpec(NetworkKind.SEGMENT, Size(1024, 1024), _MEAN, _DEVIATION, activation=Activation.NONE, multiple=32),
-        "MIT",
-        _MIT,
-        True,
-        "https://github.com/plemeri/InSPyReNet",
+    "inspyrenet": Description(
+        title="InSPyReNet",
+        spec=NetworkSpec(
+            kind=NetworkKind.SEGMENT, size=Size(1024, 1024), mean=_MEAN, std=_DEVIATION, activation=Activation.NONE, multiple=32
+        ),
+        licence="MIT",
+        licence_url=_MIT,
+        commercial=True,
+        homepage="https://github.com/plemeri/InSPyReNet",
     ),
     "vitmatte-small": _vitmatte("small"),
     "vitmatte-base": _vitmatte("base"),
@@ -146,9 +160,30 @@ def describe(
     commercial: bool | None = None,
     **more: Any,
 ) -> Description:
-    """A description from a preset, or from nothing, and from what was said beside it. more: other fields of NetworkSpec.
+    """Describe a network that somebody brings.
 
-    A licence that was named replaces the preset's; what it allows is then known only if that is said too. Raises ModelError.
+    Parameters
+    ----------
+    id
+        Its title where nothing else gives one.
+    preset
+        A key of PRESETS; None to begin with nothing, which takes `mean` and `std`.
+    kind, size, mean, std, title
+        What is said in place of the preset's.
+    licence, commercial
+        A licence that is named replaces the preset's; what it allows is then known only if that is said too.
+    more
+        Other fields of NetworkSpec.
+
+    Returns
+    -------
+    Description
+        Checked.
+
+    Raises
+    ------
+    ModelError
+        The preset is unknown, something is missing, or no network can have such values.
     """
     given: Mapping[str, Any] = {
         key: value for key, value in {"kind": kind, "size": size, "mean": mean, "std": std, **more}.items() if value is not None
@@ -156,16 +191,15 @@ def describe(
     if preset is not None:
         if preset not in PRESETS:
             raise ModelError(f"There is no preset called {preset!r}. The presets are: {', '.join(PRESETS)}.")
-        known = PRESETS[preset]
-        base = Description(known.title, known.spec, known.licence, known.licence_url, known.commercial, known.homepage)
+        base = PRESETS[preset]
     elif mean is None or std is None:
         raise ModelError(
             f"{id} is not in the catalogue (see: bgdesk models list). To import a network of your own, say how it wants its photos: "
             f"with --preset, or with --size, --mean and --std. The presets are: {', '.join(PRESETS)}."
         )
     else:
-        bare = NetworkSpec(NetworkKind.SEGMENT, None, mean, std)
-        base = Description(id, replace(bare, multiple=32) if kind == NetworkKind.MATTE else bare)
+        bare = NetworkSpec(kind=NetworkKind.SEGMENT, size=None, mean=mean, std=std)
+        base = Description(title=id, spec=replace(bare, multiple=32) if kind == NetworkKind.MATTE else bare)
     described = replace(base, spec=replace(base.spec, **given), title=title or base.title, insist=size is not None)
     if licence is not None:
         described = replace(described, licence=licence, licence_url="", commercial=commercial)

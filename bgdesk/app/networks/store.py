@@ -26,21 +26,21 @@ from bgdesk.core.tasks import Progress, silent
 if TYPE_CHECKING:
     from bgdesk.engine.networks.network import MattingNet, Net, Network
 
-#: convert(onnx, net, target, progress): ONNX file to safetensors, every name and shape checked; raises ModelError.
+#: convert(onnx, net, target, progress): ONNX file to safetensors, its weights counted and every shape checked; raises ModelError.
 Convert: TypeAlias = Callable[[Path, str, Path, Progress], None]
 
 
-@dataclass(frozen=True)
-class Record:
-    """What <id>.json says. size, sha256: of the tensors; source_sha256: of the ONNX file they were made from."""
+@dataclass(frozen=True, kw_only=True)
+class InstalledRecord:
+    """What <id>.json says of a network of the catalogue."""
 
     id: str
-    net: str
-    size: int
-    sha256: str
-    source_sha256: str
+    net: str  #: the architecture
+    size: int  #: bytes of the tensors
+    sha256: str  #: of the tensors
+    source_sha256: str  #: of the ONNX file that they were made from
     licence: str
-    installed_from: str
+    installed_from: str  #: where it came from, in words
 
 
 class ModelStore:
@@ -59,7 +59,18 @@ class ModelStore:
     # --- look ---
 
     def entry(self, id: str) -> CatalogEntry:
-        """The entry of this id, the catalogue's or that of a network somebody brought; ModelError if there is none."""
+        """Look up a network.
+
+        Parameters
+        ----------
+        id
+            Of the catalogue, or of a network that somebody brought.
+
+        Raises
+        ------
+        ModelError
+            There is none; the text names those there are.
+        """
         for entry in self.catalog:
             if entry.id == id:
                 return entry
@@ -85,10 +96,19 @@ class ModelStore:
         return next((entry.id for entry in (*(e for e in installed if e.default), *installed)), None)
 
     def weights(self, id: str | None = None) -> "Network[Net]":
-        """A verified network that segments: `id`, or the default one.
+        """Give a verified network that finds subjects.
 
-        The sha256 is computed before the first use in a process and again when the file has changed.
-        Raises ModelError if it is not installed or not whole.
+        The sha256 is computed before the first use in a process, and again when the file has changed.
+
+        Parameters
+        ----------
+        id
+            None for the default one.
+
+        Raises
+        ------
+        ModelError
+            It is unknown, not installed, not whole, or works out edges.
         """
         from bgdesk.engine.networks.weights import Weights
 
@@ -109,7 +129,13 @@ class ModelStore:
         return Weights(chosen, record.net, self._files.tensors(chosen), record.sha256)
 
     def matting(self, id: str) -> "Network[MattingNet]":
-        """A verified network that works out edges. Raises ModelError if it is not installed, not whole, or of another kind."""
+        """Give a verified network that works out edges.
+
+        Raises
+        ------
+        ModelError
+            It is unknown, not installed, not whole, or finds subjects.
+        """
         if self._own.has(id):
             network = self._own.network(id)
             if network.spec.kind is NetworkKind.MATTE:
@@ -128,10 +154,19 @@ class ModelStore:
     # --- change ---
 
     def install(self, id: str, progress: Progress = silent) -> "Network[Net]":
-        """Download, check and convert a network; one that is installed and whole is left as it is.
+        """Download, check and convert a network of the catalogue; one that is installed and whole is left as it is.
 
-        Stages: "download", "unpack", "verify", "convert" ("wait" while another bgdesk installs). The sources are tried
-        in order; ModelError gives the reason of each. Cancelled, Ctrl-C and errors leave the folder as it was.
+        Parameters
+        ----------
+        id
+            Of the catalogue. Its sources are tried in order.
+        progress
+            Hears "download", "unpack", "verify", "convert", and "wait" while another bgdesk installs; may raise Cancelled.
+
+        Raises
+        ------
+        ModelError
+            With the reason of each source. The folder is as it was, as after Cancelled.
         """
         entry = self.entry(id)
         if not entry.sources:
@@ -161,17 +196,42 @@ class ModelStore:
     def import_own(self, path: Path, id: str, description: Description, progress: Progress = silent) -> Imported:
         """Install a network that is not the catalogue's, once it has shown on a sample that it does what it should.
 
-        Stages: "verify", "try". Raises ModelError: the id is taken or cannot be a name, or the file does not hold a network of that kind.
+        Parameters
+        ----------
+        path
+            An ONNX file.
+        id
+            For it from now on.
+        description
+            How it wants its photo, and what its licence allows.
+        progress
+            Hears "verify" and "try"; may raise Cancelled.
+
+        Raises
+        ------
+        ModelError
+            The id is taken or cannot be a name, or the file does not hold a network of that kind.
         """
         if any(entry.id == id for entry in self.catalog):
             raise ModelError(f"{id} is a network of the catalogue. Choose another id for a network of your own.")
         return self._own.put(path, id, description, progress)
 
     def import_file(self, path: Path, id: str, progress: Progress = silent) -> "Network[Net]":
-        """Install a network of the catalogue from a local ONNX file, replacing an installed one of the same id.
+        """Install a network of the catalogue from a local file, in place of an installed one.
 
-        Any ONNX file of the right architecture is taken; a truncated or foreign one is refused with ModelError, and so
-        is a pickle. Stages: "verify", "convert".
+        Parameters
+        ----------
+        path
+            Any ONNX file of the right architecture.
+        id
+            Of the catalogue.
+        progress
+            Hears "verify" and "convert"; may raise Cancelled.
+
+        Raises
+        ------
+        ModelError
+            The file is truncated, of another network, or a pickle.
         """
         entry = self.entry(id)
         refuse_foreign(path, f"Give an ONNX file of {id}, or run: bgdesk models install {id}")
@@ -201,15 +261,16 @@ class ModelStore:
     def _status(self, entry: CatalogEntry, contents: bool = False) -> ModelStatus:
         problem, record = self._inspect(entry, contents)
         if record is None and not problem:
-            return ModelStatus(entry, False, entry.download_size)
+            return ModelStatus(entry=entry, installed=False, size=entry.download_size)
         tensors = self._files.tensors(entry.id)
         size = tensors.stat().st_size if tensors.exists() else 0
-        return ModelStatus(entry, True, size, bool(problem), problem, record.installed_from if record else "")
+        origin = record.installed_from if record else ""
+        return ModelStatus(entry=entry, installed=True, size=size, problem=problem, installed_from=origin)
 
-    def _inspect(self, entry: CatalogEntry, contents: bool) -> tuple[str, Record | None]:
+    def _inspect(self, entry: CatalogEntry, contents: bool) -> tuple[str, InstalledRecord | None]:
         """(what is wrong with an installed network or "", its record); ("", None) means not installed."""
         try:
-            record = codec.decode(self._files.record(entry.id).read_bytes(), Record)
+            record = codec.decode(self._files.record(entry.id).read_bytes(), InstalledRecord)
         except FileNotFoundError:
             return "", None
         except (OSError, UsageError) as error:
@@ -223,7 +284,15 @@ class ModelStore:
         progress("convert", 0.0)
         tensors, note = work / "network.safetensors", work / "record.json"
         self._convert(onnx, entry.net, tensors, progress)
-        record = Record(entry.id, entry.net, tensors.stat().st_size, sha256_of(tensors), source_sha256, entry.licence, origin)
+        record = InstalledRecord(
+            id=entry.id,
+            net=entry.net,
+            size=tensors.stat().st_size,
+            sha256=sha256_of(tensors),
+            source_sha256=source_sha256,
+            licence=entry.licence,
+            installed_from=origin,
+        )
         note.write_text(json.dumps(codec.plain(record), indent=2) + "\n", encoding="utf-8")
         shutil.copymode(note, tensors)  # safetensors writes files that only their owner can read
         progress("convert", 1.0)

@@ -1,4 +1,4 @@
-"""Asking the network about a photo, and what to do when it answers, cannot answer, or is not there."""
+"""Asking the network about a photo, and what to do when the network answers, cannot answer, or is not installed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from bgdesk.app.editing.editor import Editor
-from bgdesk.app.session.strip import Entry, tell
+from bgdesk.app.session.strip import StripEntry, tell
 from bgdesk.app.work.activity import Activity
 from bgdesk.app.work.events import EngineChanged, Event, Message, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
@@ -21,7 +21,21 @@ MODEL_OFFERS = (Offer.INSTALL_MODEL, Offer.IMPORT_MODEL)
 
 
 class Cutter:
-    """changed: something that `Photo` shows is different."""
+    """Has the network cut photos out, and puts its answers into their works.
+
+    Parameters
+    ----------
+    engine
+        Cuts out.
+    models
+        Knows whether a network is installed.
+    activity
+        Takes the jobs.
+    emit
+        Takes messages, and EngineChanged.
+    changed
+        Called when something that `Photo` shows may have changed.
+    """
 
     def __init__(
         self, engine: EngineProtocol, models: ModelsLike, activity: Activity, emit: Callable[[Event], None], changed: Callable[[], None]
@@ -33,10 +47,10 @@ class Cutter:
         self._changed = changed
         self._told: set[str] = set()  # the engine's notes that have been shown
         self._status = engine.status
-        self._shown: Entry | None = None
+        self._shown: StripEntry | None = None
 
-    def shown(self, entry: Entry) -> None:
-        """`entry` is current now: cut it out if that has not been done, or say why it cannot be."""
+    def shown(self, entry: StripEntry) -> None:
+        """Note that `entry` is current: cut its photo out if that has not been done, or say why that is impossible."""
         self._shown = entry
         if entry.cutting is not None and not entry.cutting.cancelled:
             entry.cutting.promote()
@@ -46,36 +60,36 @@ class Cutter:
             elif entry.editor is not None:
                 self._go_by_hand(entry, entry.editor)
                 text = f"No network is installed, so {entry.name} is not cut out yet. Install one, or paint the subject by hand."
-                self._emit(Message(Severity.WARNING, text, MODEL_OFFERS))
+                self._emit(Message(Severity.WARNING, text, offers=MODEL_OFFERS))
 
-    def _wants_cut(self, entry: Entry) -> bool:
-        """The network has not been asked, or could not be, and nobody has painted by hand instead."""
+    def _wants_cut(self, entry: StripEntry) -> bool:
+        """Whether the network is still to be asked, and nobody has painted by hand instead."""
         editor = entry.editor
         if editor is None or entry.cutting is not None or entry.declined:
             return False
         return not editor.work.has_alpha or (editor.by_hand and not editor.painted and self._models.default_id() is not None)
 
-    def _go_by_hand(self, entry: Entry, editor: Editor) -> None:
+    def _go_by_hand(self, entry: StripEntry, editor: Editor) -> None:
         editor.awaiting = False
         if not editor.work.has_alpha:
             editor.start_by_hand()
         entry.error = None
         self._changed()
 
-    def cut_again(self, entry: Entry) -> None:
+    def cut_again(self, entry: StripEntry) -> None:
         """See Session.cut_again."""
         if entry.cutting is not None:
             entry.again = entry.cutting.cancelled
         elif entry.editor is not None:
             if self._models.default_id() is None:
-                self._emit(Message(Severity.WARNING, "No network is installed. Install one first.", MODEL_OFFERS))
+                self._emit(Message(Severity.WARNING, "No network is installed. Install one first.", offers=MODEL_OFFERS))
             else:
                 self.cut(entry)
 
-    def cut(self, entry: Entry, ahead: bool = False) -> None:
-        """Ask the network. Its answer is the first, or takes the place of the one before as an undo step.
+    def cut(self, entry: StripEntry, ahead: bool = False) -> None:
+        """Ask the network on the compute lane. A second answer replaces the first as one undo step.
 
-        ahead: nobody waits for it yet.
+        ahead: nobody waits for the answer yet, so that urgent work may interrupt the job.
         """
         editor = entry.editor
         if editor is None or entry.cutting is not None:
@@ -104,9 +118,9 @@ class Cutter:
         )
         self._changed()
 
-    def _done(self, entry: Entry, editor: Editor, since: int, cutout: Cutout) -> None:
+    def _done(self, entry: StripEntry, editor: Editor, since: int, cutout: Cutout) -> None:
         entry.cutting = None
-        # Over a start by hand, all strokes are painted again, if they are all known.
+        # After a start by hand the answer is the first one, and all strokes are painted over it again, if all are known.
         known = editor.by_hand and not editor.history.trimmed
         if not editor.work.has_alpha or known:
             editor.adopt(cutout)
@@ -117,7 +131,7 @@ class Cutter:
         tell(entry, (note for note in cutout.notes if note not in engines), self._emit)
         self._changed()
 
-    def _failed(self, entry: Entry, editor: Editor, error: Exception) -> None:
+    def _failed(self, entry: StripEntry, editor: Editor, error: Exception) -> None:
         entry.cutting = None
         entry.declined = True
         entry.error = str(error)
@@ -127,9 +141,9 @@ class Cutter:
         self.listen()
         self._changed()
 
-    def _stopped(self, entry: Entry, editor: Editor, by_person: bool) -> None:
+    def _stopped(self, entry: StripEntry, editor: Editor, by_person: bool) -> None:
         entry.cutting = None
-        if entry.editor is not editor:  # gone from the strip or from memory
+        if entry.editor is not editor:  # the photo has left the strip or memory
             return
         if entry.again:
             entry.again = False
@@ -138,14 +152,14 @@ class Cutter:
         if by_person:
             entry.declined = True
             self._emit(Message(Severity.INFO, f"Cancelled. Cut again starts anew on {entry.name}; painting by hand works too."))
-        if entry is self._shown and self._wants_cut(entry):  # it made room for something urgent, and was shown since
+        if entry is self._shown and self._wants_cut(entry):  # the job made room for something urgent, and the photo has been shown since
             self.cut(entry)
         else:
             editor.give_up_waiting()
         self._changed()
 
     def listen(self) -> None:
-        """Tell what is new about the engine: each fall-back once, and a change of the status line."""
+        """Tell what is new about the engine: each fall-back once, and whether its status has changed."""
         status = self._engine.status
         for note in dict.fromkeys(status.notes):
             if note not in self._told:
@@ -157,7 +171,7 @@ class Cutter:
 
 
 def _checked(cutout: Cutout, source: Pixels) -> Cutout:
-    """`cutout`, if it is one of `source`: a work must never hold arrays that do not fit each other."""
+    """Return `cutout`. Raises ValueError unless its arrays fit `source`: arrays of one work must fit each other."""
     shape = source.shape[:2]
     if cutout.alpha.shape != shape or cutout.trimap.shape != shape or cutout.foreground.shape != source.shape:
         raise ValueError(f"a cut-out of {cutout.alpha.shape} does not fit a source of {shape}")

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from bgdesk.app.editing.render_export import needs_engine, prepare
-from bgdesk.app.session.strip import Entry, tell
+from bgdesk.app.editing.render_export import free_name, needs_engine, prepare
+from bgdesk.app.session.strip import StripEntry, tell
 from bgdesk.app.work.activity import Activity
 from bgdesk.app.work.events import Event, Exported, Message, NameTaken, Offer, Severity
 from bgdesk.app.work.jobs import Lane, Priority
@@ -22,14 +22,25 @@ from bgdesk.core.tasks import Progress
 if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
 
-#: Called once with whether the cutout was written; nobody reads it any more.
+#: Called once, when nobody reads the cut-out any more, with whether it was written.
 End: TypeAlias = Callable[[bool], None]
 
 
 class Exporter:
-    """`render_export.prepare`, then `files.save`, each on its own lane: a slow disk must not hold up a stroke's re-matting.
+    """Runs `render_export.prepare` on the compute lane, then the writing on the IO lane: a slow disk must not delay a stroke.
 
-    changed: which photos are saved changed.
+    Parameters
+    ----------
+    engine
+        Works out what a work still owes.
+    files
+        Writes.
+    activity
+        Takes the jobs.
+    emit
+        Takes Exported, NameTaken and messages.
+    changed
+        Called when it may have changed which photos are saved.
     """
 
     def __init__(
@@ -46,10 +57,19 @@ class Exporter:
         self._emit = emit
         self._changed = changed
 
-    def export(self, entry: Entry, path: Path, recipe: ExportRecipe, protect: Sequence[Path], *, replace: bool) -> None:
-        """Freeze the entry's work now, and write that, whatever is painted meanwhile. protect: never written to.
+    def export(self, entry: StripEntry, path: Path, recipe: ExportRecipe, protect: Sequence[Path], *, replace: bool) -> None:
+        """Write the entry's work as it is now, whatever is painted meanwhile.
 
-        Without `replace` no other file is written to either: NameTaken says so.
+        Parameters
+        ----------
+        path
+            The file, in a folder that exists.
+        recipe
+            How the cut-out is written.
+        protect
+            Files that are never overwritten.
+        replace
+            Whether a file at `path` is overwritten; if not, NameTaken is emitted.
         """
 
         def then(cutout: Cutout, photo: LoadedImage | None, end: End) -> None:
@@ -64,7 +84,7 @@ class Exporter:
                     self._emit(NameTaken(path, recipe, entry.key))
                     return
                 self._emit(Exported(target))
-                self._emit(Message(Severity.INFO, f"{target.name} is saved.", (Offer.SHOW_IN_FOLDER,), target))
+                self._emit(Message(Severity.INFO, f"{target.name} is saved.", offers=(Offer.SHOW_IN_FOLDER,), path=target))
 
             def work(progress: Progress) -> Path | None:
                 try:
@@ -86,15 +106,19 @@ class Exporter:
 
         self._prepare(entry, recipe, path.name, then)
 
-    def cutout(self, entry: Entry, then: Callable[[Cutout, LoadedImage | None, End], None]) -> None:
-        """Freeze the entry's work now: then(cutout, its photo, end) when all in it has caught up.
+    def cutout(self, entry: StripEntry, then: Callable[[Cutout, LoadedImage | None, End], None]) -> None:
+        """Finish the entry's work as it is now, for somebody else to write.
 
-        `end` is to be called once the cutout has been read, with whether it was written somewhere. Messages say what goes
-        wrong; then `then` is not called.
+        Parameters
+        ----------
+        then
+            Called as then(cutout, photo, end) when everything has been worked out; the photo is None for a pasted picture.
+            It must have `end` called on the owner's thread when the cut-out has been read, with whether it was written. It is
+            not called when something goes wrong: a Message says what.
         """
         self._prepare(entry, ExportRecipe(), entry.name, then)
 
-    def _prepare(self, entry: Entry, recipe: ExportRecipe, name: str, then: Callable[[Cutout, LoadedImage | None, End], None]) -> None:
+    def _prepare(self, entry: StripEntry, recipe: ExportRecipe, name: str, then: Callable[[Cutout, LoadedImage | None, End], None]) -> None:
         """On the compute lane if anything has to be computed; then(cutout, photo, end) on the owner's thread."""
         if entry.editor is None or not entry.editor.work.has_alpha:
             text = f"{entry.name} is not cut out yet. Wait for the network, or paint the subject by hand."
@@ -132,3 +156,14 @@ class Exporter:
             on_cancelled=stopped,
             priority=Priority.NORMAL,  # after the strokes
         )
+
+
+def suggested_name(entry: StripEntry | None, recipe: ExportRecipe, last_folder: str) -> Path:
+    """A free name for a photo's export: photo_cutout.png, photo_cutout-2.png, … ; never the source itself.
+
+    Beside the source; for a pasted picture in `last_folder`, or the person's own folder where that is empty or gone.
+    """
+    if entry is not None and entry.path is not None:
+        return free_name(entry.path.parent, entry.path.name, recipe)
+    last = Path(last_folder) if last_folder else Path.home()
+    return free_name(last if last.is_dir() else Path.home(), "photo" if entry is None else entry.name, recipe)

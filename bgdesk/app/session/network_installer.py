@@ -1,4 +1,4 @@
-"""Networks that the person asks for while photos are open: downloaded or imported, and said when they are there."""
+"""Networks that the person downloads or imports while photos are open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,19 @@ from bgdesk.core.tasks import Progress
 
 
 class NetworkInstaller:
-    """installed: called when another network is there."""
+    """Downloads and imports networks on the download lane.
+
+    Parameters
+    ----------
+    models
+        Keeps the networks.
+    activity
+        Takes the jobs.
+    emit
+        Takes messages, and EngineChanged.
+    installed
+        Called when another network has been installed.
+    """
 
     def __init__(self, models: ModelsLike, activity: Activity, emit: Callable[[Event], None], installed: Callable[[], None]) -> None:
         self._models = models
@@ -28,11 +40,11 @@ class NetworkInstaller:
         self._get(id, f"installing {id}", lambda progress: self._models.install(id, progress))
 
     def import_file(self, path: Path, id: str) -> None:
-        """Take a network of the catalogue from a file."""
+        """Import a network of the catalogue from a file."""
         self._get(id, f"importing {path.name}", lambda progress: self._models.import_file(path, id, progress))
 
     def import_own(self, path: Path, id: str, description: Description) -> None:
-        """Take a network that is not the catalogue's from a file; what was found on its trial is said."""
+        """Import a network that is not in the catalogue from a file; a message tells what its trial found."""
         self._get(id, f"importing {path.name}", lambda progress: self._models.import_own(path, id, description, progress).notes)
 
     def _get(self, id: str, doing: str, work: Callable[[Progress], object]) -> None:
@@ -44,6 +56,6 @@ class NetworkInstaller:
 
         def stopped(by_person: bool) -> None:
             if by_person:
-                self._emit(Message(Severity.INFO, "Cancelled. Nothing was installed.", MODEL_OFFERS))
+                self._emit(Message(Severity.INFO, "Cancelled. Nothing was installed.", offers=MODEL_OFFERS))
 
         self._activity.submit(Lane.DOWNLOAD, work, doing=doing, stage="download", on_done=done, on_cancelled=stopped)

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bgdesk.app.editing.editor import Editor
+from bgdesk.app.editing.gestures import Gesture
 from bgdesk.app.editing.history import History
-from bgdesk.app.editing.render_export import free_name
 from bgdesk.app.editing.work import Work
 from bgdesk.app.networks.onnx_presets import Description
+from bgdesk.app.session.ahead import go_ahead
 from bgdesk.app.session.cutting import Cutter
-from bgdesk.app.session.exporter import End, Exporter
+from bgdesk.app.session.exporter import End, Exporter, suggested_name
 from bgdesk.app.session.network_installer import NetworkInstaller
-from bgdesk.app.session.photos import Photo, PhotoState
-from bgdesk.app.session.strip import Entry, Strip, tell
+from bgdesk.app.session.photos import Photo
+from bgdesk.app.session.strip import Strip, StripEntry, tell
 from bgdesk.app.system import paths
 from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.activity import Activity, Busy
@@ -49,12 +50,12 @@ from bgdesk.files.find import Found
 if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
 
-#: how many photos after the current one are cut out ahead of time.
-AHEAD = 2
-
 
 class Session:
-    """See the module. `jobs` is made with the same `post`: `Session(engine, store, settings, Jobs(post), post)`."""
+    """The open photos, and everything that a person can do with them.
+
+    `post` is the one that `jobs` was made with. `files` reads and writes photos; None: on the disk.
+    """
 
     def __init__(
         self, engine: EngineProtocol, models: ModelsLike, settings: Settings, jobs: Jobs, post: Post, files: FilesLike | None = None
@@ -68,8 +69,8 @@ class Session:
         self._listeners: list[Listener] = []
         self._activity = Activity(jobs, self._emit)
         self._strip = Strip(self._files, self._activity, self._make_editor, self._photos_changed, paths.cache_folder() / "undo")
-        self._current: Entry | None = None
-        self._wanted: Entry | None = None  # being read, to become current
+        self._current: StripEntry | None = None
+        self._wanted: StripEntry | None = None  # being read, to become current
         self._cutter = Cutter(engine, models, self._activity, self._emit, self._photos_changed)
         self._exporter = Exporter(engine, self._files, self._activity, self._emit, self._photos_changed)
         self._installer = NetworkInstaller(models, self._activity, self._emit, self._installed)
@@ -78,7 +79,7 @@ class Session:
         self._closed = False
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
-        """Deliver every event to `listener` from now on; call what comes back to stop."""
+        """Deliver every event to `listener` from now on; the function that is returned stops that."""
         self._listeners.append(listener)
 
         def stop() -> None:
@@ -97,7 +98,7 @@ class Session:
         return self._settings
 
     def configure(self, settings: Settings) -> None:
-        """Use other settings from now on (limits at once; device and precision belong to the engine)."""
+        """Use other settings from now on. Limits hold at once; device and precision are the engine's."""
         self._settings = settings
         for entry in self._strip.entries:
             if entry.editor is not None:
@@ -126,7 +127,7 @@ class Session:
 
     @property
     def exporting(self) -> bool:
-        """A file is being written, or prepared to be."""
+        """Whether a file is being prepared or written."""
         return any(entry.exporting for entry in self._strip.entries)
 
     @property
@@ -139,9 +140,10 @@ class Session:
         return None if self._current is None else self._current.editor
 
     def open(self, files: Sequence[Path]) -> None:
-        """Add files, and the photos in folders (not in their subfolders); the first of them becomes current.
+        """Add files, and the photos in folders (not in their subfolders); the first new one becomes current.
 
-        One that is in the film strip already is selected instead. A failed load keeps what is shown, with a Message.
+        If all are in the film strip already, the first is selected. If one cannot be read, the current photo stays, and a
+        Message says why.
         """
         if files:
             self._strip.expand([Path(file) for file in files], self._opened)
@@ -158,11 +160,11 @@ class Session:
         for entry in new[1:]:
             self._strip.preview(entry)
 
-    def _try(self, entries: list[Entry], alone: bool = False) -> None:
-        """Show the first of `entries` that can be read. One that was opened alone and cannot be read leaves the strip."""
+    def _try(self, entries: list[StripEntry], alone: bool = False) -> None:
+        """Show the first of `entries` that can be read. A photo that was opened alone and cannot be read leaves the strip."""
         entry, rest = entries[0], entries[1:]
 
-        def next_one(failed: Entry, error: Exception) -> None:
+        def next_one(failed: StripEntry, error: Exception) -> None:
             if alone:
                 self._strip.drop(failed)
             if self._wanted is failed:
@@ -177,7 +179,7 @@ class Session:
         """Add a pasted picture, H×W×3 uint8 or uint16 sRGB, and make it current."""
         check_pixels(pixels)
         entry = self._strip.add(None, name)
-        entry.pixels = pixels.copy()  # the caller may do with its own what it likes
+        entry.pixels = pixels.copy()  # the caller may change its own
         entry.pixels.flags.writeable = False
         self._want(entry)
 
@@ -187,7 +189,7 @@ class Session:
         if entry is not None and entry is not self._wanted and (entry is not self._current or self._wanted is not None):
             self._want(entry)
 
-    def _want(self, entry: Entry, failed: Callable[[Entry, Exception], None] | None = None) -> None:
+    def _want(self, entry: StripEntry, failed: Callable[[StripEntry, Exception], None] | None = None) -> None:
         if self._wanted is not None and self._wanted is not entry and self._wanted.loading is not None:
             self._wanted.loading.cancel()
         self._wanted = entry
@@ -202,17 +204,17 @@ class Session:
         else:
             self._strip.load(entry, self._loaded, failed or self._not_loaded, self._not_loaded)
 
-    def _not_loaded(self, entry: Entry, error: Exception | None = None) -> None:
+    def _not_loaded(self, entry: StripEntry, error: Exception | None = None) -> None:
         if self._wanted is entry:
             self._wanted = None
         self._plan()
 
-    def _loaded(self, entry: Entry) -> None:
+    def _loaded(self, entry: StripEntry) -> None:
         if entry is self._wanted:
             self._show(entry)
         self._plan()
 
-    def _show(self, entry: Entry) -> None:
+    def _show(self, entry: StripEntry) -> None:
         self.stroke_end()
         self._wanted = None
         if entry is not self._current:
@@ -224,7 +226,7 @@ class Session:
         self._photos_changed()
 
     def remove(self, key: int) -> None:
-        """Take a photo out of the film strip, with its strokes; the file stays. A neighbour becomes current."""
+        """Take a photo out of the film strip, with its work; its file stays. A neighbour becomes current."""
         entry = self._strip.find(key)
         if entry is None:
             return
@@ -239,7 +241,7 @@ class Session:
             if self._wanted is None and self._strip.entries:
                 self._want(self._strip.entries[min(index, len(self._strip.entries) - 1)])
 
-    def _make_editor(self, entry: Entry, work: Work, history: History | None) -> Editor:
+    def _make_editor(self, entry: StripEntry, work: Work, history: History | None) -> Editor:
         def emit(event: Event) -> None:
             about_pixels = isinstance(event, LabelsChanged | AlphaChanged | ForegroundChanged | HistoryChanged | RecipeChanged)
             if entry is self._current or not about_pixels:
@@ -261,7 +263,7 @@ class Session:
         return editor
 
     def _photos_changed(self) -> None:
-        """One PhotosChanged for all that changes in one go."""
+        """Post one PhotosChanged for everything that changes before it is delivered."""
         if not self._announcing:
             self._announcing = True
             self._post(self._announce)
@@ -274,7 +276,7 @@ class Session:
     # -- ahead of time ------------------------------------------------------------------------------------------
 
     def _plan(self) -> None:
-        """Soon, once: see whether memory has to be given back, and whether there is time to cut out ahead."""
+        """Soon, and once for many calls: free memory where it is short, and cut out ahead where there is time."""
         if not self._planning:
             self._planning = True
             self._post(self._plan_now)
@@ -284,32 +286,26 @@ class Session:
         if self._closed:
             return
         self._cutter.listen()
-        limit = self._settings.memory_bytes
-        self._strip.relieve(limit, self._current)
+        self._strip.relieve(self._settings.memory_bytes, self._current)
         self._strip.bound_disk(self._settings.undo_disk_bytes)
-        editor, entries = self._editor, self._strip.entries
-        if not self._settings.precut or self._current is None or editor is None or self._wanted is not None or not self._activity.idle:
-            return
-        # Once somebody paints, every moment belongs to the brush.
-        if editor.edited or not editor.idle or any(entry.loading or entry.cutting or entry.parking for entry in entries):
-            return
-        if self._models.default_id() is None:
-            return
-        room = self._strip.nbytes + editor.work.nbytes <= limit  # the next photo is probably as large as this one
-        index = entries.index(self._current)
-        for entry in entries[index + 1 : index + 1 + AHEAD]:
-            if entry.state is PhotoState.WAITING and not entry.declined and not entry.skipped:
-                if entry.editor is not None:
-                    self._cutter.cut(entry, ahead=True)
-                elif room:
-                    self._strip.load(entry, self._loaded, self._not_loaded, self._not_loaded, background=True)
-                return
+        current, settings = self._current, self._settings
+        if (
+            settings.precut
+            and current is not None
+            and self._wanted is None
+            and self._activity.idle
+            and self._models.default_id() is not None
+        ):
+            go_ahead(self._strip, self._cutter, current, settings.memory_bytes, self._load_ahead)
+
+    def _load_ahead(self, entry: StripEntry) -> None:
+        self._strip.load(entry, self._loaded, self._not_loaded, self._not_loaded, background=True)
 
     # -- work ----------------------------------------------------------------------------------------------------
 
     @property
     def busy(self) -> Busy | None:
-        """The work the person is waiting for, or None. Background work (previews, cutting ahead) does not count."""
+        """What the person is waiting for, or None. Background work (previews, cutting ahead) does not count."""
         return self._activity.busy
 
     def cancel(self) -> None:
@@ -318,7 +314,7 @@ class Session:
 
     @property
     def engine_status(self) -> EngineStatus:
-        """device, precision, model, notes; device and precision are "" until torch has been loaded."""
+        """Device, precision, networks and notes of the engine; the first two are "" until a network is loaded."""
         return self._engine.status
 
     @property
@@ -327,9 +323,9 @@ class Session:
         return {} if self._editor is None else dict(self._editor.work.timings)
 
     def warm(self) -> None:
-        """Load torch and the network on the compute lane, so that the first photo waits less. Call once the window is up.
+        """Load torch, the network and the kernels on the compute lane, so that the first photo waits less.
 
-        Says nothing if there is no network: that is said with the first photo. What strokes need is loaded all the same.
+        Call this once the window is shown. A missing network is not reported here but with the first photo.
         """
         self._activity.submit(
             Lane.COMPUTE,
@@ -341,7 +337,7 @@ class Session:
         )
 
     def cut_again(self) -> None:
-        """Network and alpha anew for the current photo; one undo step that also takes back its strokes."""
+        """Ask the network about the current photo once more. Its answer replaces the cut-out and all strokes, as one undo step."""
         if self._current is not None:
             self._cutter.cut_again(self._current)
 
@@ -350,11 +346,11 @@ class Session:
         self._installer.install(id)
 
     def import_model(self, path: Path, id: str) -> None:
-        """Take a network from a file, then cut out the current photo if it waits for one."""
+        """Import a network of the catalogue from a file, then cut out the current photo if it waits for one."""
         self._installer.import_file(path, id)
 
     def import_own_model(self, path: Path, id: str, description: Description) -> None:
-        """Take a network that is not the catalogue's from a file, then cut out the current photo if it waits for one."""
+        """Import a network that is not in the catalogue from a file, then cut out the current photo if it waits for one."""
         self._installer.import_own(path, id, description)
 
     def _installed(self) -> None:
@@ -365,36 +361,41 @@ class Session:
             self._cutter.cut(self._current)
         self._plan()
 
-    # -- strokes -------------------------------------------------------------------------------------------------
+    # -- gestures and strokes ------------------------------------------------------------------------------------
+
+    def apply(self, gesture: Gesture) -> None:
+        """Do a whole gesture on the current photo, as one undo step. See Editor.apply."""
+        if self._editor is not None:
+            self._editor.apply(gesture)
 
     def stroke_begin(self, label: Label, radius: float, point: tuple[float, float]) -> None:
-        """Press the brush: (x, y) and `radius` in image pixels. Does nothing without a photo."""
+        """Press the brush at `point`, (x, y) in pixels of the photo like `radius`. Without a photo nothing happens."""
         if self._editor is not None:
             self._editor.stroke_begin(label, radius, point)
 
     def stroke_extend(self, point: tuple[float, float]) -> None:
-        """Drag it on to `point`: one LabelsChanged for the stretch."""
+        """Drag the brush on to `point`; one LabelsChanged follows for the stretch."""
         if self._editor is not None:
             self._editor.stroke_extend(point)
 
     def stroke_end(self) -> None:
-        """Release: one undo step, and the region is re-matted."""
+        """Release the brush: the stroke becomes one undo step, and alpha is worked out around it."""
         if self._editor is not None:
             self._editor.stroke_end()
 
     def stroke_cancel(self) -> None:
-        """Take the stroke under way back, as if it had not begun."""
+        """Take back the stroke under way, as if it had not begun."""
         if self._editor is not None:
             self._editor.stroke_cancel()
 
     @property
     def painting(self) -> bool:
-        """A stroke is under way."""
+        """Whether a stroke is under way."""
         return self._editor is not None and self._editor.painting
 
     @property
     def pending_rects(self) -> tuple[Rect, ...]:
-        """Where the current photo's alpha has not caught up with its labels: keep showing the paint there."""
+        """Where the current photo's alpha has not caught up with its labels; paint is shown there."""
         return () if self._editor is None else self._editor.pending_rects
 
     @property
@@ -406,12 +407,12 @@ class Session:
         return self._editor is not None and bool(self._editor.history.undone)
 
     def undo(self) -> None:
-        """Take back the last stroke (or cut_again) with its re-matting. Nothing to take back, or a stroke under way: nothing."""
+        """Take back the last step, whatever it was. Nothing happens during a stroke, or without a step."""
         if self._editor is not None:
             self._editor.undo()
 
     def redo(self) -> None:
-        """The opposite of undo."""
+        """Bring back what `undo` took back last."""
         if self._editor is not None:
             self._editor.redo()
 
@@ -433,32 +434,21 @@ class Session:
         return self._settings.recipe if self._editor is None else self._editor.work.recipe
 
     def change_recipe(self, recipe: Recipe, name: str, drag: object = None) -> None:
-        """Use other choices for the current photo, as one undo step called `name`. See Editor.change_recipe.
-
-        Without a photo nothing happens: what new photos begin with is a setting.
-        """
+        """Use other choices for the current photo, as one undo step called `name`. See Editor.change_recipe."""
         if self._editor is not None:
             self._editor.change_recipe(recipe, name, drag)
 
     def apply_to_all(self) -> None:
         """Give every open photo the current one's recipe, each as an undo step of its own."""
-        recipe, name = self.recipe, "apply a recipe to all photos"
-        for entry in self._strip.entries:
-            if entry.editor is not None:
-                entry.editor.change_recipe(recipe, name)
-            elif entry.parked is not None:
-                if entry.parked.work.recipe != recipe:
-                    entry.parked.history.change_recipe(recipe, name)
-            else:
-                entry.recipe = recipe
-        self._photos_changed()
+        self._strip.change_recipes(self.recipe, "apply a recipe to all photos")
 
     # -- export --------------------------------------------------------------------------------------------------
 
     def export(self, path: Path, recipe: ExportRecipe, *, replace: bool = False) -> None:
-        """Write the current cut-out as it is now, in the background: Exported and a Message, or a Message why not.
+        """Write the current cut-out as it is now, in the background.
 
-        Without `replace`, a file that is there is kept, even one that appears meanwhile: NameTaken then.
+        Exported and a Message follow, or a Message that says why nothing was written. Without `replace` a file at `path` is
+        kept, even if it appears meanwhile, and NameTaken follows.
         """
         self.stroke_end()
         if self._current is not None:
@@ -466,29 +456,19 @@ class Session:
             self._exporter.export(self._current, path, recipe, sources, replace=replace)
 
     def cutout(self, then: Callable[[Cutout, LoadedImage | None, End], None]) -> None:
-        """The current cut-out as it is now, for somebody else to write: then(cutout, its photo, end), or a Message why not.
-
-        `end` is to be called on this thread when nobody reads the cutout any more, with whether it was written.
-        """
+        """Finish the current cut-out as it is now, for somebody else to write. See Exporter.cutout."""
         self.stroke_end()
         if self._current is not None:
             self._exporter.cutout(self._current, then)
 
     def suggested_name(self, recipe: ExportRecipe) -> Path:
-        """A free name for the current photo's export: photo_cutout.png, photo_cutout-2.png, … ; never the source itself.
-
-        Beside the source; for a pasted picture in the folder of the last export, or the person's own.
-        """
-        entry = self._current
-        if entry is not None and entry.path is not None:
-            return free_name(entry.path.parent, entry.path.name, recipe)
-        last = Path(self._settings.export_folder) if self._settings.export_folder else Path.home()
-        return free_name(last if last.is_dir() else Path.home(), "photo" if entry is None else entry.name, recipe)
+        """A free name for the current photo's export. See exporter.suggested_name."""
+        return suggested_name(self._current, recipe, self._settings.export_folder)
 
     def close(self) -> None:
-        """Cancel everything, stop the lanes, free the network. No event comes afterwards.
+        """Cancel everything, stop the lanes, and close the engine. No event comes afterwards.
 
-        A lane that is deep in somebody else's code may not stop in time: then the network is left to the end of the process.
+        A lane that is inside a library's code may not stop in time: then the engine stays open until the process ends.
         """
         if not self._closed:
             self._closed = True

@@ -31,30 +31,30 @@ if TYPE_CHECKING:
     from bgdesk.files.load import LoadedImage
 
 
-@dataclass(eq=False)
-class Entry:
+@dataclass(eq=False, kw_only=True)
+class StripEntry:
     """One photo of the strip."""
 
-    key: int
-    path: Path | None
-    name: str
-    error: str | None = None  #: why it could not be read or cut out
-    thumbnail: NDArray[np.uint8] | None = None
-    editor: Editor | None = None  #: while it is in memory
-    loaded: LoadedImage | None = None
-    pixels: Pixels | None = None  #: of a pasted picture, which has no file
-    parked: Parked | None = None  #: its work while it is not in memory
-    recipe: Recipe | None = None  #: to begin with, where it is not that of any new photo
-    loading: ActiveJob | None = None
-    cutting: ActiveJob | None = None
-    parking: ActiveJob | None = None
-    previewing: ActiveJob | None = None
-    declined: bool = False  #: the person stopped the network for it
-    again: bool = False  #: and asked for it once more before it had come to a stop
-    skipped: bool = False  #: it was read ahead of time, and there was no room for it
-    used: int = 0  #: grows with every time it is shown; the least used leaves memory first
+    key: int  #: names the entry as long as the session lives
+    path: Path | None  #: the photo's file; None for a pasted picture
+    name: str  #: of the file, or of the pasted picture
+    error: str | None = None  #: why the photo could not be read or cut out
+    thumbnail: NDArray[np.uint8] | None = None  #: h×w×3, at most THUMBNAIL pixels on its longer side; None until there is one
+    editor: Editor | None = None  #: while the photo is in memory
+    loaded: LoadedImage | None = None  #: what was read of the file, while the photo is in memory
+    pixels: Pixels | None = None  #: of a pasted picture
+    parked: Parked | None = None  #: the work, while the photo is not in memory
+    recipe: Recipe | None = None  #: what the work is to begin with; None: the recipe of every new photo
+    loading: ActiveJob | None = None  #: reads the file
+    cutting: ActiveJob | None = None  #: asks the network
+    parking: ActiveJob | None = None  #: packs the work
+    previewing: ActiveJob | None = None  #: makes the thumbnail
+    declined: bool = False  #: the network failed, or the person stopped it: it is not asked again by itself
+    again: bool = False  #: the person asked for the network once more before the cancelled job had ended
+    skipped: bool = False  #: the photo was read ahead of time, and there was no room for it
+    used: int = 0  #: grows each time the photo is shown; the photo with the lowest number leaves memory first
     exported: int = 0  #: Work.edit_id of what was written last
-    exporting: int = 0  #: how many files of it are being written
+    exporting: int = 0  #: how many files of the photo are being written
 
     @property
     def state(self) -> PhotoState:
@@ -69,7 +69,7 @@ class Entry:
 
     @property
     def history(self) -> History | None:
-        """Its undo steps, wherever they are."""
+        """The photo's undo steps, in memory or parked."""
         if self.editor is not None:
             return self.editor.history
         return None if self.parked is None else self.parked.history
@@ -83,10 +83,12 @@ class Entry:
 
     @property
     def unsaved(self) -> bool:
+        """Whether a person changed something that was not written to a file."""
         return self.edit_id not in (0, self.exported)
 
     @property
     def photo(self) -> Photo:
+        """The entry as the window sees it."""
         return Photo(
             key=self.key,
             path=self.path,
@@ -100,42 +102,55 @@ class Entry:
 
     @property
     def nbytes(self) -> int:
-        """Memory it takes that could be given back."""
+        """Memory that the photo's work takes, in bytes."""
         return (self.editor.nbytes if self.editor else 0) + (self.parked.nbytes if self.parked else 0)
 
     def jobs(self) -> list[ActiveJob]:
+        """Return what runs or waits on a lane for this photo."""
         return [job for job in (self.loading, self.cutting, self.parking, self.previewing) if job is not None]
 
 
-def tell(entry: Entry, notes: Iterable[str], emit: Callable[[Event], None]) -> None:
-    """Say what an engine's answer noted about this photo."""
+def tell(entry: StripEntry, notes: Iterable[str], emit: Callable[[Event], None]) -> None:
+    """Emit the notes of an engine's answer as messages about this photo."""
     for note in notes:
         emit(Message(Severity.WARNING, f"{entry.name}: {note}", about=entry.key))
 
 
 @dataclass(frozen=True, eq=False)
 class _Read:
-    image: LoadedImage | None
-    work: Work
-    thumbnail: NDArray[np.uint8]
+    """What was read of a photo."""
+
+    image: LoadedImage | None  #: None for a pasted picture
+    work: Work  #: with what was parked
+    thumbnail: NDArray[np.uint8]  #: h×w×3
 
 
 class Strip:
-    """Entries in order, and the work of bringing them into memory and out of it.
+    """The entries in order, and how photos come into memory and leave it.
 
-    make_editor: the editor of an entry's work, with the steps that led to it. changed: something that `Photo` shows is
-    different. spill_folder: for undo steps on disk.
+    Parameters
+    ----------
+    files
+        Reads photos.
+    activity
+        Takes the jobs.
+    make_editor
+        Makes the editor of an entry's work; its third argument is the history that led to the work, or None.
+    changed
+        Called when something that `Photo` shows may have changed.
+    spill_folder
+        Where undo steps of parked photos are written.
     """
 
     def __init__(
         self,
         files: FilesLike,
         activity: Activity,
-        make_editor: Callable[[Entry, Work, History | None], Editor],
+        make_editor: Callable[[StripEntry, Work, History | None], Editor],
         changed: Callable[[], None],
         spill_folder: Path,
     ) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[StripEntry] = []
         self._files = files
         self._activity = activity
         self._make_editor = make_editor
@@ -144,45 +159,43 @@ class Strip:
         self._keys = itertools.count(1)
         self._uses = itertools.count(1)
 
-    def find(self, key: int) -> Entry | None:
+    def find(self, key: int) -> StripEntry | None:
+        """Return the entry of this key; None if it has left the strip."""
         return next((entry for entry in self.entries if entry.key == key), None)
 
-    def add(self, path: Path | None, name: str) -> Entry:
-        """A new entry at the end."""
-        entry = Entry(next(self._keys), path, name)
+    def add(self, path: Path | None, name: str) -> StripEntry:
+        """Append a photo; return its entry."""
+        entry = StripEntry(key=next(self._keys), path=path, name=name)
         self.entries.append(entry)
         self._changed()
         return entry
 
-    def at(self, path: Path) -> Entry | None:
-        """The entry of a file that is open already."""
+    def at(self, path: Path) -> StripEntry | None:
+        """Return the entry of a file; None if the file is not open."""
         return next((entry for entry in self.entries if entry.path == path), None)
 
-    def use(self, entry: Entry) -> None:
-        """It is shown: it leaves memory last."""
+    def use(self, entry: StripEntry) -> None:
+        """Note that the photo is shown: it is the last to leave memory, and is not parked now."""
         entry.used = next(self._uses)
         entry.skipped = False
         if entry.parking is not None:
             entry.parking.cancel()
             entry.parking = None
 
-    def drop(self, entry: Entry) -> None:
-        """Out of the strip, with everything that runs for it."""
+    def drop(self, entry: StripEntry) -> None:
+        """Take an entry out of the strip, and cancel everything that runs for it."""
         for job in entry.jobs():
             job.cancel()
         if entry.editor is not None:
             entry.editor.close()
-        entry.editor = entry.loaded = entry.pixels = entry.parked = None  # whoever still holds the entry holds no pixels
+        entry.editor = entry.loaded = entry.pixels = entry.parked = None  # whoever still has the entry keeps no pixels alive
         self.entries.remove(entry)
         self._changed()
 
     # -- paths ---------------------------------------------------------------------------------------------------
 
     def expand(self, paths: Sequence[Path], done: Callable[[Found], None]) -> None:
-        """done(Found) with the files among `paths` and in the folders among them.
-
-        On the IO lane: a folder may lie on a slow network.
-        """
+        """Look for photos among `paths` and in the folders among them, on the IO lane; then call done(Found)."""
 
         def work(progress: Progress) -> Found:
             return find((path.absolute() for path in paths), lambda: progress("load", 0.0))
@@ -194,13 +207,25 @@ class Strip:
 
     def load(
         self,
-        entry: Entry,
-        done: Callable[[Entry], None],
-        failed: Callable[[Entry, Exception], None],
-        cancelled: Callable[[Entry], None],
+        entry: StripEntry,
+        done: Callable[[StripEntry], None],
+        failed: Callable[[StripEntry, Exception], None],
+        cancelled: Callable[[StripEntry], None],
         background: bool = False,
     ) -> None:
-        """Read the entry's file, or take the pasted pixels; `done` when it has an editor. What was parked is put back."""
+        """Read the entry's file, or take its pasted pixels, and make an editor of them. What was parked is put back.
+
+        Parameters
+        ----------
+        done
+            Called when the entry has its editor.
+        failed
+            Called with the error when the photo could not be read.
+        cancelled
+            Called when the reading was cancelled and nobody has asked for it again.
+        background
+            Nobody waits for the photo yet.
+        """
         path, pasted, parked = entry.path, entry.pixels, entry.parked
         recipe = entry.recipe
 
@@ -254,7 +279,7 @@ class Strip:
         )
         self._changed()
 
-    def _place(self, entry: Entry, read: _Read) -> None:
+    def _place(self, entry: StripEntry, read: _Read) -> None:
         entry.loaded, entry.thumbnail = read.image, read.thumbnail
         parked, entry.parked = entry.parked, None
         if parked is None or not read.work.has_alpha:
@@ -267,8 +292,8 @@ class Strip:
             entry.editor.resume()
         self._changed()
 
-    def preview(self, entry: Entry) -> None:
-        """Make the thumbnail of a photo that waits."""
+    def preview(self, entry: StripEntry) -> None:
+        """Make the thumbnail of a photo that is not loaded yet, on the IO lane."""
         path = entry.path
         if path is None or entry.thumbnail is not None or entry.loading is not None:
             return
@@ -297,8 +322,20 @@ class Strip:
             on_cancelled=stopped,
             priority=Priority.BACKGROUND,
             visible=False,
-            quiet=True,  # the strip says it; the message bar is for what the person asked for
+            quiet=True,  # the strip shows the error; the message bar is for what the person asked for
         )
+
+    def change_recipes(self, recipe: Recipe, name: str) -> None:
+        """Give every photo this recipe, each as an undo step called `name` where there is anything to undo yet."""
+        for entry in self.entries:
+            if entry.editor is not None:
+                entry.editor.change_recipe(recipe, name)
+            elif entry.parked is not None:
+                if entry.parked.work.recipe != recipe:
+                    entry.parked.history.change_recipe(recipe, name)
+            else:
+                entry.recipe = recipe
+        self._changed()
 
     # -- out of memory -------------------------------------------------------------------------------------------
 
@@ -307,11 +344,12 @@ class Strip:
         """Memory that the open photos take."""
         return sum(entry.nbytes for entry in self.entries)
 
-    def relieve(self, limit: int, keep: Entry | None) -> None:
-        """Bring `nbytes` under `limit` if it can be done without losing anything that was painted, `keep` excepted.
+    def relieve(self, limit: int, keep: StripEntry | None) -> None:
+        """Bring `nbytes` under `limit` as far as that is possible without losing anything that a person did.
 
-        What was used least goes first: photos are parked, one at a time in the background; then parked cut-outs that
-        nobody painted on are dropped, for the network to make again. `changed` tells when it is worth calling again.
+        The photos that were shown longest ago go first. They are parked, one at a time in the background; when all are parked,
+        cut-outs that nobody has edited are dropped, and the network makes them again when they are wanted. Call this again
+        after each `changed`. `keep` stays in memory.
         """
         if self.nbytes <= limit or any(entry.parking is not None for entry in self.entries):
             return
@@ -327,8 +365,8 @@ class Strip:
                 if self.nbytes <= limit:
                     return
 
-    def _park(self, entry: Entry, editor: Editor) -> None:
-        if not editor.work.has_alpha:  # read, but never cut out: only its recipe is worth keeping
+    def _park(self, entry: StripEntry, editor: Editor) -> None:
+        if not editor.work.has_alpha:  # read, but never cut out: only the recipe is worth keeping
             entry.recipe, entry.skipped = editor.work.recipe, True
             self._let_go(entry, editor)
             return
@@ -341,7 +379,7 @@ class Strip:
             parked.detach()
 
         def ended(_: object) -> None:
-            if entry.parking is parking:  # not another one, begun before this one had come to a stop
+            if entry.parking is parking:  # else a newer job has begun before this one had ended
                 entry.parking = None
 
         parking = entry.parking = self._activity.submit(
@@ -355,13 +393,13 @@ class Strip:
             visible=False,
         )
 
-    def _let_go(self, entry: Entry, editor: Editor) -> None:
+    def _let_go(self, entry: StripEntry, editor: Editor) -> None:
         editor.close()
         entry.editor = entry.loaded = None
         self._changed()
 
     def bound_disk(self, limit: int) -> None:
-        """Bring the undo steps on disk under `limit` bytes: those of the photo used least go first, the oldest of them first."""
+        """Drop undo steps on disk until they take at most `limit` bytes: those of the photo shown longest ago first, oldest first."""
         spilled = {entry.key: entry.history.spilled for entry in self.entries if entry.history is not None}
         total = sum(spilled.values())
         for entry in sorted(self.entries, key=lambda entry: entry.used):

@@ -117,8 +117,7 @@ class Settings:
     model: str = _setting("", "Network")  #: id of an installed network; empty for the default one
     matting: str = _setting("", "Edges")  #: id of a network that works out edges; empty for bgdesk's own solver
     precut: bool = _setting(True, "Cut out the next photos of the film strip while nothing else runs")
-    window_geometry: str = _setting("")  #: base64, opaque; so are the next two
-    window_state: str = _setting("")
+    window_geometry: str = _setting("")  #: base64, opaque; so is the next one
     splitter_state: str = _setting("")
     folded: tuple[str, ...] = _setting(())  #: names of the inspector's sections that are folded
     queue_setup: str = _setting("")  #: what was chosen for the last queue, as JSON
@@ -158,10 +157,18 @@ def default_file() -> Path:
 
 
 def load(file: Path | None = None) -> Settings:
-    """The settings in `file` (default_file()); the defaults if there is none.
+    """Read the settings.
 
-    Unknown names and values that are not valid are left out. A file with any of them, and one that does not hold settings at
-    all, is kept beside it as settings.json.broken.
+    Parameters
+    ----------
+    file
+        `default_file` unless said otherwise. It need not exist.
+
+    Returns
+    -------
+    Settings
+        Unknown names and values that are not valid are left out, with a line in the log. A file with any of them, and one that
+        does not hold settings at all, is kept beside it as settings.json.broken.
     """
     file = file or default_file()
     try:
@@ -192,7 +199,20 @@ def load(file: Path | None = None) -> Settings:
 
 
 def save(settings: Settings, file: Path | None = None) -> None:
-    """Write them, complete or not at all. Raises OSError."""
+    """Write the settings, complete or not at all.
+
+    Parameters
+    ----------
+    settings
+        What to write.
+    file
+        `default_file` unless said otherwise; its folder is made.
+
+    Raises
+    ------
+    OSError
+        What was there before still is.
+    """
     file = file or default_file()
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")

@@ -1,4 +1,4 @@
-"""What is being worked on: the jobs with the words a person sees about them."""
+"""What is being worked on: jobs, and what a person is told about them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Busy:
-    """What the progress line shows.
+    """What the progress line shows."""
 
-    stage: "load", "network", "trimap", "alpha", "foreground", "save", "download", … as the work reports it.
-    fraction: how much of the stage is done in [0, 1]; None if unknown (show a running line without an end).
-    """
-
-    stage: str
-    fraction: float | None = None
-    cancellable: bool = True
+    stage: str  #: as the work reports it: a value of core.stages.Stage, or another word
+    fraction: float | None = None  #: how much of the stage is done, in [0, 1]; None if unknown
+    cancellable: bool = True  #: whether a person can stop the work
 
 
 class ActiveJob:
-    """One job under way. `visible`: the person waits for it."""
+    """A job that is queued or runs. `visible`: the person waits for the job."""
 
     def __init__(self, activity: Activity, lane: Lane, stage: str, visible: bool) -> None:
         self._activity = activity
@@ -45,26 +41,26 @@ class ActiveJob:
 
     @property
     def started(self) -> bool:
-        """Its lane has begun with it."""
+        """Whether the job's lane has begun with it."""
         return self.job is not None and self.job.started
 
     @property
     def cancelled(self) -> bool:
-        """It has been asked to stop, and may not have yet."""
+        """Whether the job has been asked to stop; it may still run."""
         return self.job is not None and self.job.token.cancelled
 
     def cancel(self) -> None:
-        """Nobody needs it any more."""
+        """Stop the job: nobody needs its answer any more."""
         if self.job is not None:
             self.job.cancel()
 
     @property
     def shown(self) -> bool:
-        """It is shown as busy: so is the long preparation at the first start, whoever asked for it."""
+        """Whether the progress line shows the job: a visible one, or the long preparation at the first start."""
         return self.visible or self.stage == Stage.PREPARE
 
     def promote(self) -> None:
-        """The person waits for it now."""
+        """Note that the person waits for the job now: it moves up in its lane."""
         if self.job is not None and not self.visible:
             self.visible = True
             self._activity.promote(self._lane, self.job)
@@ -93,12 +89,29 @@ class Activity:
         preemptible: bool = False,
         quiet: bool = False,
     ) -> ActiveJob:
-        """Jobs.submit, with its place in `busy`.
+        """Submit a job as Jobs.submit does, show it in `busy`, and tell the person of its failure.
 
-        doing: "saving photo.png", for the sentence about a failure that nobody foresaw.
-        on_error: called after the message; a failure without it is told and that is all.
-        quiet: a foreseen failure is told only if the person waits for the work by then.
-        on_cancelled(by_person): by_person if it was `cancel` here that stopped it.
+        Parameters
+        ----------
+        doing
+            Completes "Something unforeseen went wrong while …": "saving photo.png".
+        on_done
+            Called with the answer.
+        on_error
+            Called with the error, after the message.
+        on_cancelled
+            Called with whether it was the person who cancelled, by `cancel`.
+        stage
+            What `busy` shows until the work reports a stage.
+        visible
+            The person waits for the job.
+        quiet
+            A foreseen failure is told only if the person waits for the job by then.
+
+        Returns
+        -------
+        ActiveJob
+            Cancels or promotes the job.
         """
         entry = ActiveJob(self, lane, stage, visible)
         self._works.append(entry)
@@ -149,28 +162,29 @@ class Activity:
         self._emit(BusyChanged())
 
     def preempt(self) -> None:
-        """Something urgent is about to be computed: background work makes room."""
+        """Stop background work on the compute lane: something urgent is about to be submitted."""
         self._jobs.preempt(Lane.COMPUTE)
 
     @property
     def _shown(self) -> ActiveJob | None:
-        """The oldest work that runs; before any runs, the oldest that waits. What has been cancelled is only ending."""
+        """The oldest job that runs, or else the oldest that is queued; cancelled jobs do not count."""
         waited = [work for work in self._works if work.shown and not work.cancelled]
         running = [work for work in waited if work.started]
         return next(iter(running or waited), None)
 
     @property
     def busy(self) -> Busy | None:
+        """What the person is waiting for, or None."""
         shown = self._shown
         return None if shown is None else Busy(shown.stage, shown.fraction)
 
     @property
     def idle(self) -> bool:
-        """Nobody waits for anything."""
+        """Whether the person waits for nothing."""
         return not any(work.visible for work in self._works)
 
     def cancel(self) -> None:
-        """The person stops what `busy` shows."""
+        """Stop what `busy` shows, because the person wants that."""
         shown = self._shown
         if shown is not None:
             shown.by_person = True
@@ -178,9 +192,9 @@ class Activity:
             self._emit(BusyChanged())
 
     def report(self, error: Exception, doing: str) -> None:
-        """Tell the person about a failure: a foreseen one in its own words, any other in one sentence and the log."""
+        """Tell the person about a failure: a foreseen one by its text, any other by one sentence, and the log."""
         if isinstance(error, ModelError):
-            self._emit(Message(Severity.ERROR, str(error), (Offer.INSTALL_MODEL, Offer.IMPORT_MODEL)))
+            self._emit(Message(Severity.ERROR, str(error), offers=(Offer.INSTALL_MODEL, Offer.IMPORT_MODEL)))
         elif isinstance(error, BgdeskError):
             self._emit(Message(Severity.ERROR, str(error)))
         elif isinstance(error, MemoryError):

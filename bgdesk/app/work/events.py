@@ -1,7 +1,7 @@
 """What the session tells whoever shows it. Events are values; views read the session's state when one arrives."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TypeAlias
@@ -11,13 +11,15 @@ from bgdesk.core.recipe import ExportRecipe
 
 
 class Severity(Enum):
+    """How a message is shown."""
+
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
 
 
 class Offer(Enum):
-    """What a message offers to do about itself; the window turns each into a button."""
+    """What a message offers to do; the window shows each as a button."""
 
     INSTALL_MODEL = "install_model"
     IMPORT_MODEL = "import_model"
@@ -39,24 +41,24 @@ class PhotoShown:
 
 @dataclass(frozen=True)
 class LabelsChanged:
-    """Labels inside `rect` of the current photo changed."""
+    """Labels of the current photo changed."""
 
-    rect: Rect
+    rect: Rect  #: outside this rectangle nothing changed
 
 
 @dataclass(frozen=True)
 class AlphaChanged:
-    """The solved alpha inside `rect` of the current photo changed. `first`: this is the network's answer arriving."""
+    """The solved alpha of the current photo changed."""
 
-    rect: Rect
-    first: bool = False
+    rect: Rect  #: outside this rectangle nothing changed
+    first: bool = False  #: this is the network's first answer
 
 
 @dataclass(frozen=True)
 class ForegroundChanged:
-    """Decontaminated colours inside `rect` of the current photo changed."""
+    """The foreground of the current photo changed."""
 
-    rect: Rect
+    rect: Rect  #: outside this rectangle nothing changed
 
 
 @dataclass(frozen=True)
@@ -76,34 +78,35 @@ class BusyChanged:
 
 @dataclass(frozen=True)
 class EngineChanged:
-    """Device, precision, model or the installed networks changed; see Session.engine_status."""
+    """The engine's status, or the installed networks, changed; see Session.engine_status."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """Something to say in the message bar. about: key of the photo that it concerns alone, until a hand has been at that."""
+    """A message for the message bar."""
 
-    severity: Severity
-    text: str
-    offers: tuple[Offer, ...] = ()
-    path: Path | None = None
-    about: int | None = None
+    severity: Severity  #: how the message is shown
+    text: str  #: whole sentences
+    _: KW_ONLY
+    offers: tuple[Offer, ...] = ()  #: what a person can do about the message
+    path: Path | None = None  #: the file that SHOW_IN_FOLDER shows
+    about: int | None = None  #: key of the one photo concerned: the message is dropped when that photo is edited
 
 
 @dataclass(frozen=True)
 class NameTaken:
-    """Nothing was written: a file of that name is there, and nobody has agreed to replace it. photo: key of the one exported."""
+    """Nothing was exported: there is a file of that name, and nobody has agreed to replace it."""
 
-    path: Path
-    recipe: ExportRecipe
-    photo: int
+    path: Path  #: where the export was to go
+    recipe: ExportRecipe  #: how it was to be written
+    photo: int  #: key of the photo that was exported
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A cutout was written and checked."""
+    """A cut-out was written and checked."""
 
-    path: Path
+    path: Path  #: the file
 
 
 Event: TypeAlias = (

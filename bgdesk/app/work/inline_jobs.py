@@ -1,4 +1,4 @@
-"""Lanes without an event loop: computing happens when the caller says so, on the caller's thread."""
+"""Lanes without an event loop: jobs of the compute lane run when the caller says so, on the caller's thread."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 class InlineJobs(Jobs):
-    """Jobs for a caller that waits: `run` does what was submitted to the compute lane and delivers its answers.
+    """Jobs for a caller that waits: `run` runs what was submitted to the compute lane, and delivers the answers of all lanes.
 
-    Other lanes (packing undo steps) have their threads, as ever; their answers are delivered by `run` too.
+    Other lanes, which pack undo steps, have threads of their own as in Jobs.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,18 @@ class InlineJobs(Jobs):
         return found
 
     def run(self, least: Priority) -> None:
-        """Do everything of priority `least` and more urgent, and what comes of it. Raises the first error, when all is done."""
+        """Run the jobs of the compute lane, and those that their answers submit.
+
+        Parameters
+        ----------
+        least
+            Jobs of this priority and of more urgent ones are run; others stay queued.
+
+        Raises
+        ------
+        Exception
+            The first error of a job, when all have run.
+        """
         errors: list[Exception] = []
         self._deliver()
         while ready := sorted((job for job in self._pending if job.priority <= least), key=lambda job: job.priority):

@@ -1,4 +1,4 @@
-"""Lanes that work off jobs one at a time, away from the owner's thread."""
+"""Lanes: threads beside the owner's, each of which runs its jobs one at a time."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ Post: TypeAlias = Callable[[Callable[[], None]], None]
 
 log = logging.getLogger(__name__)
 
-#: seconds between two progress reports of one job: about 30 a second, as often as anybody can see.
+#: Seconds between two progress reports of one job: about 30 a second, as often as anybody can see.
 REPORT_INTERVAL = 1 / 30
 
 
 class Lane(Enum):
-    """A thread each. Downloads take minutes and mostly wait, so that they must not hold up opening a photo."""
+    """One thread each."""
 
-    COMPUTE = "compute"
-    IO = "io"
-    DOWNLOAD = "download"
+    COMPUTE = "compute"  #: the engine
+    IO = "io"  #: reading and writing photos
+    DOWNLOAD = "download"  #: networks: a download takes minutes and must not delay a photo that is opened
 
 
 class Priority(IntEnum):
-    """Which job a lane takes next; within one priority the oldest."""
+    """Which job a lane takes next: the lowest number, and within one priority the oldest job."""
 
-    INTERACTIVE = 0
-    NORMAL = 1
-    BACKGROUND = 2
+    INTERACTIVE = 0  #: the person waits: strokes, cutting out, opening
+    NORMAL = 1  #: colours, exports, packing
+    BACKGROUND = 2  #: previews, cutting out ahead of time
 
 
 class Job(Generic[T]):
-    """Work that was submitted. Everything but `token` belongs to the owner's thread.
+    """Work that was submitted to a lane. Everything but `token` belongs to the owner's thread.
 
-    After `cancel` neither on_done nor on_error is called any more, only on_cancelled: an answer that nobody wants
-    is dropped here even if the work could not stop in time.
+    After `cancel` only on_cancelled is called, and neither on_done nor on_error: an answer that nobody wants is dropped here,
+    even if the work could not stop in time.
     """
 
     def __init__(
@@ -76,26 +76,26 @@ class Job(Generic[T]):
         self._post: Post | None = None
 
     def cancel(self) -> None:
-        """Ask it to stop. on_cancelled follows once it has; a job that has not begun leaves the queue at once."""
+        """Ask the job to stop. on_cancelled follows when it has stopped; a job that has not begun leaves its lane at once."""
         self.token.cancel()
         if self._leave is not None and self._post is not None and self._leave():
             self._post(self._deliver_cancelled)
 
     def queued(self, leave: Callable[[], bool], post: Post) -> None:
-        """A lane has taken it in: how to get out of its queue, and how to reach the owner."""
+        """Note how the job leaves the queue of its lane, and how it posts to the owner's thread."""
         self._leave, self._post = leave, post
 
     # -- on the lane's thread ------------------------------------------------------------------------------------
 
     def run(self, post: Post) -> None:
-        """Do the work and post what became of it."""
+        """Do the work, and post the answer, the error or that it was cancelled."""
 
         def progress(stage: str, fraction: float) -> None:
             self.token.check()
             self._latest = (stage, fraction)
             now = time.monotonic()
-            # One report at most is under way, and a stage that is new is told at once: a chatty job cannot flood the
-            # owner, and a quiet one (a network that says its name once and then computes) is still seen.
+            # At most one report is under way, so that many reports cannot flood the owner's thread. A new stage is reported
+            # at once, because its next report may be long in coming (a network reports once and then computes).
             if not self._posted and (stage not in self._stages or now - self._last_report >= REPORT_INTERVAL):
                 self._stages.add(stage)
                 self._last_report = now
@@ -109,7 +109,7 @@ class Job(Generic[T]):
         except Cancelled:
             self.token.cancel()
             post(self._deliver_cancelled)
-        except Exception as error:  # whatever it is, the owner decides; the lane lives on
+        except Exception as error:  # of any kind: the owner decides, and the lane goes on
             self.error = error
             post(partial(self._deliver_error, error))
         else:
@@ -132,7 +132,7 @@ class Job(Generic[T]):
 
     def _deliver_error(self, error: Exception) -> None:
         if self.token.cancelled:
-            # Stopping half-way may well have broken something; say so where a developer looks, not to the person.
+            # The error may come of the cancelling: it is a developer's concern, not the person's.
             log.debug("a cancelled job ended with an error", exc_info=error)
             self._deliver_cancelled()
         else:
@@ -253,25 +253,49 @@ class Jobs:
     ) -> Job[T]:
         """Queue `work(progress)`. Exactly one of on_done, on_error and on_cancelled follows, on the owner's thread.
 
-        preemptible: cancelled as soon as a job of higher priority comes to its lane; whoever submitted it does so
-        again when there is time. An error without on_error is logged.
+        Parameters
+        ----------
+        lane
+            Where the work runs.
+        work
+            Gives the answer; calls `progress` often, which raises Cancelled.
+        priority
+            Which job of a lane comes first.
+        preemptible
+            The job is cancelled when a more urgent one comes to its lane; whoever submitted it submits it again later.
+        on_done
+            Called with the answer.
+        on_error
+            Called with the error; without on_error it is logged.
+        on_cancelled
+            Called when the cancelled job has stopped.
+        on_progress
+            Called with stage and fraction, at most 30 times a second.
         """
         job = Job(work, priority, preemptible, on_done, on_error, on_cancelled, on_progress)
         self._workers[lane].add(job)  # type: ignore[arg-type]  # Job is invariant, the lane never looks at the result
         return job
 
     def promote(self, lane: Lane, job: Job[T], priority: Priority = Priority.INTERACTIVE) -> None:
-        """Somebody waits for `job` now: move it up, and let nothing preempt it any more."""
+        """Give `job` another priority because somebody waits for it now; it is not preemptible any more."""
         self._workers[lane].promote(job, priority)  # type: ignore[arg-type]
 
     def preempt(self, lane: Lane) -> None:
-        """Stop a preemptible job that runs there: something urgent is about to be submitted."""
+        """Cancel a preemptible job that runs on `lane`: something urgent is about to be submitted."""
         self._workers[lane].preempt()
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Cancel everything and wait for the lanes to end, `timeout` seconds in all. False if one is still at work.
+        """Cancel every job and wait until the lanes have ended; no callback comes afterwards.
 
-        No callback comes afterwards.
+        Parameters
+        ----------
+        timeout
+            Seconds in all.
+
+        Returns
+        -------
+        bool
+            False if a lane is still at work.
         """
         self._closed = True
         deadline = time.monotonic() + timeout

@@ -1,4 +1,4 @@
-"""What the session needs from the rooms beside it, as protocols: tests pass fakes, the composition root the real things."""
+"""What the session needs from other rooms, as protocols. Tests pass fakes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,17 @@ if TYPE_CHECKING:
 class ModelsLike(Protocol):
     """app.networks.store.ModelStore, as far as the session uses it."""
 
-    def default_id(self) -> str | None: ...
-    def install(self, id: str, progress: Progress = silent) -> object: ...
-    def import_file(self, path: Path, id: str, progress: Progress = silent) -> object: ...
-    def import_own(self, path: Path, id: str, description: Description, progress: Progress = silent) -> Imported: ...
+    def default_id(self) -> str | None:
+        """Return the id of the network that cuts photos out; None if none is installed."""
+
+    def install(self, id: str, progress: Progress = silent) -> object:
+        """Download a network of the catalogue."""
+
+    def import_file(self, path: Path, id: str, progress: Progress = silent) -> object:
+        """Import a network of the catalogue from a file."""
+
+    def import_own(self, path: Path, id: str, description: Description, progress: Progress = silent) -> Imported:
+        """Import a network that is not in the catalogue from a file, after a trial."""
 
 
 class FilesLike(Protocol):

@@ -15,7 +15,7 @@ from bgdesk.batch.outputs import placing
 from bgdesk.core.errors import Cause, LoadError, SaveError
 
 
-class Finisher:
+class QueueFinisher:
     """Moves the outputs of one queue, and writes each step down before it is done: after a death everything may be done again."""
 
     def __init__(self, queue: str, about: About, journal: Journal, ledger: Ledger) -> None:

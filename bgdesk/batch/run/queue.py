@@ -17,7 +17,7 @@ from bgdesk.batch.model.events import ItemsChanged, Listener, Notice, Phase, Pha
 from bgdesk.batch.model.pool import Pool, PoolEvents
 from bgdesk.batch.model.values import BatchRecipe, Existing, Item, Outcome, PhotoJob, Planned, QueueKind, State, Summary, Written
 from bgdesk.batch.outputs import placing
-from bgdesk.batch.run.finisher import Finisher, make_folders, source_now
+from bgdesk.batch.run.finisher import QueueFinisher, make_folders, source_now
 from bgdesk.batch.run.in_progress import InProgress
 from bgdesk.batch.run.results import Results
 from bgdesk.core.errors import BgdeskError, Cause, LoadError, SaveError
@@ -36,7 +36,7 @@ MakePool: TypeAlias = Callable[[PoolEvents, BatchRecipe], Pool]
 class Queue:
     """`create` makes one, `open` goes on with one; both lock it until `close`. Every method may be called from any thread.
 
-    What was left by a process that died is put right when a queue is opened: see `Finisher.recover`. Methods raise JournalError
+    What was left by a process that died is put right when a queue is opened: see `QueueFinisher.recover`. Methods raise JournalError
     when the journal cannot be written; what they were to do is not done then. What goes wrong for every photo (a full disk, no
     network, a folder that is closed to us) pauses the queue and is said once; what was in progress waits for `resume`.
     """
@@ -48,7 +48,7 @@ class Queue:
         self.title, self.output, self.kind, self.existing, self.recipe = about.title, about.output, about.kind, about.existing, about.recipe
         self._journal, self._file_lock, self._pools = journal, lock, pools
         journal.load()
-        self._finisher = Finisher(folder.name, about, journal, ledger(folder.parent.parent))
+        self._finisher = QueueFinisher(folder.name, about, journal, ledger(folder.parent.parent))
         self._lock = self._finisher.lock  # never taken by one who holds _changed
         self._speaker = Speaker(post)
         self._tell = self._speaker.tell

@@ -7,7 +7,7 @@ from bgdesk.batch.journal.journal import Journal
 from bgdesk.batch.model.events import ItemsChanged, QueueEvent
 from bgdesk.batch.model.values import Item, Outcome, State
 from bgdesk.batch.outputs import placing
-from bgdesk.batch.run.finisher import Finisher
+from bgdesk.batch.run.finisher import QueueFinisher
 from bgdesk.core.errors import Cause
 
 #: A photo that took so many workers down is set aside.
@@ -17,7 +17,7 @@ _CRASHES = 2
 class Results:
     """Writes down what a worker says of an item. What would go wrong for every photo pauses the queue, and fails none."""
 
-    def __init__(self, journal: Journal, finisher: Finisher, tell: Callable[[QueueEvent], None], pause: Callable[[str], None]) -> None:
+    def __init__(self, journal: Journal, finisher: QueueFinisher, tell: Callable[[QueueEvent], None], pause: Callable[[str], None]) -> None:
         """pause: called with a sentence that says why the queue has to."""
         self._journal, self._finisher, self._tell, self._pause = journal, finisher, tell, pause
 

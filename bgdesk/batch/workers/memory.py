@@ -19,6 +19,8 @@ BASE = 1_800_000_000
 # Bytes a pixel, measured on photos of 6 to 24 MP in 8 bits and rounded up: most while decoding (JPEG and HEIC 6.5; others go
 # by way of deeper copies), and while computing (without the photo 15 to 21). What writing takes stands in core.formats.
 _DECODE, _DECODE_ANY, _COMPUTE = 7, 18, 21
+# While an edge is finished, measured at 24 MP (4 to 12); of them stays the finished alpha, beside the solved one.
+_FINISH, _FINISHED = 12, 4
 _SHALLOW = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".heic", ".heif", ".hif", ".webp", ".gif", ".bmp"))
 #: Of a photo whose header cannot be read: loading fails and says why, before it takes much memory.
 _UNKNOWN = Size(1, 1)
@@ -64,6 +66,8 @@ def cost_of(size: Size, recipe: BatchRecipe, depth: int = 1, decode: int = _DECO
     cut = 2 * read + 4 + 1  # photo and foreground, alpha, trimap
     both = cut if recipe.fallback is not None and recipe.gate is not None else 0  # the first try waits beside the second
     extra = max(_rendering(variant, size, depth) for variant in recipe.variants)
+    if not recipe.edge.neutral:
+        extra = max(_FINISH * pixels, _FINISHED * pixels + extra)
     return Cost(
         loading=decode * pixels,
         read=read * pixels,

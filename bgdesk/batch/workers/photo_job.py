@@ -21,11 +21,11 @@ from bgdesk.app.networks.store import default_store
 from bgdesk.batch.model.values import BatchRecipe, Fallback, Outcome, PhotoJob, Variant, Written
 from bgdesk.batch.outputs.placing import sweep
 from bgdesk.core.arrays import to_uint8
-from bgdesk.core.composite import checkered, rendered, resized
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.engine import EngineProtocol
 from bgdesk.core.errors import Cause, SaveError
 from bgdesk.core.geometry import Size
+from bgdesk.core.pixels.composite import checkered, rendered, resized
 from bgdesk.core.recipe import ExportRecipe, MatteRecipe
 from bgdesk.core.stages import Stage
 from bgdesk.core.tasks import Progress, silent

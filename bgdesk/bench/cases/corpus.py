@@ -26,7 +26,7 @@ Bytes = NDArray[np.uint8]
 #: Opacities between these are soft: neither clear nor opaque to the eye.
 CLEAR, OPAQUE = 0.04, 0.96
 #: The rule that sorts captured cut-outs, at a longer side of 800 pixels: mean width of the soft zone along the contour
-#: above which an edge counts as hair or fur, depth of a soft area that is no edge, and how much of the subject such
+#: above which an edge counts as hair or fur, depth from which a soft area is not an edge, and how much of the subject such
 #: areas have to cover before it counts as semi-transparent.
 _SIDE, _HAIR_WIDTH, _BROAD_DEPTH, _BROAD_SHARE = 800, 3.0, 8.0, 0.15
 #: Sensor noise in a photo's values: variance = _SHOT · value + _READ² (a camera at ISO 400 or so).
@@ -36,27 +36,23 @@ _SHOT, _READ = 1.5e-4, 3e-3
 class SubjectKind(Enum):
     """What a subject's edge is like."""
 
-    HAIR = "hair"
-    HARD = "hard"
-    SEMI = "semi"
-    BLUR = "blur"
+    HAIR = "hair"  #: hair or fur
+    HARD = "hard"  #: as sharp as a lens draws
+    SEMI = "semi"  #: semi-transparent over a broad area
+    BLUR = "blur"  #: moved, or out of focus
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Case:
-    """A composite and its truth, all of one size.
+    """A composite and its truth, all of one size."""
 
-    composite, foreground, background: H×W×3 uint8; composite is alpha·foreground + (1 − alpha)·background, rounded.
-    alpha: float32 H×W in [0, 1]. captured: the subject is a real photo's, not a drawn one.
-    """
-
-    name: str
-    kind: SubjectKind
-    composite: Bytes
-    alpha: Alpha
-    foreground: Bytes
-    background: Bytes
-    captured: bool = False
+    name: str  #: unique; the random numbers follow the name
+    kind: SubjectKind  #: what the edge is like
+    composite: Bytes  #: H×W×3 uint8: alpha·foreground + (1 − alpha)·background, rounded
+    alpha: Alpha  #: float32 H×W in [0, 1]
+    foreground: Bytes  #: H×W×3 uint8
+    background: Bytes  #: H×W×3 uint8
+    captured: bool = False  #: whether the subject is a real photo's, and not drawn
 
     @property
     def soft(self) -> Mask:
@@ -66,35 +62,46 @@ class Case:
 
 @dataclass(frozen=True)
 class CaseRecipe:
-    """A case that is made when it is asked for: pictures of 24 MP do not all fit into memory at once."""
+    """A case that is made when it is wanted: pictures of 24 MP do not all fit into memory at once."""
 
-    name: str
-    kind: SubjectKind
-    megapixels: float
-    make: Callable[[], Case]
+    name: str  #: the case's
+    kind: SubjectKind  #: the case's
+    megapixels: float  #: the case's size, in million pixels
+    make: Callable[[], Case]  #: makes the case
 
 
 def random_of(name: str) -> np.random.Generator:
-    """The same numbers for the same name, on every machine."""
+    """Return a generator that gives the same numbers for the same name, on every machine."""
     return np.random.default_rng(zlib.crc32(name.encode()))
 
 
 def size_of(shape: Sequence[int], megapixels: float) -> Size:
-    """The size of this shape (height, width) with so many million pixels."""
+    """Return the size of this shape (height first) with so many million pixels."""
     scale = (megapixels * 1e6 / (shape[0] * shape[1])) ** 0.5
     return Size(max(8, round(shape[1] * scale)), max(8, round(shape[0] * scale)))
 
 
 def resized(array: Colours, size: Size) -> Colours:
-    """Up by Lanczos, down by area; clipped to [0, 1]."""
+    """Resize floats H×W or H×W×3: by Lanczos where they grow, by area where they shrink; clipped to [0, 1]."""
     smaller = size.width < array.shape[1]
     return np.clip(cv2.resize(array, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LANCZOS4), 0, 1).astype(np.float32)
 
 
 def compose(name: str, kind: SubjectKind, alpha: Alpha, foreground: Colours, background: Colours, captured: bool = False) -> Case:
-    """Put a case together: one sensor's noise over both layers, so that it is over the composite too, and rounding.
+    """Put a case together, with the same sensor noise in both layers, so that the composite has it too.
 
-    alpha H×W, foreground and background H×W×3, float32 in [0, 1].
+    Parameters
+    ----------
+    name
+        Of the case; the noise follows the name.
+    kind
+        What the edge is like.
+    alpha
+        float32 H×W in [0, 1].
+    foreground, background
+        float32 H×W×3 in [0, 1].
+    captured
+        Whether the subject is a real photo's.
     """
     random = random_of(name)
     alpha = np.clip(alpha, 0, 1).astype(np.float32)
@@ -107,20 +114,22 @@ def compose(name: str, kind: SubjectKind, alpha: Alpha, foreground: Colours, bac
     del brightness
     front = np.rint(np.clip(foreground + grain, 0, 1) * 255).astype(np.uint8)
     back = np.rint(np.clip(background + grain, 0, 1) * 255).astype(np.uint8)
-    return Case(name, kind, composite(alpha, front, back), alpha, front, back, captured)
+    return Case(
+        name=name, kind=kind, composite=composite(alpha, front, back), alpha=alpha, foreground=front, background=back, captured=captured
+    )
 
 
 def composite(alpha: Alpha, foreground: Bytes, background: Bytes) -> Bytes:
-    """alpha·foreground + (1 − alpha)·background, H×W×3 uint8, rounded."""
+    """Return alpha·foreground + (1 − alpha)·background, H×W×3 uint8, rounded."""
     part = alpha[..., None]
     mixed: Bytes = np.rint(part * foreground + (1 - part) * background).astype(np.uint8)
     return mixed
 
 
 def kind_of(alpha: Alpha) -> SubjectKind:
-    """Sort a captured opacity by what it looks like: how wide the soft zone is along its contour, and how broad inside.
+    """Return the kind of a captured alpha (H×W), from the width of its soft zone along the contour and inside the subject.
 
-    Blur is no answer: a captured wide ramp counts as hair or fur, whose place in a photo it takes.
+    BLUR is never returned: a wide captured ramp counts as HAIR, because that is what it usually stands for in a photo.
     """
     scale = _SIDE / max(alpha.shape)
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -135,7 +144,22 @@ def kind_of(alpha: Alpha) -> SubjectKind:
 
 
 def blurred(alpha: Alpha, foreground: Colours, kernel: Colours) -> tuple[Alpha, Colours]:
-    """Opacity and colours of a subject that moved or was out of focus: premultiplied light is what the lens mixes."""
+    """Blur a subject as a lens does, which mixes premultiplied light.
+
+    Parameters
+    ----------
+    alpha
+        float32 H×W in [0, 1].
+    foreground
+        float32 H×W×3 in [0, 1].
+    kernel
+        float32, such as `motion` or `defocus` give.
+
+    Returns
+    -------
+    alpha, foreground
+        Blurred, of the same shapes.
+    """
     kernel = kernel / kernel.sum()
     mean = cv2.filter2D(alpha, cv2.CV_32F, kernel, borderType=cv2.BORDER_REPLICATE)
     light = cv2.filter2D(alpha[..., None] * foreground, cv2.CV_32F, kernel, borderType=cv2.BORDER_REPLICATE)
@@ -148,7 +172,7 @@ def blurred(alpha: Alpha, foreground: Colours, kernel: Colours) -> tuple[Alpha, 
 
 
 def motion(length: float, angle: float) -> Colours:
-    """A straight motion of `length` pixels at `angle` radians."""
+    """Return the kernel of a straight motion of `length` pixels at `angle` radians."""
     side = 2 * (int(np.ceil(length / 2)) + 1) + 1
     kernel = np.zeros((side, side), np.float32)
     along = np.linspace(-length / 2, length / 2, max(2, int(4 * length)))
@@ -161,14 +185,14 @@ def motion(length: float, angle: float) -> Colours:
 
 
 def defocus(radius: float) -> Colours:
-    """A lens's disc of `radius` pixels, its rim smoothed over a pixel."""
-    reach = int(np.ceil(radius)) + 1
-    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    """Return the kernel of a lens out of focus: a disc of `radius` pixels, its rim smoothed over a pixel."""
+    half = int(np.ceil(radius)) + 1
+    y, x = np.mgrid[-half : half + 1, -half : half + 1]
     return np.asarray(np.clip(radius + 0.5 - np.hypot(x, y), 0, 1), np.float32)
 
 
 def veil(alpha: Alpha, random: np.random.Generator) -> Alpha:
-    """A subject made partly of thin stuff: towards one side its opacity falls smoothly to about a third, with soft folds."""
+    """Return alpha (H×W) with part of the subject made thin: its opacity falls smoothly to about a third, with soft folds."""
     height, width = alpha.shape
     angle, phase = random.uniform(0, 2 * np.pi, 2)
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -183,12 +207,12 @@ def veil(alpha: Alpha, random: np.random.Generator) -> Alpha:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The photos of a folder, by name."""
+    """Return the photos of a folder, sorted by name; empty if the folder does not exist."""
     return sorted(file for file in folder.iterdir() if has_photo_suffix(file.name)) if folder.is_dir() else []
 
 
 def pairs(folder: Path) -> list[tuple[Path, Path]]:
-    """(photo, opacity) of a folder that holds image/ and alpha/ with files of the same names. Raises UsageError for any other."""
+    """Return (photo, alpha) for the files of the same names in image/ and alpha/. Raises UsageError if there are none."""
     answers = {file.stem: file for file in pictures(folder / "alpha")}
     found = [(photo, answers[photo.stem]) for photo in pictures(folder / "image") if photo.stem in answers]
     if not found:
@@ -197,12 +221,12 @@ def pairs(folder: Path) -> list[tuple[Path, Path]]:
 
 
 def read_colours(path: Path) -> Colours:
-    """A photo as float32 H×W×3 in [0, 1]. Raises LoadError."""
+    """Read a photo as float32 H×W×3 in [0, 1]. Raises LoadError."""
     return np.asarray(to_uint8(load(path).pixels).astype(np.float32) / 255)
 
 
 def read_alpha(path: Path) -> Alpha:
-    """A grey picture as float32 H×W in [0, 1]. Raises UsageError."""
+    """Read a grey picture as float32 H×W in [0, 1]. Raises UsageError."""
     grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if grey is None:
         raise UsageError(f"{path} could not be read as a grey picture.")
@@ -210,7 +234,10 @@ def read_alpha(path: Path) -> Alpha:
 
 
 def backdrop(photo: Path, size: Size, name: str) -> Colours:
-    """A part of `photo`, as large as `size`, slightly out of focus as backgrounds are."""
+    """Return a part of `photo` of this size, slightly out of focus as backgrounds are; float32 H×W×3 in [0, 1].
+
+    `name` decides which part.
+    """
     picture = read_colours(photo)
     random = random_of(f"{name} behind")
     scale = max(size.width / picture.shape[1], size.height / picture.shape[0])
@@ -221,11 +248,24 @@ def backdrop(photo: Path, size: Size, name: str) -> Colours:
 
 
 def cutouts(folder: Path, backgrounds: Sequence[Path] = (), sizes: Sequence[float] = (2, 6, 24)) -> list[CaseRecipe]:
-    """Real cut-outs over other photos, and some of them blurred or made thin, at these sizes (megapixels) in turn.
+    """Return cases of real cut-outs over other photos, some of them blurred or made thin.
 
-    folder: holds image/ and alpha/. backgrounds: photos; without any, the folder's own other photos. Every photo gives
-    one case of its own kind; every second one also a blurred case, every third a semi-transparent one. Raises UsageError.
-    The foreground comes from pymatting's estimator on the true opacity: making a case raises ImportError without it.
+    Every photo gives one case of its own kind, every second one also a blurred case, every third a semi-transparent one. The
+    foreground comes from pymatting's estimator on the true alpha: without pymatting, making a case raises ImportError.
+
+    Parameters
+    ----------
+    folder
+        Holds image/ and alpha/ with files of the same names.
+    backgrounds
+        Photos; empty: other photos of the folder.
+    sizes
+        In million pixels, taken in turn.
+
+    Raises
+    ------
+    UsageError
+        When the folder holds no such files.
     """
     found = pairs(folder)
     turn = 0
@@ -251,7 +291,7 @@ def _cutout(name: str, kind: SubjectKind, photo: Path, answer: Path, behind: Pat
         foreground = np.clip(estimate_foreground_ml(picture.astype(np.float64), alpha.astype(np.float64)), 0, 1).astype(np.float32)
         size = size_of(alpha.shape, megapixels)
         alpha, foreground = resized(alpha, size), resized(foreground, size)
-        # Lanczos rings a little beside sharp edges: what was known stays known.
+        # Lanczos rings a little beside sharp edges: pixels that were opaque or clear stay so.
         alpha[alpha < 0.01], alpha[alpha > 0.99] = 0, 1
         side = max(size)
         if made and kind is SubjectKind.BLUR:

@@ -22,51 +22,65 @@ _GRADIENT_SIGMA, _CONNECTIVITY_STEP, _CONNECTIVITY_SLACK = 1.4, 0.1, 0.15
 
 
 def iou(answer: Mask, truth: Mask, region: Mask | None = None) -> float:
-    """Intersection over union (Jaccard 1901) of two bool masks, in [0, 1]; 1 when both are empty."""
+    """Return the intersection over union (Jaccard 1901) of two bool masks, in [0, 1]; 1 when both are empty."""
     a, t = _picked(answer, region), _picked(truth, region)
     union = int(np.count_nonzero(a | t))
     return int(np.count_nonzero(a & t)) / union if union else 1.0
 
 
 def f1(answer: Mask, truth: Mask, region: Mask | None = None) -> float:
-    """The harmonic mean of precision and recall (Dice 1945) of two bool masks, in [0, 1]; 1 when both are empty."""
+    """Return the harmonic mean of precision and recall (Dice 1945) of two bool masks, in [0, 1]; 1 when both are empty."""
     a, t = _picked(answer, region), _picked(truth, region)
     total = int(np.count_nonzero(a)) + int(np.count_nonzero(t))
     return 2 * int(np.count_nonzero(a & t)) / total if total else 1.0
 
 
 def mae(answer: Alpha, truth: Alpha, region: Mask | None = None) -> float:
-    """Mean absolute error, in units of opacity; 0 where there is nothing to count."""
+    """Return the mean absolute error, in units of opacity; 0 where there is nothing to count."""
     difference = _difference(answer, truth, region)
     return float(np.abs(difference).mean()) if difference.size else 0.0
 
 
 def sad(answer: Alpha, truth: Alpha, region: Mask | None = None) -> float:
-    """Sum of absolute differences, in thousands of pixels (opacity 1 wrong over 1000 pixels is 1.0): Rhemann et al., CVPR 2009."""
+    """Return the sum of absolute differences, in thousands: 1.0 for 1000 pixels whose opacity is wrong by 1.
+
+    References
+    ----------
+    C. Rhemann et al.: A perceptually motivated online benchmark for image matting. CVPR 2009.
+    """
     return float(np.abs(_difference(answer, truth, region)).sum()) / THOUSAND
 
 
 def mse(answer: Alpha, truth: Alpha, region: Mask | None = None) -> float:
-    """Mean squared error, in squared units of opacity (tables usually print a thousand times that)."""
+    """Return the mean squared error, in squared units of opacity (tables usually print a thousand times that)."""
     difference = _difference(answer, truth, region)
     return float(np.square(difference).mean()) if difference.size else 0.0
 
 
 def gradient(answer: Alpha, truth: Alpha, region: Mask | None = None) -> float:
-    """Gradient error of Rhemann et al., CVPR 2009, in thousands: Σ (|∇answer| − |∇truth|)².
+    """Return the gradient error, in thousands: Σ (|∇answer| − |∇truth|)².
 
-    ∇ is the derivative of a Gaussian with σ = 1.4, its kernel scaled to unit length and its borders replicated, as the
-    evaluation code does that came with Deep Image Matting (Xu et al., CVPR 2017) and that published tables use.
+    ∇ is the derivative of a Gaussian with σ = 1.4, its kernel scaled to unit length and its borders replicated, as in the
+    evaluation code of Deep Image Matting, which published tables use.
+
+    References
+    ----------
+    C. Rhemann et al.: A perceptually motivated online benchmark for image matting. CVPR 2009.
+    N. Xu et al.: Deep image matting. CVPR 2017.
     """
     difference = _picked(_slope(answer) - _slope(truth), region)
     return float(np.square(difference).sum()) / THOUSAND
 
 
 def connectivity(answer: Alpha, truth: Alpha, region: Mask | None = None) -> float:
-    """Connectivity error of Rhemann et al., CVPR 2009, in thousands: Σ |φ(answer) − φ(truth)|.
+    """Return the connectivity error, in thousands: Σ |φ(answer) − φ(truth)|.
 
-    φ = 1 − d where d, how far a pixel's opacity stands above the level at which it is still connected (4-neighbours) to
-    the part that both agree on, is at least 0.15, else 1. Levels go in steps of 0.1, as in the published evaluation code.
+    Let d be a pixel's opacity less the highest level at which the pixel is connected (4-neighbours) to the largest part that both
+    agree on. φ is 1 − d where d is at least 0.15, else 1. Levels go in steps of 0.1, as in the published evaluation code.
+
+    References
+    ----------
+    C. Rhemann et al.: A perceptually motivated online benchmark for image matting. CVPR 2009.
     """
     both = np.minimum(answer, truth)
     level = np.full(both.shape, -1.0)
@@ -80,7 +94,12 @@ def connectivity(answer: Alpha, truth: Alpha, region: Mask | None = None) -> flo
 
 
 def lab(pixels: NDArray[Any]) -> Floats:
-    """CIE L*a*b* (D65) of sRGB colours …×3: uint8 or uint16 over their full range, or floats in [0, 1]. IEC 61966-2-1; CIE 15."""
+    """Return CIE L*a*b* (D65) of sRGB colours, shape …×3: uint8 or uint16 over their full range, or floats in [0, 1].
+
+    References
+    ----------
+    IEC 61966-2-1 (sRGB); CIE 15 (L*a*b*).
+    """
     top = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}.get(np.dtype(pixels.dtype), 1.0)
     encoded = pixels.astype(np.float64) / top
     light = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
@@ -93,7 +112,12 @@ def lab(pixels: NDArray[Any]) -> Floats:
 
 
 def delta_e2000(first: Floats, second: Floats) -> Floats:
-    """CIEDE2000 between L*a*b* colours …×3, the shape without the last axis. Sharma, Wu, Dalal, Color Res. Appl. 30, 2005."""
+    """Return the colour difference CIEDE2000 between L*a*b* colours of shape …×3; the last axis is dropped.
+
+    References
+    ----------
+    G. Sharma, W. Wu, E. Dalal: The CIEDE2000 color-difference formula. Color Research & Application 30, 2005.
+    """
     l1, a1, b1 = np.moveaxis(first, -1, 0)
     l2, a2, b2 = np.moveaxis(second, -1, 0)
     mean7 = ((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2) ** 7

@@ -30,7 +30,7 @@ from bgdesk.core.geometry import Size
 
 #: Bits behind the binary point in coordinates that OpenCV draws at.
 _SHIFT = 4
-#: Hair leaves the body in so many layers of so many strands, and lies over it.
+#: So many layers of so many strands leave the body, and so many strands lie over it.
 _LAYERS, _STRANDS, _INSIDE = 6, 260, 1500
 
 #: N×2, (x, y) in pixels.
@@ -38,7 +38,15 @@ Points = NDArray[np.float64]
 
 
 def generated(sizes: Sequence[float] = (2, 2, 6), each: int = 3) -> list[CaseRecipe]:
-    """`each` cases of every kind, at these sizes (megapixels) in turn, over the sample photos and saturated backdrops."""
+    """Return drawn cases of every kind, over the sample photos and saturated backdrops.
+
+    Parameters
+    ----------
+    sizes
+        In million pixels, taken in turn.
+    each
+        How many cases of a kind.
+    """
     behind: list[Path | None] = [*pictures(paths.resource("samples")), None]
     recipes = []
     for kind in SubjectKind:
@@ -50,7 +58,17 @@ def generated(sizes: Sequence[float] = (2, 2, 6), each: int = 3) -> list[CaseRec
 
 
 def saturated(kind: SubjectKind, hue: float, megapixels: float = 2) -> CaseRecipe:
-    """A case over a strongly coloured, nearly plain backdrop, whose light shows in every soft pixel. hue in [0, 1)."""
+    """Return a case over a strongly coloured, nearly plain backdrop, whose light shows in every soft pixel.
+
+    Parameters
+    ----------
+    kind
+        What the subject's edge is like.
+    hue
+        Of the backdrop, in [0, 1).
+    megapixels
+        The case's size, in million pixels.
+    """
     name = f"saturated-{kind.value}-{hue:.2f}-{megapixels:g}mp"
     return CaseRecipe(name, kind, megapixels, _scene(name, kind, megapixels, None, hue))
 
@@ -68,19 +86,19 @@ def _scene(name: str, kind: SubjectKind, megapixels: float, behind: Path | None,
 
 
 def plain(size: Size, random: np.random.Generator, hue: float | None = None) -> Colours:
-    """A saturated backdrop with a little shading, as a studio wall has."""
+    """Return a saturated backdrop with a little shading, like a studio wall: float32 H×W×3 in [0, 1]. hue in [0, 1), or None."""
     colour = hue_colour(random.random() if hue is None else hue, 0.9, 0.75)
     return np.clip(colour * (0.85 + 0.3 * cloud(size, random, 3))[..., None], 0, 1).astype(np.float32)
 
 
 def hue_colour(hue: float, saturation: float, value: float) -> Colours:
-    """An sRGB colour, float32 (3,) in [0, 1]; hue in [0, 1)."""
+    """Return an sRGB colour, three float32 in [0, 1], from hue in [0, 1), saturation and value in [0, 1]."""
     hsv = np.array([[[360 * (hue % 1), saturation, value]]], np.float32)
     return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0], np.float32)
 
 
 def cloud(size: Size, random: np.random.Generator, octaves: int = 6) -> Alpha:
-    """Smooth random values in [0, 1], H×W: noise of many wavelengths, the longer the stronger."""
+    """Return smooth random values in [0, 1], float32 H×W: noise of many wavelengths, the longer the stronger."""
     total = np.zeros((size.height, size.width), np.float32)
     for octave in range(octaves):
         cells = (min(size.height, 2 + 2 ** (octave + 1)), min(size.width, 2 + 2 ** (octave + 1)))
@@ -90,14 +108,14 @@ def cloud(size: Size, random: np.random.Generator, octaves: int = 6) -> Alpha:
 
 
 def texture(size: Size, random: np.random.Generator, hue: float) -> Colours:
-    """A patterned stuff in shades around one hue, H×W×3."""
+    """Return a pattern in shades around one hue, float32 H×W×3 in [0, 1]."""
     first, second = hue_colour(hue, random.uniform(0.3, 0.8), 0.8), hue_colour(hue + random.uniform(-0.12, 0.12), 0.6, 0.35)
     mix = cloud(size, random, 9)[..., None]
     return np.asarray(first * mix + second * (1 - mix), np.float32)
 
 
 def silhouette(size: Size, random: np.random.Generator, bumps: int = 5, rough: float = 0.12) -> Points:
-    """A closed outline around the middle, N×2 (x, y): a circle with smooth bumps."""
+    """Return a closed outline around the middle, N×2 (x, y) in pixels: a circle with smooth bumps."""
     angle = np.linspace(0, 2 * np.pi, 720, endpoint=False)
     radius = np.full(angle.shape, 1.0)
     for wave in range(2, 2 + bumps):
@@ -108,7 +126,7 @@ def silhouette(size: Size, random: np.random.Generator, bumps: int = 5, rough: f
 
 
 def filled(outline: Points, size: Size) -> Alpha:
-    """The opacity of a filled outline, its edge covering pixels by their share (four samples each way)."""
+    """Return the alpha (float32 H×W) of a filled outline; at the edge it is the covered share of each pixel."""
     mask = np.zeros((4 * size.height, size.width * 4), np.uint8)
     points = np.rint((4 * outline) * 2**_SHIFT).astype(np.int32)
     cv2.fillPoly(mask, [points], 255, shift=_SHIFT)
@@ -116,7 +134,7 @@ def filled(outline: Points, size: Size) -> Alpha:
 
 
 def lens(alpha: Alpha, sigma: float = 0.6) -> Alpha:
-    """What a sharp lens makes of an edge: a blur of about half a pixel. Opaque and clear ground stay exactly so."""
+    """Blur alpha (float32 H×W) as a sharp lens does, by about half a pixel. Opaque and clear areas stay exactly so."""
     soft = cv2.GaussianBlur(alpha, (0, 0), sigma)
     soft[soft > 0.997], soft[soft < 0.003] = 1, 0
     return np.asarray(np.clip(soft, 0, 1), np.float32)
@@ -208,7 +226,7 @@ def _semi(size: Size, random: np.random.Generator) -> tuple[Alpha, Colours]:
 
 
 def _blur(size: Size, random: np.random.Generator) -> tuple[Alpha, Colours]:
-    """A hard-edged thing that moved, or that was out of focus."""
+    """A hard-edged subject that moved, or was out of focus."""
     alpha, colours = _hard(size, random)
     if random.random() < 0.5:
         kernel = motion(size.height * random.uniform(0.012, 0.035), random.uniform(0, np.pi))

@@ -1,10 +1,10 @@
-"""What a segmentation network would say of a case, made from the truth: its errors without its failures.
+"""A matte as a segmentation network would answer it, made from the truth: with a network's errors, without its failures.
 
 A real matte (IS-Net at 1024², on composites of real cut-outs where it found the subject, IoU above 0.95) was compared with
 the truth: where the true edge is sharp, its own goes from 0.1 to 0.9 within 4 to 6 pixels of the network's grid; its contour
 runs 1.5 to 3 pixels beside the true one, and outside of wide soft edges; single hairs become a haze or are lost; thin stuff
-is pushed towards solid or nothing. All of that is here. A real matte also lacks or adds whole regions, by far its largest
-error; none of that is here, because refinement cannot, and must not, invent a subject.
+is pushed towards opaque or clear. All of that is simulated. A real matte also lacks or adds whole regions, by far its largest
+error; that is not simulated, because refinement must not invent a subject.
 """
 
 import cv2
@@ -14,20 +14,32 @@ from numpy.typing import NDArray
 from bgdesk.bench.cases.corpus import random_of
 from bgdesk.core.arrays import Alpha
 from bgdesk.core.geometry import Size
-from bgdesk.core.resample import by_area, cubic
+from bgdesk.core.pixels.resample import by_area, cubic
 
 #: Pixels of the network's grid: how far the contour strays (standard deviation), over which length, and the blur.
 _STRAY, _WAVE, _BLUR = 1.7, 24, 1.3
 #: The opacity that comes out as one half, and how steep the answer is there.
 _HALF, _STEEP = 0.38, 8.0
-#: Structures thinner than this are the ones that may be lost.
+#: Structures thinner than this, in pixels of the grid, may be lost.
 _THIN = 5
 
 
 def simulated_matte(alpha: Alpha, name: str, side: int = 1024) -> Alpha:
-    """A matte of a network that sees the photo at a longer side of `side`; the same for the same name.
+    """Return a matte as of a network that sees the photo at a longer side of `side` pixels.
 
-    alpha: the truth, float32 H×W in [0, 1]. Returns the same.
+    Parameters
+    ----------
+    alpha
+        The truth, float32 H×W in [0, 1].
+    name
+        The random numbers follow the name.
+    side
+        In pixels.
+
+    Returns
+    -------
+    ndarray
+        float32 H×W in [0, 1].
     """
     random = random_of(f"{name} matte")
     whole = Size(alpha.shape[1], alpha.shape[0])

@@ -1,6 +1,6 @@
-"""Photos with known masks, as they are and in trouble: what a cut-out's confidence is calibrated on, and held against.
+"""Photos with known masks, as they are and in trouble: a cut-out's confidence is calibrated and measured on them.
 
-Trouble is what shop photos have: too dark, blurred, grainy, packed too hard, the subject cut off, tiny, one of two, or of
+Troubles are those of shop photos: too dark, blurred, grainy, packed too hard, the subject cut off, tiny, one of two, or of
 its backdrop's colour. Everything is deterministic: the random numbers follow the trial's name.
 """
 
@@ -16,44 +16,49 @@ from numpy.typing import NDArray
 from bgdesk.app.system import paths
 from bgdesk.bench.cases import corpus, scenes
 from bgdesk.bench.cases.corpus import Bytes, Colours, SubjectKind, random_of
-from bgdesk.bench.setup import Data
+from bgdesk.bench.cases.folders import Data
 from bgdesk.core.arrays import Alpha, to_uint8
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.files.load import load
 
 #: A truth's mask: 255 subject, 0 background, 128 not counted.
 Truth = NDArray[np.uint8]
-#: How much a trial counts in the calibration: a photo as it was taken, one in trouble, a drawn one.
+#: How much a trial counts in the calibration: a photo as it was taken, a photo in trouble, a drawn picture.
 _TAKEN, _TROUBLED, _DRAWN = 1.0, 0.5, 0.25
-#: Longest side in pixels: the network sees a thousand, and a mask says no more.
+#: Longest side in pixels: the network sees the photo at about this size.
 _SIDE = 1024
 _MEGAPIXELS = 0.4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trial:
-    """group: trials that share a subject, and so must not lie on both sides of a cross-validation. taken: no trouble was made.
+    """A photo whose truth is known, made when it is wanted."""
 
-    make: (photo H×W×3 uint8, truth H×W), made when it is asked for.
-    """
-
-    name: str
-    group: str
-    weight: float
-    taken: bool
-    make: Callable[[], tuple[Bytes, Truth]]
+    name: str  #: unique; the random numbers follow the name
+    group: str  #: trials of one subject have the same, and must not lie on both sides of a cross-validation
+    weight: float  #: how much the trial counts in the calibration
+    taken: bool  #: whether the photo is as it was taken, without trouble
+    make: Callable[[], tuple[Bytes, Truth]]  #: makes the photo (H×W×3 uint8) and its truth (H×W)
 
 
 def trials(data: Data, each: int = 3) -> list[Trial]:
-    """The photos that were given with masks or captured opacity, `each` kinds of trouble with every one, and drawn ones."""
+    """Return all trials: given photos as they are, each of them in several kinds of trouble, and drawn pictures.
+
+    Parameters
+    ----------
+    data
+        The folders that a person gave.
+    each
+        Kinds of trouble with every photo.
+    """
     found: list[Trial] = []
     for folder in data.objects:
         found += _of_masks(folder, each)
     for folder in data.matting:
         found += _of_cutouts(folder, data.backgrounds, each)
     for recipe in scenes.generated((_MEGAPIXELS,), 2 * each):
-        if recipe.kind is not SubjectKind.SEMI:  # half a veil is neither good nor bad
-            found.append(Trial(recipe.name, recipe.name, _DRAWN, False, _drawn(recipe)))
+        if recipe.kind is not SubjectKind.SEMI:  # a cut-out of half a veil is neither good nor bad
+            found.append(Trial(name=recipe.name, group=recipe.name, weight=_DRAWN, taken=False, make=_drawn(recipe)))
     return found
 
 
@@ -86,10 +91,10 @@ def _of_masks(folder: Path, each: int) -> Iterator[Trial]:
     for index, (photo, answer) in enumerate(corpus.pairs(folder)):
         # Frames of one scene are told apart by their number.
         group = photo.stem.rstrip("0123456789").rstrip("_-") or photo.stem
-        yield Trial(photo.stem, group, _TAKEN, True, _masked(photo, answer, None))
+        yield Trial(name=photo.stem, group=group, weight=_TAKEN, taken=True, make=_masked(photo, answer, None))
         for turn in range(each):
             trouble = names[(index * each + turn) % len(names)]
-            yield Trial(f"{photo.stem} {trouble}", group, _TROUBLED, False, _masked(photo, answer, trouble))
+            yield Trial(name=f"{photo.stem} {trouble}", group=group, weight=_TROUBLED, taken=False, make=_masked(photo, answer, trouble))
 
 
 def _masked(photo: Path, answer: Path, trouble: str | None) -> Callable[[], tuple[Bytes, Truth]]:
@@ -125,7 +130,7 @@ def _packed(pixels: Bytes, truth: Truth, random: np.random.Generator) -> tuple[B
 
 
 def _cut_off(pixels: Bytes, truth: Truth, random: np.random.Generator) -> tuple[Bytes, Truth]:
-    """A part of the photo whose border runs through the subject."""
+    """The part of the photo on one side of a line through the subject."""
     whole, box = Rect.of_shape(truth.shape), Rect.bounding(truth == 255)
     if box.empty:
         return pixels, truth
@@ -159,12 +164,12 @@ def _of_cutouts(folder: Path, backgrounds: Sequence[Path], each: int) -> Iterato
     names = list(_SCENES)
     for index, (photo, answer) in enumerate(found):
         other = found[(index + len(found) // 2) % len(found)]
-        yield Trial(photo.stem, photo.stem, _TAKEN, True, _captured(photo, answer))
+        yield Trial(name=photo.stem, group=photo.stem, weight=_TAKEN, taken=True, make=_captured(photo, answer))
         for turn in range(each):
             scene = names[(index * each + turn) % len(names)]
             name = f"{photo.stem} {scene}"
             back = behind[(index * each + turn) % len(behind)]
-            yield Trial(name, photo.stem, _TROUBLED, False, _staged(name, scene, (photo, answer), other, back))
+            yield Trial(name=name, group=photo.stem, weight=_TROUBLED, taken=False, make=_staged(name, scene, (photo, answer), other, back))
 
 
 def _captured(photo: Path, answer: Path) -> Callable[[], tuple[Bytes, Truth]]:
@@ -177,13 +182,13 @@ def _captured(photo: Path, answer: Path) -> Callable[[], tuple[Bytes, Truth]]:
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """A subject: H×W×3 and H×W, float32 in [0, 1]."""
+    """A subject."""
 
-    colours: Colours
-    alpha: Alpha
+    colours: Colours  #: float32 H×W×3 in [0, 1]
+    alpha: Alpha  #: float32 H×W in [0, 1]
 
     def placed(self, scale: float, dx: float, dy: float) -> "_Layer":
-        """Smaller or larger around the middle, and moved by shares of the width and height."""
+        """Return the subject scaled around the middle, and moved by shares of the width and the height."""
         height, width = self.alpha.shape
         matrix = np.array([[scale, 0, width * ((1 - scale) / 2 + dx)], [0, scale, height * ((1 - scale) / 2 + dy)]])
         alpha, colours = (cv2.warpAffine(each, matrix, (width, height), flags=cv2.INTER_AREA) for each in (self.alpha, self.colours))
@@ -196,7 +201,7 @@ def _staged(name: str, scene: str, own: tuple[Path, Path], other: tuple[Path, Pa
         first = _layer(*own)
         size = Size(first.alpha.shape[1], first.alpha.shape[0])
         back = corpus.backdrop(behind, size, name)
-        if scene in _CALM:  # far out of focus: nobody takes that for a subject
+        if scene in _CALM:  # far out of focus, so that nothing in it looks like a subject
             back = np.asarray(cv2.GaussianBlur(back, (0, 0), max(size) / 40), np.float32)
         layers, back = _SCENES[scene](first, _layer(*other, size), back, random)
         alpha, colours = np.zeros_like(first.alpha), back
@@ -238,7 +243,7 @@ def _two(first: _Layer, second: _Layer, back: Colours, random: np.random.Generat
 
 
 def _alike(first: _Layer, second: _Layer, back: Colours, random: np.random.Generator) -> Staged:
-    """Before a wall of the subject's own colour."""
+    """The subject before a wall of its own colour."""
     weight = first.alpha[..., None]
     colour = (first.colours * weight).sum(axis=(0, 1)) / max(float(weight.sum()), 1e-6)
     shade = scenes.cloud(Size(back.shape[1], back.shape[0]), random, 3)[..., None]

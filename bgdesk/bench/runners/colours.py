@@ -14,12 +14,12 @@ from bgdesk.bench.setup import Setup, missing, timed
 _SECONDS, _LEFT = 1.0, 0.6
 _HUES = (0.33, 0.62, 0.95)
 _KINDS = (SubjectKind.HAIR, SubjectKind.BLUR, SubjectKind.SEMI)
-#: What the cutout is laid over: far from every backdrop's colour.
+#: The background that cut-outs are laid over: far from every backdrop's colour.
 _GREY = 128
 
 
 def run(setup: Setup) -> Iterator[Figure]:
-    """Drawn subjects over saturated backdrops, the true alpha given: the colours alone are judged."""
+    """Measure the colours alone: drawn subjects over saturated backdrops, with the true alpha."""
     engine = setup.engine()
     why = missing("pymatting")
     if why:
@@ -45,10 +45,18 @@ def run(setup: Setup) -> Iterator[Figure]:
     for kind in _KINDS:
         bar = ratio_at_most(1.0) if theirs[kind] else None
         peer, beside = ("pymatting's multilevel", mean(theirs[kind])) if theirs[kind] else ("", None)
-        yield Figure(f"foreground.error, {kind.value}", mean(ours[kind]), "levels", peer, beside, bar, note)
+        yield Figure(f"foreground.error, {kind.value}", mean(ours[kind]), unit="levels", peer=peer, peer_value=beside, bar=bar, note=note)
     for kind in _KINDS:
         value, beside = mean(left[kind]), mean(before[kind])
-        yield Figure(f"foreground.ΔE2000 on grey, {kind.value}", value, "", "not decontaminated", beside, ratio_at_most(_LEFT), note)
+        yield Figure(
+            f"foreground.ΔE2000 on grey, {kind.value}",
+            value,
+            unit="",
+            peer="not decontaminated",
+            peer_value=beside,
+            bar=ratio_at_most(_LEFT),
+            note=note,
+        )
     yield from _seconds(setup, why)
 
 
@@ -60,7 +68,9 @@ def _seconds(setup: Setup, why: str) -> Iterator[Figure]:
     seconds = min(timed(lambda: engine.foreground(case.composite, case.alpha))[0] for _ in range(3))
     peer, beside = ("", None) if why else ("pymatting's multilevel", timed(lambda: _published(case))[0])
     note = f"drawn hair, {100 * case.soft.mean():.0f} % soft, best of 3"
-    yield Figure(f"foreground.seconds at {megapixels:g} MP", seconds, "s", peer, beside, at_most(_SECONDS), note)
+    yield Figure(
+        f"foreground.seconds at {megapixels:g} MP", seconds, unit="s", peer=peer, peer_value=beside, bar=at_most(_SECONDS), note=note
+    )
 
 
 def _published(case: Case) -> Bytes:
@@ -72,14 +82,14 @@ def _published(case: Case) -> Bytes:
 
 
 def seen_error(foreground: Bytes, case: Case) -> float:
-    """Mean |F − true F| in the band, each pixel weighted by its opacity; levels of 255."""
+    """Return the mean |F − true F| in the band, each pixel weighted by its opacity; in levels of 255."""
     weight = case.alpha[case.soft].astype(np.float64)
     wrong = np.abs(foreground[case.soft].astype(np.float64) - case.foreground[case.soft]).mean(axis=1)
     return float((weight * wrong).sum() / weight.sum())
 
 
 def over_new(foreground: Bytes, case: Case) -> float:
-    """Mean ΔE2000 in the band between this cutout and the true one, both over a grey background."""
+    """Return the mean ΔE2000 in the band between the cut-out with this foreground and the true one, both over grey."""
     band = case.soft
     alpha = case.alpha[band][None]
     grey = np.full((1, alpha.size, 3), _GREY, np.uint8)

@@ -1,9 +1,9 @@
 """A simulated hand: how many strokes an automatic cut-out still needs.
 
-Each turn it looks for the connected region that is most wrong in one direction, lays one straight stroke along it, lets
-the engine re-matte the stroke's rectangle, and looks again, until the mean error is below the target. The label is what
-the truth is under the stroke; where the truth is soft the hand first asks the engine (unknown) and, should that have been
-tried there, decides.
+Each turn the hand finds the connected region with the largest error in one direction, paints one straight stroke along the region,
+and has the engine re-matte the stroke's rectangle, until the mean error is below the target. The label is that of the truth under
+the stroke. Where the truth is soft, the hand first paints unknown, so that the engine decides; if it has done that before, it
+paints the label of the nearer side.
 """
 
 import statistics
@@ -17,46 +17,49 @@ from numpy.typing import NDArray
 
 from bgdesk.bench.bench_report import Figure, at_least, at_most, not_measured
 from bgdesk.bench.cases import corpus
-from bgdesk.bench.setup import MASK_LEVELS, Setup, timed
+from bgdesk.bench.cases.folders import MASK_LEVELS
+from bgdesk.bench.setup import Setup, timed
 from bgdesk.core.arrays import Alpha, Mask, Pixels, to_uint8
-from bgdesk.core.brush import paint
 from bgdesk.core.engine import EngineProtocol
+from bgdesk.core.pixels.brush import paint
 from bgdesk.core.trimap import Label
 from bgdesk.files.load import load
 
 #: Mean absolute error over a photo that counts as good, and the strokes after which the hand gives up.
 TARGET, PATIENCE = 0.01, 20
-#: SubjectKind of folder -> most strokes a photo, least share of photos that get good.
+#: What a folder holds -> most strokes a photo, least share of photos that become good.
 _BARS = {"objects": (5.0, 18 / 20), "matting": (9.0, 9 / 13)}
-#: A pixel is seen to be wrong beyond this; a stroke is so much narrower than the region that it is laid along.
+#: A pixel is visibly wrong beyond this error; a stroke's radius is this share of the region's half-width.
 _SEEN, _INSIDE = 0.15, 0.9
 _VOID = 128
 
 
 @dataclass(frozen=True)
 class Stroke:
-    """start, end: (x, y) in image coordinates. radius in pixels."""
+    """A straight stroke."""
 
-    start: tuple[float, float]
-    end: tuple[float, float]
-    radius: float
-    label: int
+    start: tuple[float, float]  #: (x, y) in pixels, as core.brush counts them
+    end: tuple[float, float]  #: (x, y) in pixels
+    radius: float  #: in pixels
+    label: int  #: a value of Label
 
 
 @dataclass(frozen=True)
 class HandScore:
-    """strokes: PATIENCE + 1 when the target was not reached. errors: mean absolute error before and after each stroke."""
+    """What a hand needed for one photo."""
 
-    strokes: int
-    errors: tuple[float, ...]
-    seconds: tuple[float, ...]
+    strokes: int  #: PATIENCE + 1 if the photo did not become good
+    errors: tuple[float, ...]  #: mean absolute errors: before the first stroke, and after each
+    seconds: tuple[float, ...]  #: of each re-matting
 
     @property
-    def reached(self) -> bool:
+    def mended(self) -> bool:
+        """Whether the photo became good."""
         return self.strokes <= PATIENCE
 
 
 def run(setup: Setup) -> Iterator[Figure]:
+    """Measure how many strokes the photos of every folder with masks or captured alpha need."""
     for kind, folders in (("objects", setup.data.objects), ("matting", setup.data.matting)):
         for folder in folders:
             yield from _folder(setup, kind, folder.name, corpus.pairs(folder))
@@ -76,20 +79,32 @@ def _folder(setup: Setup, kind: str, name: str, pairs: list[tuple[Path, Path]]) 
         scores.append(mend(engine, to_uint8(load(photo).pixels), truth, counted))
     note = f"{len(scores)} photos"
     most, least = _BARS[kind]
-    reached = sum(score.reached for score in scores)
+    mended = sum(score.mended for score in scores)
     seconds = [second for score in scores for second in score.seconds]
     yield Figure(f"hand.{name}, strokes a photo", statistics.fmean(score.strokes for score in scores), bar=at_most(most), note=note)
     bar = at_least(round(least * len(scores)))
-    yield Figure(f"hand.{name}, photos mended in {PATIENCE}", reached, "", bar=bar, note=note)
+    yield Figure(f"hand.{name}, photos mended in {PATIENCE}", mended, unit="", bar=bar, note=note)
     for turn in (0, 1, 5, 10):
         left = statistics.fmean(score.errors[min(turn, len(score.errors) - 1)] for score in scores)
         yield Figure(f"hand.{name}, error after {turn} strokes", left, note=note)
     if seconds:
-        yield Figure(f"hand.{name}, seconds a stroke", statistics.fmean(seconds), "s", note=note)
+        yield Figure(f"hand.{name}, seconds a stroke", statistics.fmean(seconds), unit="s", note=note)
 
 
 def mend(engine: EngineProtocol, pixels: Pixels, truth: Alpha, counted: Mask) -> HandScore:
-    """Cut `pixels` out and mend the alpha stroke by stroke. counted: the pixels whose truth is known."""
+    """Cut a photo out, and mend its alpha stroke by stroke.
+
+    Parameters
+    ----------
+    engine
+        Cuts out and re-mattes.
+    pixels
+        H×W×3 uint8 or uint16.
+    truth
+        float32 H×W in [0, 1].
+    counted
+        bool H×W, the pixels whose truth is known.
+    """
     cutout = engine.auto(pixels)
     alpha, trimap = cutout.alpha.copy(), cutout.trimap.copy()
     asked = np.zeros(truth.shape, np.bool_)
@@ -112,7 +127,17 @@ def _error(alpha: Alpha, truth: Alpha, counted: Mask) -> float:
 
 
 def next_stroke(alpha: Alpha, truth: Alpha, counted: Mask, asked: Mask) -> Stroke | None:
-    """The stroke that a hand would paint now; None when nothing is visibly wrong. Marks in `asked` where it asks."""
+    """Return the stroke that the hand paints now; None when nothing is visibly wrong.
+
+    Parameters
+    ----------
+    alpha, truth
+        float32 H×W in [0, 1].
+    counted
+        bool H×W, the pixels whose truth is known.
+    asked
+        bool H×W, where the hand has painted unknown; the new stroke is added in place.
+    """
     region = _worst_region(np.where(counted, alpha - truth, 0).astype(np.float32))
     if region is None:
         return None
@@ -147,13 +172,13 @@ def _along(wide: NDArray[np.bool_], row: int, column: int, directions: int = 12)
     """The longest straight stretch through the middle of (row, column) that stays where the region is wide enough."""
     height, width = wide.shape
     middle = np.array([column + 0.5, row + 0.5])
-    reach = np.arange(1, int(np.hypot(height, width)) + 1)
+    steps_out = np.arange(1, int(np.hypot(height, width)) + 1)
     best = (middle, middle)
     for angle in np.pi * np.arange(directions) / directions:
         way = np.array([np.cos(angle), np.sin(angle)])
         ends = []
         for sign in (-1, 1):
-            points = middle + sign * reach[:, None] * way
+            points = middle + sign * steps_out[:, None] * way
             columns, rows = np.floor(points).astype(int).T
             inside = (columns >= 0) & (rows >= 0) & (columns < width) & (rows < height)
             inside[inside] = wide[rows[inside], columns[inside]]

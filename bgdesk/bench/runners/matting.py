@@ -24,15 +24,15 @@ _SAD, _MSE, _SECONDS = 0.86, 0.66, 1 / 3
 
 @dataclass(frozen=True)
 class MattingScore:
-    """One answer: SAD in thousands and MSE over the band, seconds."""
+    """How good one answer is."""
 
-    sad: float
-    mse: float
-    seconds: float
+    sad: float  #: over the band, in thousands
+    mse: float  #: over the band
+    seconds: float  #: that the answer took
 
 
 def run(setup: Setup) -> Iterator[Figure]:
-    """Every photo with every trimap; both sides are warmed first."""
+    """Measure every photo with every trimap, on both sides, after a first answer that is not counted."""
     why = missing("pymatting")
     if not setup.data.matting:
         yield not_measured("matting.captured alpha", "no --data folder with image/, alpha/ and trimap*/ was given")
@@ -48,9 +48,9 @@ def run(setup: Setup) -> Iterator[Figure]:
 
 
 def trimap_of(alpha: Alpha) -> Trimap:
-    """Known where the truth is solid over a hundredth of the picture's longer side."""
-    reach = max(3, 2 * round(max(alpha.shape) / 200) + 1)
-    kernel = np.ones((reach, reach), np.uint8)
+    """Make a trimap (uint8 H×W) of a true alpha: known where alpha is all 1, or all 0, within 1/200 of the longer side."""
+    side = max(3, 2 * round(max(alpha.shape) / 200) + 1)
+    kernel = np.ones((side, side), np.uint8)
     trimap = np.full(alpha.shape, Label.UNKNOWN, np.uint8)
     trimap[cv2.erode(alpha, kernel) >= 1] = Label.FOREGROUND
     trimap[cv2.dilate(alpha, kernel) <= 0] = Label.BACKGROUND
@@ -89,11 +89,24 @@ def _compare(name: str, cases: Sequence[tuple[str, Pixels, Trimap, Alpha]], setu
         mean = {side: scale * statistics.fmean(getattr(score, field) for score in each) for side, each in answers.items() if each}
         peer, beside = ("pymatting's closed form", mean["theirs"]) if "theirs" in mean else ("", None)
         bar = ratio_at_most(limit) if bars and peer else None
-        yield Figure(f"{name}, {field}", mean["ours"], unit, peer, beside, bar, note if peer else f"{note}; peer not measured: {why}")
+        yield Figure(
+            f"{name}, {field}",
+            mean["ours"],
+            unit=unit,
+            peer=peer,
+            peer_value=beside,
+            bar=bar,
+            note=note if peer else f"{note}; peer not measured: {why}",
+        )
 
 
 def closed_form(pixels: Pixels, trimap: Trimap) -> NDArray[np.float32]:
-    """pymatting's closed-form alpha (Levin, Lischinski, Weiss 2008) at its own settings."""
+    """Return pymatting's closed-form alpha, float32 H×W in [0, 1], at its own settings.
+
+    References
+    ----------
+    A. Levin, D. Lischinski, Y. Weiss: A closed-form solution to natural image matting. TPAMI 30, 2008.
+    """
     import pymatting
 
     known: NDArray[Any] = np.where(trimap == Label.UNKNOWN, 0.5, trimap / 255.0)

@@ -1,4 +1,4 @@
-"""The network's seconds beside ONNX Runtime's on the file that the weights came from, and what the precision costs."""
+"""The network's seconds beside ONNX Runtime's on the same weights, and how much a lower precision changes the matte."""
 
 import statistics
 from collections.abc import Callable, Iterator
@@ -20,7 +20,10 @@ _MEAN_DIFFERENCE = 5e-4
 
 
 def run(setup: Setup, id: str = "isnet-general", architecture: str = "isnet") -> Iterator[Figure]:
-    """Interleaved rounds, medians. Both get the same pixels at the network's own size and the same steps around the network."""
+    """Measure interleaved rounds, and give medians. Both sides get the same pixels, at the network's own size.
+
+    `id` names the installed network and its published file; `architecture` is its key in NETS.
+    """
     name, photo = setup.photo()
     side = 256 if setup.quick else NETS[architecture].side
     pixels = np.asarray(cv2.resize(photo, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
@@ -46,12 +49,28 @@ def run(setup: Setup, id: str = "isnet-general", architecture: str = "isnet") ->
         yield not_measured("network.onnxruntime", why)
     beside_name, beside = ("onnxruntime, fp32", median["peer"]) if "peer" in median else ("", None)
     reduced = status.precision != "fp32"
-    yield Figure("network.fp32", median["fp32"], "s", beside_name, beside, None if reduced else ratio_at_most(1 / _FASTER_FP32), note)
+    yield Figure(
+        "network.fp32",
+        median["fp32"],
+        unit="s",
+        peer=beside_name,
+        peer_value=beside,
+        bar=None if reduced else ratio_at_most(1 / _FASTER_FP32),
+        note=note,
+    )
     if reduced:
         bar = ratio_at_most(1 / _FASTER_BF16)
-        yield Figure(f"network.{status.precision} on {status.device}", median["auto"], "s", beside_name, beside, bar, note)
+        yield Figure(
+            f"network.{status.precision} on {status.device}",
+            median["auto"],
+            unit="s",
+            peer=beside_name,
+            peer_value=beside,
+            bar=bar,
+            note=note,
+        )
     difference = np.abs(mattes["auto"] - mattes["fp32"])
-    yield Figure("network.mean difference from fp32", float(difference.mean()), "", bar=at_most(_MEAN_DIFFERENCE), note=note)
+    yield Figure("network.mean difference from fp32", float(difference.mean()), unit="", bar=at_most(_MEAN_DIFFERENCE), note=note)
     yield Figure("network.largest difference from fp32", float(difference.max()), note=note)
     if "peer" in mattes:
         difference = np.abs(mattes["fp32"] - mattes["peer"])

@@ -23,7 +23,7 @@ from bgdesk.files.load import load
 
 #: `best` against one pass: how much more IoU, at how much more time.
 _GAIN, _COST = 0.03, 2.2
-#: Masks mark with this what counts as neither.
+#: Pixels of this value in a mask are not counted.
 _VOID = 128
 #: The default network as it was published.
 FILE = "isnet-general.onnx"
@@ -31,10 +31,12 @@ FILE = "isnet-general.onnx"
 
 @dataclass(frozen=True)
 class ObjectScore:
-    iou: float
-    f1: float
-    mae: float
-    seconds: float
+    """How good one cut-out is, compared with a mask."""
+
+    iou: float  #: in [0, 1]
+    f1: float  #: in [0, 1]
+    mae: float  #: mean absolute error of alpha, in [0, 1]
+    seconds: float  #: that the cut-out took
 
 
 #: Cuts a photo out: pixels -> alpha.
@@ -42,7 +44,7 @@ Cut: TypeAlias = Callable[[Pixels], Alpha]
 
 
 def presets(setup: Setup) -> Iterator[Figure]:
-    """Every preset there is, on every photo; the photos are interleaved."""
+    """Measure every preset on every photo; the presets take turns."""
     if not setup.data.objects:
         yield not_measured("presets", "no --data folder with image/ and masks in alpha/ was given")
         return
@@ -54,7 +56,7 @@ def presets(setup: Setup) -> Iterator[Figure]:
         gained = means["best"].iou - means["balanced"].iou
         yield Figure("presets.IoU that best gains over one pass", gained, bar=at_least(_GAIN), note=note)
         cost = means["best"].seconds / means["balanced"].seconds
-        yield Figure("presets.time that best takes to one pass", cost, "×", bar=at_most(_COST), note=note)
+        yield Figure("presets.time that best takes to one pass", cost, unit="×", bar=at_most(_COST), note=note)
 
 
 def _alpha(engine: EngineProtocol, recipe: MatteRecipe, pixels: Pixels) -> Alpha:
@@ -62,7 +64,7 @@ def _alpha(engine: EngineProtocol, recipe: MatteRecipe, pixels: Pixels) -> Alpha
 
 
 def rembg(setup: Setup) -> Iterator[Figure]:
-    """rembg beside us, same weights, same photos: masks alone, then cut-outs with solved edges and freed colours."""
+    """Measure rembg beside us, with the same weights and photos: mattes alone, and cut-outs with solved edges."""
     why = missing_for_rembg(setup)
     if not why and not setup.data.objects:
         why = "no --data folder with image/ and masks in alpha/ was given"
@@ -78,13 +80,13 @@ def rembg(setup: Setup) -> Iterator[Figure]:
         cuts: dict[str, Cut] = {"ours": ours, "theirs": theirs}
         means, note = _means(f"rembg, {name}", cuts, setup)
         mine, other = means["ours"], means["theirs"]
-        yield Figure(f"rembg.{name}, IoU", mine.iou, "", "rembg", other.iou, None, note)
-        yield Figure(f"rembg.{name}, MAE", mine.mae, "", "rembg", other.mae, None, note)
-        yield Figure(f"rembg.{name}, seconds", mine.seconds, "s", "rembg", other.seconds, None, note)
+        yield Figure(f"rembg.{name}, IoU", mine.iou, unit="", peer="rembg", peer_value=other.iou, bar=None, note=note)
+        yield Figure(f"rembg.{name}, MAE", mine.mae, unit="", peer="rembg", peer_value=other.mae, bar=None, note=note)
+        yield Figure(f"rembg.{name}, seconds", mine.seconds, unit="s", peer="rembg", peer_value=other.seconds, bar=None, note=note)
 
 
 def missing_for_rembg(setup: Setup) -> str:
-    """ "" if rembg can be measured with our weights, else why not."""
+    """Return "" if rembg can be measured with our weights, else the reason why not."""
     why = missing("rembg", "onnxruntime")
     if not why and not (setup.onnx / FILE).is_file():
         why = f"the published file {FILE} is not there; name its folder with --onnx"
@@ -92,8 +94,8 @@ def missing_for_rembg(setup: Setup) -> str:
 
 
 def rembg_session(file: Path) -> object:
-    """rembg's session for a file of our own: it only takes one that lies in its models folder, so that is where the file is."""
-    runtime()  # by our own door before rembg opens its
+    """Open rembg's session for an ONNX file. rembg accepts only files in its models folder, so that is set to the file's folder."""
+    runtime()  # our own import sets ONNX Runtime up; rembg imports it too
     before = os.environ.get("U2NET_HOME")
     os.environ["U2NET_HOME"] = str(file.parent)
     try:
@@ -107,7 +109,7 @@ def rembg_session(file: Path) -> object:
 
 
 def cut_out(pixels: Bytes, session: object, refined: bool) -> Bytes:
-    """What rembg makes of a photo: H×W×4 uint8. refined: with its alpha matting."""
+    """Return rembg's cut-out of a photo (H×W×3 uint8), H×W×4 uint8; `refined`: with its alpha matting."""
     import rembg
 
     answer: Bytes = rembg.remove(pixels, session=session, alpha_matting=refined)
@@ -154,4 +156,4 @@ def _rows(name: str, means: Mapping[str, ObjectScore], note: str) -> Iterator[Fi
         yield Figure(f"{name}.{preset}, IoU", score.iou, note=note)
         yield Figure(f"{name}.{preset}, F1", score.f1, note=note)
         yield Figure(f"{name}.{preset}, MAE", score.mae, note=note)
-        yield Figure(f"{name}.{preset}, seconds", score.seconds, "s", note=note)
+        yield Figure(f"{name}.{preset}, seconds", score.seconds, unit="s", note=note)

@@ -1,4 +1,4 @@
-"""Does solving the band help? The refined alpha against the matte it began with, both against the truth, by kind of edge."""
+"""How much solving the band helps: the errors of the refined alpha beside those of its matte, by kind of edge."""
 
 import statistics
 from collections.abc import Callable, Iterator
@@ -15,12 +15,12 @@ from bgdesk.bench.setup import Setup, missing
 from bgdesk.core.arrays import Alpha
 from bgdesk.core.recipe import MatteRecipe
 
-#: Most that is left of the matte's SAD, of its other errors, and that one photo may get worse by.
+#: Largest ratio of the refined errors to the matte's: of the SAD, of the other errors, and of the SAD of the worst photo.
 _SAD, _OTHERS, _WORST = 0.85, 1.0, 1.05
-#: An opaque interior is this far from anything else (share of the longer side), and counts as turned transparent below that.
+#: An opaque interior is at least this share of the longer side from the edge; below this opacity it counts as transparent.
 _DEEP, _TRANSPARENT = 0.01, 0.9
 SIMULATED = "simulated network"
-#: A matte of the real network that missed the subject says nothing about refining.
+#: Below this IoU the real network missed the subject, and its matte tells nothing about refining.
 _FOUND = 0.9
 
 #: metric, unit, what its number is multiplied with
@@ -32,23 +32,20 @@ _ERRORS: tuple[tuple[str, Callable[[Alpha, Alpha], float], str, float], ...] = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RefinementScore:
-    """The four errors of a raw matte and of what refining made of it; opaque pixels that turned transparent.
+    """How good a matte is before and after it was refined."""
 
-    found: the matte is of the subject at all.
-    """
-
-    name: str
-    kind: SubjectKind
-    raw: tuple[float, ...]
-    refined: tuple[float, ...]
-    holes: int
-    found: bool
+    name: str  #: the case's
+    kind: SubjectKind  #: the case's
+    raw: tuple[float, ...]  #: the matte's errors, in the order of _ERRORS
+    refined: tuple[float, ...]  #: the refined alpha's errors, in the same order
+    holes: int  #: opaque pixels that refining made transparent
+    found: bool  #: whether the matte is of the subject at all
 
 
 def run(setup: Setup) -> Iterator[Figure]:
-    """Simulated mattes on every composite; the real network's on those of captured cut-outs.
+    """Measure simulated mattes on every composite, and the real network's mattes on those of captured cut-outs.
 
     The real network's means are over those where it found the subject, because its misses would drown everything else;
     its worst photo is sought among all.
@@ -75,14 +72,21 @@ def run(setup: Setup) -> Iterator[Figure]:
 
 
 def score(case: Case, matte: Alpha, setup: Setup) -> RefinementScore:
-    """Refine `matte` as an automatic cut does, and compare."""
+    """Refine `matte` (float32 H×W in [0, 1]) as an automatic cut does, and compare both with the truth."""
     refined = setup.given(matte).auto(case.composite, MatteRecipe(decontaminate=False)).alpha
-    reach = 2 * max(1, round(_DEEP * max(case.alpha.shape))) + 1
-    deep = cv2.erode(case.alpha, np.ones((reach, reach), np.uint8)) >= 1
+    side = 2 * max(1, round(_DEEP * max(case.alpha.shape))) + 1
+    deep = cv2.erode(case.alpha, np.ones((side, side), np.uint8)) >= 1
     holes = int(np.count_nonzero(deep & (matte >= _TRANSPARENT) & (refined < _TRANSPARENT)))
     raw = tuple(error(matte, case.alpha) for _, error, _, _ in _ERRORS)
     found = metrics.iou(matte > 0.5, case.alpha > 0.5) >= _FOUND
-    return RefinementScore(case.name, case.kind, raw, tuple(error(refined, case.alpha) for _, error, _, _ in _ERRORS), holes, found)
+    return RefinementScore(
+        name=case.name,
+        kind=case.kind,
+        raw=raw,
+        refined=tuple(error(refined, case.alpha) for _, error, _, _ in _ERRORS),
+        holes=holes,
+        found=found,
+    )
 
 
 def _figures(source: str, scores: list[RefinementScore]) -> Iterator[Figure]:
@@ -100,12 +104,20 @@ def _figures(source: str, scores: list[RefinementScore]) -> Iterator[Figure]:
                 scale * statistics.fmean(each[index] for each in both) for both in zip(*((s.raw, s.refined) for s in group), strict=True)
             )
             bar = ratio_at_most(_SAD if index == 0 else _OTHERS)
-            yield Figure(f"refinement.{source}, {kind.value}, {name}", refined, unit, "the raw matte", raw, bar, note)
+            yield Figure(
+                f"refinement.{source}, {kind.value}, {name}", refined, unit=unit, peer="the raw matte", peer_value=raw, bar=bar, note=note
+            )
     worst = max(scores, key=lambda score: score.refined[0] / max(score.raw[0], 1e-9))
     yield Figure(
-        f"refinement.{source}, worst photo, SAD", worst.refined[0], "k px", "the raw matte", worst.raw[0], ratio_at_most(_WORST), worst.name
+        f"refinement.{source}, worst photo, SAD",
+        worst.refined[0],
+        unit="k px",
+        peer="the raw matte",
+        peer_value=worst.raw[0],
+        bar=ratio_at_most(_WORST),
+        note=worst.name,
     )
     holed = max(scores, key=lambda score: score.holes)
     note = f"most in {holed.name}" if holed.holes else f"{len(scores)} composites"
     total = sum(score.holes for score in scores)
-    yield Figure(f"refinement.{source}, opaque interiors turned transparent", total, "px", bar=at_most(0), note=note)
+    yield Figure(f"refinement.{source}, opaque interiors turned transparent", total, unit="px", bar=at_most(0), note=note)

@@ -1,4 +1,4 @@
-"""A whole photo through `bgdesk cut`, in a process of its own, whose memory can be told apart."""
+"""A whole photo through `bgdesk cut`, in a process of its own, so that its memory can be measured."""
 
 import json
 import statistics
@@ -19,7 +19,7 @@ _STAGES = ("network", "trimap", "alpha", "foreground")
 
 
 def run(setup: Setup) -> Iterator[Figure]:
-    """The same photo twice in one process: the first cut also loads the network, the second is what a cut takes."""
+    """Measure the same photo several times in one process: the first cut also loads the network, the later ones do not."""
     name, photo = setup.photo()
     for megapixels in (0.2,) if setup.quick else tuple(_BARS):
         setup.say(f"whole: {megapixels:g} MP")
@@ -43,14 +43,14 @@ def _figures(megapixels: float, name: str, records: list[dict[str, Any]]) -> Ite
     note = f"{name}, {records[-1]['device']} {records[-1]['precision']}"
     most_seconds, most_memory = _BARS.get(megapixels, (None, None))
     cut = statistics.median(sum(each.get(stage, 0.0) for stage in _STAGES) for each in later)
-    yield Figure(f"whole.cut at {megapixels:g} MP", cut, "s", bar=_bar(most_seconds), note=note)
+    yield Figure(f"whole.cut at {megapixels:g} MP", cut, unit="s", bar=_bar(most_seconds), note=note)
     for stage in later[0]:
         seconds = statistics.median(each[stage] for each in later)
-        yield Figure(f"whole.cut at {megapixels:g} MP, {stage}", seconds, "s", note=note)
-    yield Figure(f"whole.first cut at {megapixels:g} MP", sum(stages[0].get(stage, 0.0) for stage in _STAGES), "s", note=note)
+        yield Figure(f"whole.cut at {megapixels:g} MP, {stage}", seconds, unit="s", note=note)
+    yield Figure(f"whole.first cut at {megapixels:g} MP", sum(stages[0].get(stage, 0.0) for stage in _STAGES), unit="s", note=note)
     peak = records[-1]["peak_memory_mb"]
     if isinstance(peak, int | float):
-        yield Figure(f"whole.memory at {megapixels:g} MP", peak / 1000, "GB", bar=_bar(most_memory), note=note)
+        yield Figure(f"whole.memory at {megapixels:g} MP", peak / 1000, unit="GB", bar=_bar(most_memory), note=note)
     else:
         yield not_measured(f"whole.memory at {megapixels:g} MP", "the system does not tell")
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from bgdesk.core.arrays import Alpha, Pixels
 from bgdesk.core.geometry import Rect, Size
-from bgdesk.core.resample import linear
+from bgdesk.core.pixels.resample import linear
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.colours.levels import CLEAR, OPAQUE, Colours, Level, gather, halve, lift, pin, relax, write
 from bgdesk.engine.runtime.parallel import each

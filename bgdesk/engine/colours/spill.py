@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Pixels
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.pixels.resample import by_area, linear
 from bgdesk.core.recipe import Colour
-from bgdesk.core.resample import by_area, linear
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.colours.levels import CLEAR, OPAQUE
 from bgdesk.engine.runtime.kernels import f4, f8, kernel, read, u1, u2

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
 from bgdesk.core.geometry import Rect, Size
-from bgdesk.core.resample import by_area, nearest
+from bgdesk.core.pixels.resample import by_area, nearest
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import SURE_BACKGROUND, SURE_FOREGROUND, WORKING_SIDE, Label
 from bgdesk.engine.matting.closed_form import estimate_alpha

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bgdesk.core.arrays import Alpha, Mask, Pixels, Trimap
 from bgdesk.core.engine import Reach
 from bgdesk.core.geometry import Rect, Size
-from bgdesk.core.resample import by_area
+from bgdesk.core.pixels.resample import by_area
 from bgdesk.core.results import Patch
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Trimap
 from bgdesk.core.geometry import Size
-from bgdesk.core.resample import by_area
+from bgdesk.core.pixels.resample import by_area
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.core.trimap import Label
 from bgdesk.engine.runtime.kernels import f4, i4, i8, kernel, read, u1

@@ -4,8 +4,8 @@ import numpy as np
 
 from bgdesk.core.arrays import Alpha, Pixels
 from bgdesk.core.geometry import Size
+from bgdesk.core.pixels.resample import by_area, cubic, linear
 from bgdesk.core.recipe import Quality
-from bgdesk.core.resample import by_area, cubic, linear
 from bgdesk.core.tasks import Progress, silent
 from bgdesk.engine.networks.device import Run
 from bgdesk.engine.networks.nets.architectures import stretch

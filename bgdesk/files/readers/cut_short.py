@@ -10,7 +10,17 @@ from bgdesk.files.readers.sniff import Kind
 
 
 def ends_early(stream: IO[bytes], kind: Kind, length: int) -> bool:
-    """Asked only after a decoder has failed, to choose the words; False also means "cannot tell"."""
+    """Return whether a file that a decoder has refused ends too early; False also if that cannot be told.
+
+    Parameters
+    ----------
+    stream
+        The open file.
+    kind
+        Its kind.
+    length
+        Its length in bytes.
+    """
     if kind is Kind.JPEG:
         stream.seek(max(0, length - 1024))
         return b"\xff\xd9" not in stream.read()

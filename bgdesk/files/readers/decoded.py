@@ -1,4 +1,4 @@
-"""What decoders give, and how they refuse."""
+"""What decoders return, and how they refuse a file."""
 
 import math
 from dataclasses import dataclass
@@ -17,23 +17,23 @@ DAMAGED = "it is damaged, or made in a way that bgdesk does not read. Open it in
 
 
 class Refused(Exception):
-    """Raised by decoders; the argument completes "NAME could not be read: …" and says what to do."""
+    """A decoder refuses a file. The argument completes "NAME could not be read: …" and says what to do."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Decoded:
-    """A picture as a decoder gives it: sRGB, H×W×3, not yet turned by `orientation` (EXIF numbers)."""
+    """A picture as a decoder returns it."""
 
-    pixels: Pixels
-    orientation: int = 1
-    icc: bytes | None = None
-    exif: bytes | None = None
-    xmp: bytes | None = None
-    dpi: tuple[float, float] | None = None
+    pixels: Pixels  #: H×W×3 uint8 or uint16, sRGB, not yet turned
+    orientation: int = 1  #: the value of EXIF tag 0x0112; see orient.upright
+    icc: bytes | None = None  #: the colour profile, as found in the file
+    exif: bytes | None = None  #: the bare TIFF structure, as found in the file
+    xmp: bytes | None = None  #: as found in the file
+    dpi: tuple[float, float] | None = None  #: across and down, before turning
 
 
 def check_claim(width: int, height: int, carried: int) -> None:
-    """Refuse a header that claims width × height pixels, in a file of `carried` bytes, if decoding it is not sensible."""
+    """Raise Refused for a header of width × height pixels, in a file of `carried` bytes, that must not be decoded."""
     pixels = width * height
     if width < 1 or height < 1:
         raise Refused(DAMAGED)

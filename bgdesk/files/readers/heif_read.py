@@ -17,9 +17,10 @@ _CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 
 
 def decode(stream: IO[bytes], length: int) -> Decoded:
-    """Decode the primary picture; more than 8 bits a channel come out as uint16.
+    """Decode the primary picture of a file of `length` bytes; more than 8 bits a channel become uint16.
 
-    libheif obeys the container's own turning and mirroring (irot, imir), which replaces EXIF's: it is never turned twice.
+    libheif turns and mirrors the picture as the container says (irot, imir). EXIF's orientation is ignored then, so that nothing
+    is turned twice. Raises Refused, and whatever pi-heif raises on bad data.
     """
     import pi_heif
 
@@ -50,11 +51,11 @@ def decode(stream: IO[bytes], length: int) -> Decoded:
     if channels in (2, 4):
         result = colour.on_white_any(result, pixels[:, :, -1])
     xmp = info.get("xmp")
-    return Decoded(result, 1, profile, bare_exif(info.get("exif")), xmp if isinstance(xmp, bytes) else None)
+    return Decoded(pixels=result, icc=profile, exif=bare_exif(info.get("exif")), xmp=xmp if isinstance(xmp, bytes) else None)
 
 
 def measure(stream: IO[bytes]) -> Size:
-    """Width and height of the primary picture; nothing is decoded."""
+    """Return width and height of the primary picture; nothing is decoded."""
     import pi_heif
 
     heif: Any = pi_heif

@@ -1,7 +1,7 @@
 """Decoding through OpenCV where it beats Pillow: ordinary JPEG in half the time, 16-bit PNG and TIFF at full depth.
 
-OpenCV knows nothing of profiles or of Adobe's inverted CMYK, and is silent about files that end early: it gets only
-pictures where those cannot matter or have been checked, and anything it stumbles over goes to Pillow after all.
+OpenCV ignores profiles and Adobe's inverted CMYK, and does not report files that end early. It is given only pictures where
+none of that matters or where it has been checked; whatever OpenCV cannot decode is left to Pillow.
 """
 
 import struct
@@ -22,7 +22,24 @@ _RGB, _CHUNKY, _PREMULTIPLIED, _STRAIGHT = 2, 1, 1, 2
 
 
 def decode(image: Image.Image, stream: IO[bytes], kind: Kind, profile: bytes | None) -> Pixels | None:
-    """H×W×3 sRGB pixels of the picture whose header Pillow has read, or None to leave it to Pillow."""
+    """Decode a picture whose header Pillow has read.
+
+    Parameters
+    ----------
+    image
+        Pillow's, not loaded yet.
+    stream
+        The open file.
+    kind
+        Its kind.
+    profile
+        Its colour profile, or None.
+
+    Returns
+    -------
+    ndarray or None
+        H×W×3 sRGB, uint8 or uint16; None if the picture is left to Pillow.
+    """
     if kind is Kind.JPEG:
         return _jpeg(image, stream, profile)
     if kind is Kind.PNG:
@@ -33,7 +50,7 @@ def decode(image: Image.Image, stream: IO[bytes], kind: Kind, profile: bytes | N
 
 
 def float_tiff(stream: IO[bytes], length: int) -> Decoded | None:
-    """A TIFF with float colours, which Pillow does not even open; None for any other that it refused."""
+    """Decode a TIFF of `length` bytes with float colours, which Pillow does not open; None for any other file."""
     stream.seek(0)
     try:
         tags = TiffImagePlugin.ImageFileDirectory_v2(stream.read(8))
@@ -45,11 +62,11 @@ def float_tiff(stream: IO[bytes], length: int) -> Decoded | None:
     check_claim(width, height, length)
     profile = profile if isinstance(profile, bytes) else None
     pixels = _tiff(tags, (width, height), stream, profile)
-    return None if pixels is None else Decoded(pixels, 1, profile)
+    return None if pixels is None else Decoded(pixels=pixels, icc=profile)
 
 
 def _jpeg(image: Image.Image, stream: IO[bytes], profile: bytes | None) -> Pixels | None:
-    """The ordinary colour JPEG that ends where a JPEG must."""
+    """An ordinary colour JPEG with its end marker; None for any other."""
     if image.mode != "RGB":
         return None
     data = _bytes(stream)
@@ -95,7 +112,7 @@ def _tiff(tags: Any, size: tuple[int, int], stream: IO[bytes], profile: bytes | 
     if pixels.shape[2] == 4 and meaning == _PREMULTIPLIED:
         pixels = colour.unpremultiplied(pixels)
     elif meaning != _STRAIGHT:
-        pixels = pixels[:, :, :3]  # a fourth channel that is not said to be opacity
+        pixels = pixels[:, :, :3]  # the file does not say that the fourth channel is opacity
     return _from_bgr(pixels, profile)
 
 
@@ -111,11 +128,11 @@ def _bytes(stream: IO[bytes]) -> NDArray[np.uint8]:
 
 
 def _imdecode(data: NDArray[np.uint8], flags: int) -> NDArray[Any] | None:
-    """cv2.imdecode without its chatter; None if it cannot decode."""
+    """cv2.imdecode without messages on stderr; None if it cannot decode."""
     import cv2
 
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         return cv2.imdecode(data, flags)
-    except cv2.error:  # Pillow then has its try, and the last word
+    except cv2.error:  # Pillow tries then
         return None

@@ -21,10 +21,20 @@ _TURNS: Mapping[int, Callable[[Any], Any]] = {
 
 
 def upright(pixels: Pixels, orientation: int) -> Pixels:
-    """`pixels` (H×W×3) shown the way EXIF tag 0x0112 asks, C-contiguous.
+    """Turn a picture as EXIF tag 0x0112 says.
 
-    1 as it is, 2 mirrored, 3 half turn, 4 flipped top to bottom, 5 transposed, 6 quarter turn clockwise,
-    7 transversed, 8 quarter turn counter-clockwise. Any other value means 1 (as in every viewer).
+    Parameters
+    ----------
+    pixels
+        H×W×3 uint8 or uint16.
+    orientation
+        1 as it is, 2 mirrored, 3 half turn, 4 flipped top to bottom, 5 transposed, 6 quarter turn clockwise, 7 transversed,
+        8 quarter turn counter-clockwise. Any other value counts as 1, as in every viewer.
+
+    Returns
+    -------
+    ndarray
+        H×W×3 or W×H×3, C-contiguous, of the same type.
     """
     turn = _TURNS.get(orientation)
     return np.ascontiguousarray(pixels if turn is None else turn(pixels))

@@ -16,16 +16,16 @@ from bgdesk.files.readers.decoded import DAMAGED, ENDS_EARLY, Decoded, Refused, 
 from bgdesk.files.readers.sniff import Kind
 
 _ORIENTATION = 0x0112
-#: Description, make, model, software, date, artist, copyright: what of a TIFF's tags is worth carrying along.
+#: The tags of a TIFF that are copied: description, make, model, software, date, artist, copyright.
 _TIFF_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
 
 
 def decode(stream: IO[bytes], kind: Kind, length: int) -> Decoded:
-    """Decode the first picture in `stream` (`length` bytes). Raises Refused, and whatever Pillow raises on bad data."""
+    """Decode the first picture of a file of `length` bytes. Raises Refused, and whatever Pillow raises on bad data."""
     try:
         return _decode(stream, kind, length)
     except (OSError, SyntaxError, ValueError):
-        # Pillow takes offence at any damaged chunk of a PNG; pictures whose pixels are whole open everywhere else.
+        # Pillow refuses a PNG with any damaged chunk; other programs open it if its pixels are whole.
         bare = png_chunks.essential(stream) if kind is Kind.PNG else None
         if bare is not None:
             return _decode(io.BytesIO(bare), kind, length)
@@ -37,7 +37,7 @@ def decode(stream: IO[bytes], kind: Kind, length: int) -> Decoded:
 
 def _decode(stream: IO[bytes], kind: Kind, length: int) -> Decoded:
     if kind is Kind.PNG and not png_chunks.sound(stream):
-        raise Refused(ENDS_EARLY if png_chunks.ends_early(stream) else DAMAGED)  # Pillow does not look at the pixels' checksums
+        raise Refused(ENDS_EARLY if png_chunks.ends_early(stream) else DAMAGED)  # Pillow does not check the pixels' checksums
     stream.seek(0)
     with Image.open(stream, formats=pillow_formats(kind)) as image:
         check_claim(*image.size, length)
@@ -48,7 +48,7 @@ def _decode(stream: IO[bytes], kind: Kind, length: int) -> Decoded:
         xmp = image.info.get("xmp")
         pixels = opencv_read.decode(image, stream, kind, profile)
         if pixels is not None:
-            turn = 1 if kind is Kind.TIFF else turn  # OpenCV's TIFF reader turns by itself
+            turn = 1 if kind is Kind.TIFF else turn  # OpenCV has turned the picture
         else:
             image.load()
             # Pillow may learn the orientation or find an EXIF block behind the pixels only while loading.
@@ -56,16 +56,17 @@ def _decode(stream: IO[bytes], kind: Kind, length: int) -> Decoded:
             pixels = to_srgb(image, profile)
         if kind is Kind.AVIF and profile is None:
             pixels = _named_primaries(pixels, stream)
-    return Decoded(pixels, turn, profile, exif, xmp if isinstance(xmp, bytes) else None, dpi)
+    xmp = xmp if isinstance(xmp, bytes) else None
+    return Decoded(pixels=pixels, orientation=turn, icc=profile, exif=exif, xmp=xmp, dpi=dpi)
 
 
 def pillow_formats(kind: Kind) -> tuple[str, ...]:
-    """Pillow's decoders to try for a kind: never more than the signature says."""
+    """Return the names of Pillow's decoders for a kind: no others are tried."""
     return ("JPEG", "MPO") if kind is Kind.JPEG else ("BMP", "DIB") if kind is Kind.BMP else (kind.value,)
 
 
 def orientation(image: Image.Image) -> int:
-    """EXIF's (or XMP's) orientation; 1 where it is missing or unreadable: the picture is still worth showing."""
+    """Return the orientation from EXIF (or XMP); 1 if it is missing or unreadable."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except (SyntaxError, ValueError, OSError, KeyError, IndexError, TypeError, struct.error):
@@ -74,7 +75,7 @@ def orientation(image: Image.Image) -> int:
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Pixels:
-    """A loaded Pillow picture of any mode as H×W×3 sRGB; transparent pixels are laid over white."""
+    """Convert a loaded Pillow picture of any mode to H×W×3 sRGB, uint8 or uint16; transparent pixels are laid over white."""
     if image.mode.startswith("I;16"):
         return colour.from_array(np.asarray(image).astype(np.uint16), profile)
     if image.mode == "I":
@@ -124,7 +125,7 @@ def _tiff_exif(image: Image.Image) -> bytes | None:
 
 
 def _named_primaries(pixels: Pixels, stream: IO[bytes]) -> Pixels:
-    """Obey a `colr` box that names its primaries by number instead of carrying a profile."""
+    """Convert from the primaries that a `colr` box names by number, instead of carrying a profile."""
     stream.seek(0)
     head = stream.read(1 << 16)
     at = head.find(b"colrnclx")

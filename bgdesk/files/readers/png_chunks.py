@@ -9,7 +9,7 @@ _PICTURE = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 
 
 def sound(stream: IO[bytes]) -> bool:
-    """Whether the picture's chunks are all there and whole: some decoders give grey for what is missing, and say nothing."""
+    """Return whether the picture's chunks are complete and undamaged: some decoders silently give grey for missing ones."""
     try:
         return all(whole or name not in _PICTURE for name, whole, _ in _chunks(stream))
     except EOFError:
@@ -17,7 +17,7 @@ def sound(stream: IO[bytes]) -> bool:
 
 
 def ends_early(stream: IO[bytes]) -> bool:
-    """Whether the file stops before its end marker."""
+    """Return whether the file stops before its end marker."""
     try:
         return not any(name == b"IEND" for name, _, _ in _chunks(stream))
     except EOFError:
@@ -25,7 +25,10 @@ def ends_early(stream: IO[bytes]) -> bool:
 
 
 def essential(stream: IO[bytes]) -> bytes | None:
-    """The file with nothing but its picture; None if that is damaged, cut short, or there is nothing to leave out."""
+    """Return the file without the chunks that do not hold the picture.
+
+    None if the picture is damaged or cut short, or if there are no other chunks.
+    """
     kept, left_out = [_SIGNATURE], False
     try:
         for name, whole, chunk in _chunks(stream):
@@ -41,7 +44,7 @@ def essential(stream: IO[bytes]) -> bytes | None:
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[tuple[bytes, bool, bytes]]:
-    """Name, whether its checksum is right, and the whole chunk; up to the end marker. Raises EOFError if there is none."""
+    """Give (name, whether the checksum is right, the whole chunk) up to the end marker. Raises EOFError without that."""
     stream.seek(len(_SIGNATURE))
     name = b""
     while name != b"IEND":

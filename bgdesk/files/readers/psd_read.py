@@ -1,8 +1,8 @@
 """The merged picture of PSD and PSB files, read with psd-tools' low-level structures.
 
-Only the header, the resources and the merged picture are touched: layers are skipped, so their number, size and health
-do not matter. For a file saved without a merged picture ("Maximize compatibility" off) psd-tools merges the layers; where
-it cannot, the file is refused with that advice.
+Only the header, the resources and the merged picture are read: layers are skipped, and may be many, large or damaged. For a file
+that was saved without a merged picture ("Maximize compatibility" off) psd-tools merges the layers; where psd-tools cannot do that,
+the file is refused, and the message says so.
 """
 
 import struct
@@ -38,7 +38,7 @@ _COLOURS = {
 
 
 def decode(stream: IO[bytes], length: int) -> Decoded:
-    """Decode the merged picture. What Photoshop merged over transparency is over white there already.
+    """Decode the merged picture of a file of `length` bytes; Photoshop has laid transparent pixels over white in it.
 
     Raises Refused, and whatever psd-tools raises on bad data.
     """
@@ -48,7 +48,7 @@ def decode(stream: IO[bytes], length: int) -> Decoded:
         palette = ColorModeData.read(stream)
         resources = ImageResources.read(stream)
     except OSError as error:
-        if error.errno is not None:  # the disk's own failure rather than psd-tools' word for a short file
+        if error.errno is not None:  # a failure of the disk; psd-tools raises OSError without a number for a short file
             raise
         raise Refused(ENDS_EARLY) from error
     size = "I" if header.version == 1 else "Q"
@@ -64,14 +64,7 @@ def decode(stream: IO[bytes], length: int) -> Decoded:
     pixels = _to_srgb(planes, header.color_mode, palette, icc) if merged else _merge_layers(stream)
     exif = resources.get_data(Resource.EXIF_DATA_1)
     xmp = resources.get_data(Resource.XMP_METADATA)
-    return Decoded(
-        pixels,
-        1,
-        icc,
-        bare_exif(exif),
-        xmp if isinstance(xmp, bytes) else None,
-        _dpi(resources),
-    )
+    return Decoded(pixels=pixels, icc=icc, exif=bare_exif(exif), xmp=xmp if isinstance(xmp, bytes) else None, dpi=_dpi(resources))
 
 
 def _merge_layers(stream: IO[bytes]) -> Pixels:
@@ -82,7 +75,7 @@ def _merge_layers(stream: IO[bytes]) -> Pixels:
     try:
         image = PSDImage.open(stream).composite()
     except (ImportError, ValueError, TypeError, AttributeError, KeyError, NotImplementedError, OSError) as error:
-        raise Refused(_NO_PICTURE) from error  # it knows most but not all kinds of layers
+        raise Refused(_NO_PICTURE) from error  # psd-tools merges most but not all kinds of layers
     if image is None:
         raise Refused(_NO_PICTURE)
     return pillow_read.to_srgb(image, None)

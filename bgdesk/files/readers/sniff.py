@@ -1,10 +1,10 @@
-"""What a file is, told from its first bytes; its suffix is not asked (except for formats that have no signature)."""
+"""What a file is, told from its first bytes. Its suffix counts only for formats that have no signature."""
 
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePath
 
-#: Bytes of a file that `sniff` wants to see.
+#: Bytes of a file that `sniff` needs.
 HEAD = 4096
 
 
@@ -33,9 +33,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Stranger:
-    """Something that is not a photo: `what` completes "it is …", `advice` is a sentence."""
+    """A file that is not a photo."""
 
-    what: str
+    what: str  #: completes "it is …"
+    #: A sentence that says what to do.
     advice: str = "Choose a photo instead: PNG, JPEG, TIFF, WebP, HEIC, AVIF or PSD."
 
 
@@ -95,7 +96,15 @@ _NOT_A_PICTURE = Stranger("not a picture, or of a kind that bgdesk does not know
 
 
 def sniff(head: bytes, name: str = "") -> Kind | Stranger:
-    """The kind of a file whose first `HEAD` bytes are `head` (not empty); `name` decides only where content cannot."""
+    """Return what kind of picture a file is, or what else it is.
+
+    Parameters
+    ----------
+    head
+        The first HEAD bytes of the file, or all of a shorter one; not empty.
+    name
+        Of the file; counts only where the content does not decide.
+    """
     suffix = PurePath(name).suffix.lower()
     if head[4:8] == b"ftyp":
         return _iso_media(head)

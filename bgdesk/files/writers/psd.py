@@ -1,9 +1,9 @@
 """Layered Photoshop documents, built from psd-tools' file structures.
 
 Layers from the bottom: "Source", the untouched photo, hidden; "Cutout", the subject's colours (the photo's where nothing of
-the subject shows), opaque, under a real layer mask that holds the alpha. The merged picture is ours rather than psd-tools'
-own compositing, which would take longer than all the rest: as Photoshop does, its colours are laid over white, with the
-alpha as its transparency. In 16-bit documents the layers stand in an "Lr16" block, where Photoshop puts them.
+the subject shows), opaque, under a real layer mask that holds the alpha. The merged picture is composed here, because
+psd-tools' compositing takes longer than everything else together: as in Photoshop, its colours are laid over white, and the
+alpha is its transparency. In 16-bit documents the layers stand in an "Lr16" block, where Photoshop puts them.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,22 +42,39 @@ from bgdesk.files import colour
 from bgdesk.files.atomic import CheckedFile, Unwritable, patiently
 from bgdesk.files.metadata import LoadedImage, upright_exif, upright_xmp
 
-#: Bytes that a PSD may have; beyond them Photoshop writes PSB.
+#: Most bytes of a PSD; Photoshop writes larger ones as PSB.
 MAX_BYTES = 2_000_000_000
 
-_BAND_BYTES = 4 << 20  # packed between looks at the cancel token
+#: Bytes that are packed between two calls of progress.
+_BAND_BYTES = 4 << 20
 #: rows(top, bottom) -> those rows of a picture, n×W×C.
 Rows = Callable[[int, int], Pixels]
-#: step(rows): so many rows of one channel are done.
+#: step(rows): notes that so many more rows of one channel are done.
 Step = Callable[[int], None]
 
-_BEYOND = 8  # pixels
+#: Pixels around the subject in which the subject's layer still has the subject's colours.
+_BEYOND = 8
 _SOURCE, _CUTOUT = "Source", "Cutout"
 _CHANNELS = (ChannelID.CHANNEL_0, ChannelID.CHANNEL_1, ChannelID.CHANNEL_2, ChannelID.TRANSPARENCY_MASK)
 
 
 def build(cutout: Cutout, metadata: LoadedImage | None, progress: Progress) -> PSD:
-    """The document in memory. Raises Unwritable where a PSD cannot hold it; progress hears "save" from 0 to 0.5."""
+    """Make the document in memory.
+
+    Parameters
+    ----------
+    cutout
+        Finished.
+    metadata
+        The photo that the pixels came from, or None.
+    progress
+        Hears "save" from 0 to 0.5, and may raise Cancelled.
+
+    Raises
+    ------
+    Unwritable
+        When the document is larger than a PSD can be.
+    """
     height, width = cutout.alpha.shape
     depth = cutout.source.dtype.itemsize * 8
     header = FileHeader(channels=4, height=height, width=width, depth=depth, color_mode=ColorMode.RGB)
@@ -90,12 +107,16 @@ def build(cutout: Cutout, metadata: LoadedImage | None, progress: Progress) -> P
 
 
 def write(document: PSD, file: CheckedFile) -> None:
+    """Write a document from `build`."""
     file.fraction = 0.5
     document.write(cast(IO[bytes], file))
 
 
 def check(path: Path, cutout: Cutout, progress: Progress) -> bool:
-    """Whether the file read back holds every pixel of both layers, the mask and the merged picture; "save" 0.7 to 1."""
+    """Read the file back; return whether it holds every pixel of the layers, the mask and the merged picture.
+
+    `progress` hears "save" from 0.7 to 1, and may raise Cancelled.
+    """
     with open(path, "rb") as stream:
         document = patiently(lambda: PSD.read(stream), progress, "save", 0.7)
     height, width = cutout.alpha.shape
@@ -173,7 +194,7 @@ def _packed(rows: Rows, channels: int, height: int, step: Step) -> list[tuple[by
 
 
 def _packed_constant(height: int, width: int, depth: int) -> tuple[bytes, bytes]:
-    """A plane that is full everywhere: every row is the same."""
+    """A channel that is opaque everywhere, packed: every row is the same."""
     row = encode_rle(b"\xff" * (width * depth // 8), width, 1, depth, 1)
     return row[:2] * height, row[2:] * height
 
@@ -214,7 +235,7 @@ def _bands(rows: Rows, height: int) -> Iterator[tuple[int, int]]:
 
 
 def _steps(progress: Progress, total: int, start: float, share: float) -> Step:
-    """Counts rows that are done and reports them as a part of the whole."""
+    """Return a Step that counts rows, and reports them as a share of `total`."""
     done = 0
 
     def step(rows: int) -> None:

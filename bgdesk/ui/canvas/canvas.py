@@ -24,7 +24,7 @@ from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.brush_outline import Outline
 from bgdesk.ui.canvas.frame import Frame
 from bgdesk.ui.canvas.render import Layers, Look, Scene, View
-from bgdesk.ui.canvas.tools import Brush, BrushTool, Gesture, PanTool, PointerTool, SizeTool, Strokes, Tool, swapped
+from bgdesk.ui.canvas.tools import Brush, BrushTool, PanTool, PointerEvent, PointerTool, SizeTool, Strokes, Tool, swapped
 from bgdesk.ui.canvas.viewport import Point, Viewport
 from bgdesk.ui.kit import system
 
@@ -189,6 +189,13 @@ class Canvas(QWidget):
         if self._viewport is not None:
             self._go(self._viewport.zoomed_to_centre(1.0))
 
+    def show_place(self, place: tuple[float, float], scale: float) -> None:
+        """Bring a place of the photo, (x, y), to the middle at this zoom (1 is 100 %)."""
+        if self._viewport is not None:
+            viewport = self._viewport.zoomed_to_centre(scale)
+            x, y = viewport.to_screen(*place)
+            self._go(viewport.panned(self._screen.width / 2 - x, self._screen.height / 2 - y))
+
     def zoom_step(self, direction: int) -> None:
         if self._viewport is not None:
             self._go(self._viewport.stepped(direction))
@@ -245,11 +252,11 @@ class Canvas(QWidget):
         self._stain(rect)
         return rect
 
-    def _gesture(self, position: QPointF, modifiers: Qt.KeyboardModifier) -> Gesture:
+    def _gesture(self, position: QPointF, modifiers: Qt.KeyboardModifier) -> PointerEvent:
         ratio = self.devicePixelRatioF()
         screen = Point(position.x() * ratio, position.y() * ratio)
         photo = self._viewport.to_photo(*screen) if self._viewport else screen
-        return Gesture(
+        return PointerEvent(
             photo, screen, bool(modifiers & Qt.KeyboardModifier.ShiftModifier), bool(modifiers & Qt.KeyboardModifier.AltModifier)
         )
 

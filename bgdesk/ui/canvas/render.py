@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Pixels, Trimap
-from bgdesk.core.brush import paint as paint_stretch
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.pixels.brush import paint as paint_stretch
 from bgdesk.core.recipe import EdgeRecipe
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.blending import alpha_bytes, blend, dots, falling, rising, spread

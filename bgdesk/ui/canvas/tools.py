@@ -22,7 +22,7 @@ class Tool(Enum):
 
 
 @dataclass(frozen=True)
-class Gesture:
+class PointerEvent:
     """One pointer event. photo: where, in photo coordinates; screen: where, in device pixels; shift, alt: keys held."""
 
     photo: Point
@@ -39,9 +39,9 @@ class PointerTool(Protocol):
         """Between press and release."""
         ...
 
-    def press(self, gesture: Gesture) -> None: ...
-    def move(self, gesture: Gesture) -> None: ...
-    def release(self, gesture: Gesture) -> None: ...
+    def press(self, gesture: PointerEvent) -> None: ...
+    def move(self, gesture: PointerEvent) -> None: ...
+    def release(self, gesture: PointerEvent) -> None: ...
     def cancel(self) -> None: ...
 
 
@@ -135,7 +135,7 @@ class BrushTool:
         """Another photo: a straight line must not begin where the last one ended."""
         self._last = None
 
-    def press(self, gesture: Gesture) -> None:
+    def press(self, gesture: PointerEvent) -> None:
         if not self._ready():
             return
         self._label = swapped(self._brush.label) if gesture.alt else self._brush.label
@@ -148,13 +148,13 @@ class BrushTool:
         if start != gesture.photo:
             self.move(gesture)
 
-    def move(self, gesture: Gesture) -> None:
+    def move(self, gesture: PointerEvent) -> None:
         if self._active and self._last is not None and gesture.photo != self._last:
             start, self._last = self._last, gesture.photo
             self._strokes.stroke_extend(gesture.photo)
             self._touched = self._touched.union(self._paint(start, gesture.photo, self._radius, self._label))
 
-    def release(self, gesture: Gesture) -> None:
+    def release(self, gesture: PointerEvent) -> None:
         if self._active:
             self.move(gesture)
             self._active = False
@@ -178,15 +178,15 @@ class PanTool:
     def active(self) -> bool:
         return self._from is not None
 
-    def press(self, gesture: Gesture) -> None:
+    def press(self, gesture: PointerEvent) -> None:
         self._from = gesture.screen
 
-    def move(self, gesture: Gesture) -> None:
+    def move(self, gesture: PointerEvent) -> None:
         if self._from is not None:
             before, self._from = self._from, gesture.screen
             self._pan(gesture.screen.x - before.x, gesture.screen.y - before.y)
 
-    def release(self, gesture: Gesture) -> None:
+    def release(self, gesture: PointerEvent) -> None:
         self.move(gesture)
         self._from = None
 
@@ -205,14 +205,14 @@ class SizeTool:
     def active(self) -> bool:
         return self._origin is not None
 
-    def press(self, gesture: Gesture) -> None:
+    def press(self, gesture: PointerEvent) -> None:
         self._origin = gesture.screen.x, self._brush.diameter
 
-    def move(self, gesture: Gesture) -> None:
+    def move(self, gesture: PointerEvent) -> None:
         if self._origin is not None:
             self._brush.set_diameter(self._origin[1] + (gesture.screen.x - self._origin[0]) / self._scale())
 
-    def release(self, gesture: Gesture) -> None:
+    def release(self, gesture: PointerEvent) -> None:
         self.move(gesture)
         self._origin = None
 

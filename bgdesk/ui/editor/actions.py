@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
+from bgdesk.core.formats import Format
 from bgdesk.ui.kit.icons import Icons
 
 
@@ -34,13 +35,17 @@ class ActionSpec:
     short: str = ""  #: text for narrow buttons
 
 
+def export_id(format: Format) -> str:
+    """The id of the command that exports in this format."""
+    return f"action.export.{format.value}"
+
+
 ACTIONS: tuple[ActionSpec, ...] = (
     ActionSpec("action.open", "Open…", "File", ("Ctrl+O",), "open", hint="Open photos or a folder of them"),
     ActionSpec("action.queue", "Folder queue…", "File", ("Ctrl+B",), "queue", hint="Cut out whole folders while you do something else"),
     ActionSpec("action.sample", "Open a sample", "File", (), "sample"),
     ActionSpec("action.export", "Export…", "-File", ("Ctrl+E",), "export", hint="Save the cut-out in the format used last"),
-    ActionSpec("action.export.png", "Export as PNG…", "File", (), hint="One picture with straight alpha"),
-    ActionSpec("action.export.psd", "Export as PSD…", "File", (), hint="Layers: the untouched photo, and the subject with its mask"),
+    *(ActionSpec(export_id(format), f"Export as {format.facts.title}…", "File", (), hint=format.facts.hint) for format in Format),
     ActionSpec(
         "action.put_back",
         "Put back into the queue",

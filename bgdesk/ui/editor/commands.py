@@ -1,4 +1,4 @@
-"""What the actions do that need more than one call: opening, pasting, exporting, dialogs, and leaving."""
+"""The longer commands of the main window: opening, pasting, exporting, dialogs, networks, the queue."""
 
 import itertools
 import logging
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: A folder with as many photos is better done by a queue than opened one by one.
+#: From this many photos in a folder on, a queue is suggested.
 MANY = 25
 
 
 class Commands:
-    """Holds no state of the document; `window` is the parent of dialogs, `tell` shows a message."""
+    """Carries out commands on the session. window: parent of dialogs. tell: shows a message. make_queue_controller: called once."""
 
     def __init__(
         self, services: Services, window: QWidget, tell: Callable[[Message], None], make_queue_controller: "Callable[[], QueueController]"
@@ -70,7 +70,7 @@ class Commands:
             self._session.open(paths)
 
     def sample(self) -> None:
-        """The first photo of resources/samples."""
+        """Open the first photo of resources/samples."""
         folder = resource("samples")
         photos = sorted(path for path in folder.glob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
         if photos:
@@ -82,7 +82,7 @@ class Commands:
         self.take(QGuiApplication.clipboard().mimeData(), "Pasted picture")
 
     def take(self, mime: QMimeData | None, name: str) -> None:
-        """Open what was dropped or pasted; None is an empty clipboard."""
+        """Open what was dropped or pasted. mime: None for an empty clipboard. name: for a picture without a file."""
         mime = mime or QMimeData()
         paths = incoming.paths(mime)
         if paths:
@@ -110,9 +110,9 @@ class Commands:
         self._session.remove(photo.key)
 
     def step_photo(self, direction: int) -> None:
-        """The next (+1) or previous (-1) photo of the film strip, round and round."""
+        """Select the next (+1) or previous (-1) photo of the film strip; after the last comes the first."""
         current = self._session.current
-        # One that could not be read would stop the walk: choosing it again only says so again.
+        # Skip photos that could not be read: selecting one only repeats its message.
         photos = [photo for photo in self._session.photos if photo.state is not PhotoState.FAILED or photo.thumbnail is not None]
         if len(photos) > 1:
             at = next((index for index, photo in enumerate(photos) if current and photo.key == current.key), 0)
@@ -121,7 +121,7 @@ class Commands:
     # The queue.
 
     def queue(self, sources: Sequence[Path] = ()) -> None:
-        """Show the queue's window; with sources, to set up a queue of them."""
+        """Show the queue window; with sources, set up a queue of them."""
         self._open_queue_window().show(sources)
 
     def put_back(self) -> None:
@@ -134,7 +134,7 @@ class Commands:
         return self.queue_controller
 
     def _offer_queue(self, paths: Sequence[Path]) -> None:
-        """Say what a queue is for where somebody opens a folder of many photos."""
+        """Suggest a queue if a folder with many photos was opened."""
 
         def work(_progress: Progress) -> Path | None:
             folders = [path for path in paths if path.is_dir()]
@@ -147,13 +147,13 @@ class Commands:
 
         def done(folder: Path | None) -> None:
             if folder is not None:
-                text = f"{folder.name} holds many photos. A queue cuts them all out, without anybody at the screen."
-                self._tell(Message(Severity.INFO, text, (Offer.MAKE_QUEUE,), folder))
+                text = f"{folder.name} holds many photos. A queue can cut them all out while you do something else."
+                self._tell(Message(Severity.INFO, text, offers=(Offer.MAKE_QUEUE,), path=folder))
 
         self._services.jobs.submit(Lane.IO, work, on_done=done, on_error=lambda error: log.debug("not counted", exc_info=error))
 
     def offer_unfinished(self) -> None:
-        """Say that a queue was left, if one was. Call once the window is up."""
+        """Offer to continue an unfinished queue. Call when the window is on the screen."""
 
         def work(_progress: Progress) -> "list[QueueInfo]":
             import bgdesk.batch.workers.local_pool  # noqa: F401 - so that Ctrl+B need not wait for it
@@ -167,14 +167,14 @@ class Commands:
 
                 more = f" There are {len(infos) - 1} more." if len(infos) > 2 else " There is another one." if len(infos) == 2 else ""
                 text = unfinished_text(infos[0]) + more
-                self._tell(Message(Severity.INFO, text, (Offer.RESUME_QUEUE, Offer.LATER), infos[0].folder))
+                self._tell(Message(Severity.INFO, text, offers=(Offer.RESUME_QUEUE, Offer.LATER), path=infos[0].folder))
 
         self._services.jobs.submit(Lane.IO, work, priority=Priority.BACKGROUND, on_done=done)
 
     # Photos out.
 
     def export(self, format: Format | None = None) -> bool:
-        """Ask where to, and write; False if there is nothing to export or the person thought better of it."""
+        """Ask for a name and write the current cut-out; False if there is none or the person cancelled."""
         work = self._session.work
         if work is None or not work.has_alpha:
             return False
@@ -188,7 +188,7 @@ class Commands:
         return True
 
     def name_taken(self, event: NameTaken) -> None:
-        """A file of that name has appeared since the person chose it: ask again."""
+        """A file of that name appeared after the person chose it: ask again."""
         current = self._session.current
         if current is None or current.key != event.photo:
             text = f"{event.path.name} was not exported: a file of that name is there now. Export the photo again."
@@ -226,32 +226,32 @@ class Commands:
             self._session.import_model(path, id)
 
     def choose_network(self, id: str) -> None:
-        """Use another installed network from now on, and cut the current photo out with it."""
+        """Use this network from now on, and cut the current photo out with it."""
         if id != (self._session.settings.model or self._services.store.default_id()):
             self.configure(replace(self._session.settings, model=id))
             self._services.renew_engine()
             self._session.cut_again()
 
     def choose_matting(self, id: str) -> None:
-        """Work out edges with this network from now on ("" for our own solver), the current photo's at once."""
+        """Use this network for edges from now on ("" for our own solver), and cut the current photo out with it."""
         if id != self._session.settings.matting:
             self.configure(replace(self._session.settings, matting=id))
             self._services.renew_engine()
             self._session.cut_again()
 
     def choose_reach(self, reach: str) -> None:
-        """How far strokes reach from now on: "smart" or "exact"."""
+        """Set how far strokes reach from now on: "smart" or "exact"."""
         self.configure(replace(self._session.settings, reach=reach))
 
     def change_recipe(self, recipe: Recipe, name: str, drag: object = None) -> None:
-        """Use other choices for the current photo, as an undo step; without a photo, for new ones."""
+        """Change the current photo's recipe, as an undo step; without a photo, the recipe of new photos."""
         if self._session.work is not None:
             self._session.change_recipe(recipe, name, drag)
         else:
             self.configure(self._session.settings.with_recipe(recipe))
 
     def make_default(self) -> None:
-        """New photos begin with the current one's choices."""
+        """Use the current photo's recipe for new photos."""
         self.configure(self._session.settings.with_recipe(self._session.recipe))
         self._tell(Message(Severity.INFO, "New photos begin with this photo's edge, colours and quality."))
 
@@ -283,7 +283,7 @@ class Commands:
     # Settings and help.
 
     def configure(self, settings: Settings) -> None:
-        """Take new settings over, and write them; a disk that is full keeps them for this run."""
+        """Use new settings and write them. If writing fails, they hold until the program ends."""
         self._session.configure(settings)
         try:
             self._services.remember(settings)

@@ -2,10 +2,12 @@
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from bgdesk.ui.editor.actions import ACTIONS, label
+from bgdesk.ui.kit import system
 from bgdesk.ui.kit.controls import hint_label, named, role
+from bgdesk.ui.kit.forms import scrolling
 from bgdesk.ui.kit.icons import application_icon
 
 #: Pointer gestures, which are not in the table of actions.
@@ -43,13 +45,11 @@ class ShortcutsDialog(QDialog):
             grid.addWidget(shown, row, 0)
             grid.addWidget(QLabel(what), row, 1)
         grid.setColumnStretch(1, 1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setWidget(body)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll = scrolling(body, "shortcuts.list")
+        scroll.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the keyboard scrolls it
         scroll.setMinimumWidth(body.sizeHint().width() + 24)  # and its vertical scroll bar
         _finish(self, scroll)
-        self.resize(520, 560)
+        system.fit(self, 520, 560)
 
 
 class AboutDialog(QDialog):

@@ -22,7 +22,7 @@ from bgdesk.core.formats import Format
 from bgdesk.core.parameters import EDGE
 from bgdesk.core.recipe import AUTO, EdgeRecipe, MatteRecipe, Recipe
 from bgdesk.ui.canvas.tools import LARGEST, SMALLEST, STANDARD, Brush
-from bgdesk.ui.editor.actions import ACTIONS, Actions
+from bgdesk.ui.editor.actions import ACTIONS, Actions, export_id
 from bgdesk.ui.kit.controls import Combo, NumberSlider, Section, action_button, hint_label, named, role
 from bgdesk.ui.kit.icons import SIZE, Icons
 from bgdesk.ui.kit.theme import INSPECTOR_WIDTH, TOOL_STRIP_WIDTH
@@ -93,7 +93,6 @@ class Inspector(QFrame):
     reach_chosen = Signal(str)
     model_chosen = Signal(str)
     folded = Signal()
-    format_chosen = Signal(object)
 
     def __init__(self, actions: Actions, brush: Brush) -> None:
         super().__init__()
@@ -297,8 +296,8 @@ class Inspector(QFrame):
         self.formats.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self.formats)
         menu.setObjectName("panel.export.menu")
-        for id in ("action.export.png", "action.export.psd"):
-            menu.addAction(actions[id])
+        for format in Format:
+            menu.addAction(actions[export_id(format)])
         self.formats.setMenu(menu)
         layout.addWidget(self.export, 1)
         layout.addWidget(self.formats)

@@ -1,4 +1,4 @@
-"""The window: lays the parts out, sends gestures to the session, takes drops, and closes with care."""
+"""The main window: its layout, the handlers of its actions, drops, and closing."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,20 +16,20 @@ from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.canvas import Canvas
 from bgdesk.ui.canvas.render import View
 from bgdesk.ui.canvas.tools import Brush, Tool
-from bgdesk.ui.editor.actions import Actions
+from bgdesk.ui.editor.actions import Actions, export_id
 from bgdesk.ui.editor.commands import Commands
 from bgdesk.ui.editor.empty_state import EmptyState
 from bgdesk.ui.editor.film_strip import FilmStrip
 from bgdesk.ui.editor.inspector import GREEN_SCREEN, Inspector, ToolStrip
 from bgdesk.ui.editor.presenter import LABELS, EditorViews, Presenter
-from bgdesk.ui.editor.stage import Stage
+from bgdesk.ui.editor.stage import EditorStage
 from bgdesk.ui.editor.status_bar import StatusBar
 from bgdesk.ui.kit import incoming, system
 from bgdesk.ui.kit.controls import GiveBackFocus, named, role
 from bgdesk.ui.kit.file_dialogs import Closing
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.message_bar import MessageBar
-from bgdesk.ui.kit.theme import DARK, INSPECTOR_WIDTH, Tokens, choose, palette, style_sheet
+from bgdesk.ui.kit.theme import DARK, INSPECTOR_WIDTH, SMALLEST_WINDOW, Tokens, choose, palette, style_sheet
 from bgdesk.ui.kit.work_progress import WorkProgress
 from bgdesk.ui.queue.window.fix_bar import FixBar
 from bgdesk.ui.services import Services
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class MainWindow(QMainWindow):
-    """Views hold no truth: they show the session (see Presenter), and gestures go to it."""
+    """Shows one photo with its tools. The Presenter shows what the session reports; actions and gestures go to the session."""
 
     def __init__(self, services: Services) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class MainWindow(QMainWindow):
         self.empty = EmptyState(self.actions_)
         self.messages = MessageBar()
         self.progress = WorkProgress()
-        self.stage = Stage(self.canvas, self.empty, self.progress.bar)
+        self.stage = EditorStage(self.canvas, self.empty, self.progress.bar)
         self.strip = ToolStrip(self.actions_)
         self.inspector = Inspector(self.actions_, self.brush)
         self.film = FilmStrip()
@@ -84,7 +84,7 @@ class MainWindow(QMainWindow):
         self._presenter = Presenter(services, self.commands, views, lambda: QTimer.singleShot(0, self._leave_if_written))
         self._connect()
         self.setAcceptDrops(True)
-        self.setMinimumSize(960, 600)
+        self.setMinimumSize(*SMALLEST_WINDOW)
         self.apply_theme()
         self._unsubscribe = self._session.subscribe(self._presenter.on_event)
         self._presenter.show_all()
@@ -99,8 +99,6 @@ class MainWindow(QMainWindow):
             "action.queue": commands.queue,
             "action.put_back": commands.put_back,
             "action.export": lambda: _done(commands.export()),
-            "action.export.png": lambda: _done(commands.export(Format.PNG)),
-            "action.export.psd": lambda: _done(commands.export(Format.PSD)),
             "action.close_photo": commands.close_photo,
             "action.quit": lambda: _done(self.close()),
             "action.undo": self._session.undo,
@@ -130,6 +128,8 @@ class MainWindow(QMainWindow):
             "action.shortcuts": commands.shortcuts,
             "action.about": commands.about,
         }
+        for format in Format:
+            handlers[export_id(format)] = lambda format=format: _done(commands.export(format))  # type: ignore[misc]
         for id, label in LABELS.items():
             handlers[id] = lambda label=label: self._use(Tool.BRUSH, label)  # type: ignore[misc]
         for view in View:
@@ -169,15 +169,15 @@ class MainWindow(QMainWindow):
             self.stage.add_chip(chip)
         views, zooms = QMenu(self._view_chip), QMenu(self._zoom_chip)
         for menu in (views, zooms):
-            menu.setLayoutDirection(self.layoutDirection())  # not the chip's own, which only puts its arrow last
+            menu.setLayoutDirection(self.layoutDirection())  # the chip's own is reversed to put its arrow last
         for view in View:
             views.addAction(self.actions_["view." + view.value])
         for id in ("action.zoom.fit", "action.zoom.actual", "action.zoom.in", "action.zoom.out"):
             zooms.addAction(self.actions_[id])
         self._view_chip.setMenu(views)
         self._zoom_chip.setMenu(zooms)
-        self.resize(1280, 800)
-        self._splitter.setSizes([1280 - INSPECTOR_WIDTH, INSPECTOR_WIDTH])
+        system.fit(self, 1280, 800)
+        self._splitter.setSizes([self.width() - INSPECTOR_WIDTH, INSPECTOR_WIDTH])
         if settings.window_geometry:
             self.restoreGeometry(QByteArray.fromBase64(settings.window_geometry.encode()))
         if settings.splitter_state:
@@ -213,7 +213,7 @@ class MainWindow(QMainWindow):
     # Theme.
 
     def apply_theme(self) -> None:
-        """Choose the theme anew: the person's wish, or what the system says."""
+        """Choose the theme by the settings and the system, and use it if it is another one."""
         wish = self._session.settings.theme
         tokens = choose(
             wish,
@@ -237,7 +237,7 @@ class MainWindow(QMainWindow):
         self.canvas.set_surround(tokens.surround)
 
     def _make_queue_controller(self) -> "QueueController":
-        """The queue's window, and what it needs; none of it is loaded before somebody asks for it."""
+        """Make the queue window and what it needs. Its modules are imported here, when they are first needed."""
         from bgdesk.ui.queue.window.queue_controller import QueueController
 
         commands = self.commands
@@ -267,7 +267,7 @@ class MainWindow(QMainWindow):
     def tell(self, message: Message) -> None:
         self.messages.tell(message)
 
-    # What a person does.
+    # Tools, views and drops.
 
     def _use(self, tool: Tool, label: Label | None = None) -> None:
         if label is not None:
@@ -289,7 +289,7 @@ class MainWindow(QMainWindow):
         self.actions_["view." + following.value].trigger()
 
     def _cancel(self) -> None:
-        """Esc: the stroke first; then the work; then the message."""
+        """Esc cancels the stroke, else the work under way, else dismisses the message."""
         if self.canvas.cancel():
             self.canvas.settle_paint(tuple(self._session.pending_rects))
         elif self._session.busy is not None:
@@ -345,12 +345,12 @@ class MainWindow(QMainWindow):
         self._remember()
         if controller is not None:
             controller.end()
-        self.hide()  # at once: what is being computed may take a moment to come to a stop
+        self.hide()  # at once, because work under way takes a moment to stop
         self._session.close()
         event.accept()
 
     def _leave_if_written(self) -> None:
-        """Nothing runs any more. If the window waited for an export, it closes now; after one that failed it stays, with the message."""
+        """All work has ended: close the window if it was waiting for an export that succeeded."""
         if self._session.busy is not None:
             return
         leaving, self._leaving = self._leaving, False
@@ -386,4 +386,4 @@ def _chip(name: str, accessible: str) -> QToolButton:
 
 
 def _done(_result: bool) -> None:
-    """Handlers answer nothing."""
+    """Drop a result: handlers return None."""

@@ -1,4 +1,4 @@
-"""What the session says, onto the widgets. Nothing here is remembered: every event makes the views read the session again."""
+"""Shows on the widgets what the session reports. It keeps no state: every event makes it read the session again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ from bgdesk.core.formats import Format
 from bgdesk.core.trimap import Label
 from bgdesk.ui.canvas.canvas import Canvas
 from bgdesk.ui.canvas.tools import Brush, Tool
-from bgdesk.ui.editor.actions import Actions
+from bgdesk.ui.editor.actions import Actions, export_id
 from bgdesk.ui.editor.commands import Commands
 from bgdesk.ui.editor.empty_state import EmptyState
 from bgdesk.ui.editor.film_strip import FilmStrip
 from bgdesk.ui.editor.inspector import Inspector
-from bgdesk.ui.editor.stage import Stage
+from bgdesk.ui.editor.stage import EditorStage
 from bgdesk.ui.editor.status_bar import StatusBar
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.message_bar import MessageBar
@@ -51,7 +51,7 @@ class EditorViews:
     actions: Actions
     brush: Brush
     canvas: Canvas
-    stage: Stage
+    stage: EditorStage
     messages: MessageBar
     progress: WorkProgress
     empty: EmptyState
@@ -63,7 +63,7 @@ class EditorViews:
 
 
 class Presenter:
-    """`idle` is called when the last work has ended."""
+    """Updates `views` from the session. idle: called when all work has ended."""
 
     def __init__(self, services: Services, commands: Commands, views: EditorViews, idle: Callable[[], None]) -> None:
         self._services, self._session, self._commands, self._views, self._idle = services, services.session, commands, views, idle
@@ -128,7 +128,7 @@ class Presenter:
         self._views.inspector.show_recipe(recipe)
 
     def show_stage(self) -> None:
-        """The canvas as soon as a photo is on its way, so that the invitation to drop one does not flash up again."""
+        """Show the canvas as soon as a photo is being read, so that the empty state does not flash up between two photos."""
         on_its_way = any(photo.state in (PhotoState.LOADING, PhotoState.WAITING) for photo in self._session.photos)
         shown = self._session.work is not None or on_its_way
         if not shown and self._views.empty.isHidden():
@@ -145,14 +145,13 @@ class Presenter:
         self.show_state()
 
     def show_state(self) -> None:
-        """What can be done now, and the figures of the current photo."""
+        """Enable the actions that are possible now, and show the figures of the current photo."""
         session, work = self._session, self._session.work
         cut = work is not None and work.has_alpha
         several = len(session.photos) > 1
         for id, possible in (
             ("action.export", cut),
-            ("action.export.png", cut),
-            ("action.export.psd", cut),
+            *((export_id(format), cut) for format in Format),
             ("action.close_photo", session.current is not None),
             ("action.undo", session.can_undo),
             ("action.redo", session.can_redo),

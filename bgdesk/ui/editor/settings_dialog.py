@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QVBoxLayout, QWidget
 
 from bgdesk.app.system.settings import SETTINGS, Settings
 from bgdesk.ui.editor.inspector import STANDARD_STRENGTH
 from bgdesk.ui.kit.controls import Combo, NumberSlider, hint_label, named
+from bgdesk.ui.kit.forms import caption, form
 
 
 class SettingsDialog(QDialog):
@@ -18,21 +19,20 @@ class SettingsDialog(QDialog):
         named(self, "dialog.settings", "Settings")
         self.setWindowTitle("Settings")
         self._settings, self._changed = settings, changed
-        form = QFormLayout()
-        form.setSpacing(12)
+        rows = form()
         for name in ("theme", "device", "precision"):
-            form.addRow(SETTINGS[name].label, self._combo(name))
-        form.addRow("", hint_label("Device and precision change at the next start."))
+            rows.addRow(caption(SETTINGS[name].label), self._combo(name))
+        rows.addRow(caption(""), hint_label("Device and precision change at the next start."))
         self._strength = NumberSlider("settings.overlay", SETTINGS["overlay"].label, 0, 100, STANDARD_STRENGTH, "%")
         self._strength.set_value(round(settings.overlay * 100))
         self._strength.changed.connect(lambda value: self._take("overlay", value / 100))
-        form.addRow(self._strength)
+        rows.addRow(self._strength)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 24, 24, 16)
         layout.setSpacing(24)
-        layout.addLayout(form)
+        layout.addLayout(rows)
         layout.addWidget(buttons)
         self.setMinimumWidth(420)
 

@@ -13,7 +13,7 @@ LINE_HEIGHT = 3
 REST_MS = 1000
 
 
-class Stage(QWidget):
+class EditorStage(QWidget):
     """Shows the canvas, or `empty` while there is no photo.
 
     A banner never covers the photo: the canvas ends where the banners begin. A photo that is fitted is fitted into what is left;

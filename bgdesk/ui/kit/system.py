@@ -3,15 +3,24 @@
 from functools import cache
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl
+from PySide6.QtCore import QSize, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QStyleHints
-from PySide6.QtWidgets import QApplication, QStyle
+from PySide6.QtWidgets import QApplication, QStyle, QWidget
+
+#: What a window's frame takes of the screen, in logical pixels; a system tells only after it has shown the window.
+_FRAME = QSize(8, 40)
 
 
 def show_outside(path: Path) -> str:
     """Show a file or folder in the system's own program. Returns "", or a sentence if there is no such program."""
     found = QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
     return "" if found else f"No program was found that shows {path}. Open it by hand."
+
+
+def fit(window: QWidget, width: int, height: int) -> None:
+    """Give a window this size, in logical pixels, or what its screen has room for."""
+    room = window.screen().availableGeometry().size()
+    window.resize(min(width, room.width() - _FRAME.width()), min(height, room.height() - _FRAME.height()))
 
 
 @cache

@@ -11,6 +11,8 @@ TOOL_STRIP_WIDTH = 48
 INSPECTOR_WIDTH = 280
 FILM_STRIP_HEIGHT = 96
 STATUS_HEIGHT = 24
+#: Windows can be used from this size on: a 1366 × 768 screen at 150 % has 910 × 512.
+SMALLEST_WINDOW = (800, 460)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -28,6 +27,7 @@ from bgdesk.core.errors import BgdeskError
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import hint_label, named, role
 from bgdesk.ui.kit.file_dialogs import Ask
+from bgdesk.ui.kit.forms import scrolling
 from bgdesk.ui.networks.own_network_dialog import OwnNetworkDialog
 from bgdesk.ui.services import NetworkStore
 
@@ -83,13 +83,7 @@ class ModelsDialog(QDialog):
         self._cards = QVBoxLayout(cards)
         self._cards.setContentsMargins(0, 0, 0, 0)
         self._cards.setSpacing(8)
-        self._list = QScrollArea()
-        self._list.setObjectName("models.list")
-        self._list.setWidgetResizable(True)
-        self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._list.setFrameShape(QFrame.Shape.NoFrame)
-        self._list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self._list.setWidget(cards)
+        self._list = scrolling(cards, "models.list")
         self._progress = QProgressBar()
         named(self._progress, "models.progress", "Progress")
         self._progress.setTextVisible(False)
@@ -120,6 +114,7 @@ class ModelsDialog(QDialog):
         layout.addLayout(work)
         layout.addWidget(buttons)
         self.setMinimumWidth(600)
+        buttons.button(QDialogButtonBox.StandardButton.Close).setFocus()  # Return must not begin a long check
         self.finished.connect(self._closed)
         self.refresh()
         self.show_busy()

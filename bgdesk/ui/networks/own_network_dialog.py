@@ -4,14 +4,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
 
 from bgdesk.app.networks.onnx_presets import PRESETS, Description, describe, parse_size, parse_three
 from bgdesk.core.errors import ModelError
 from bgdesk.core.geometry import Size
 from bgdesk.core.network import NetworkSpec
+from bgdesk.ui.kit import system
 from bgdesk.ui.kit.controls import Combo, hint_label, named, role
 from bgdesk.ui.kit.file_dialogs import Ask
+from bgdesk.ui.kit.forms import caption, form, scrolling
 from bgdesk.ui.kit.words import licence_line
 
 _KINDS = (("segment", "Finds the subject of a photo"), ("matte", "Works out edges, from photo and trimap"))
@@ -52,12 +54,10 @@ class OwnNetworkDialog(QDialog):
         self._error = QLabel()
         named(self._error, "own.error", "Problem")
         self._error.setWordWrap(True)
-        form = QFormLayout()
-        form.setSpacing(8)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignVCenter)
-        form.addRow("File", file)
-        form.addRow("Preset", self._preset)
-        form.addRow("", self._terms)
+        rows = form()
+        rows.addRow(caption("File"), file)
+        rows.addRow(caption("Preset"), self._preset)
+        rows.addRow(caption(""), self._terms)
         for text, field in (
             ("Id", self._id),
             ("Title", self._title),
@@ -68,7 +68,7 @@ class OwnNetworkDialog(QDialog):
             ("Licence", self._licence),
             ("Commercial use", self._use),
         ):
-            form.addRow(text, field)
+            rows.addRow(caption(text), field)
         self._import = QPushButton("Import")
         named(self._import, "own.import", "Import")
         role(self._import, "main")
@@ -77,10 +77,12 @@ class OwnNetworkDialog(QDialog):
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
         buttons.addButton(self._import, QDialogButtonBox.ButtonRole.ActionRole)
         buttons.rejected.connect(self.reject)
+        body = QWidget()
+        body.setLayout(rows)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(24, 24, 24, 16)
         layout.setSpacing(16)
-        layout.addLayout(form)
+        layout.addWidget(scrolling(body, "own.form"), 1)
         layout.addWidget(self._error)
         layout.addWidget(buttons)
         self.setMinimumWidth(520)
@@ -89,6 +91,9 @@ class OwnNetworkDialog(QDialog):
         self._use.currentIndexChanged.connect(lambda _index: self._show_terms())
         self._show_terms()
         self._say("")
+        margins = layout.contentsMargins()
+        rest = margins.top() + margins.bottom() + layout.spacing() + buttons.sizeHint().height()
+        system.fit(self, 520, body.sizeHint().height() + rest + 8)
 
     def _choose(self) -> None:
         path = self._ask.network_file(self, "a network")

@@ -6,10 +6,10 @@ import numpy as np
 
 from bgdesk.app.session.photos import PhotoState
 from bgdesk.app.work.events import AlphaChanged, ForegroundChanged, HistoryChanged, LabelsChanged, Offer, Severity
-from bgdesk.core.brush import RIM
 from bgdesk.core.errors import MattingError
 from bgdesk.core.formats import Format
 from bgdesk.core.geometry import Rect
+from bgdesk.core.pixels.brush import RIM
 from bgdesk.core.recipe import ExportRecipe
 from bgdesk.core.trimap import Label
 

@@ -45,7 +45,7 @@ def test_exact_strokes_flow_nowhere(desk: Any) -> None:
     assert [reach for reach, *_ in desk.engine.reaches] == [Reach.EXACT, Reach.SMART]
 
 
-def test_a_flow_leaves_earlier_strokes_alone(desk: Any) -> None:
+def test_a_flow_leaves_the_core_of_earlier_strokes_alone(desk: Any) -> None:
     desk.open()
     desk.engine.flows = True
     desk.stroke((165, 20), label=Label.BACKGROUND, radius=4)
@@ -53,7 +53,7 @@ def test_a_flow_leaves_earlier_strokes_alone(desk: Any) -> None:
     desk.stroke((150, 20), radius=5)
     desk.settle()
     trimap = desk.session.work.labels
-    assert (trimap[18:23, 163:168] == Label.BACKGROUND).all()
+    assert (trimap[19:22, 164:167] == Label.BACKGROUND).all()
     assert trimap[20, 140] == Label.FOREGROUND
     assert [again for _, _, again in desk.engine.reaches] == [False, False]
     desk.stroke((40, 150), label=Label.UNKNOWN)
@@ -114,7 +114,7 @@ def test_a_flow_does_not_take_what_was_painted_meanwhile(desk: Any) -> None:
     assert (work.solved[20, 164:167] == 0).all()
 
 
-def test_a_flow_does_not_take_what_was_painted_unknown(desk: Any) -> None:
+def test_a_flow_does_not_take_the_core_of_what_was_painted_unknown(desk: Any) -> None:
     desk.open()
     desk.stroke((165, 20), label=Label.UNKNOWN, radius=4)
     desk.settle()
@@ -122,7 +122,7 @@ def test_a_flow_does_not_take_what_was_painted_unknown(desk: Any) -> None:
     desk.stroke((150, 20), radius=5)
     desk.settle()
     trimap = desk.session.work.labels
-    assert (trimap[20, 162:168] == Label.UNKNOWN).all()
+    assert (trimap[20, 163:167] == Label.UNKNOWN).all()
     assert trimap[20, 158] == Label.FOREGROUND  # up to there it flows
 
 

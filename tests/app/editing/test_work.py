@@ -215,12 +215,14 @@ def test_spill_is_taken_off_the_whole_photo(cut: Work, fake_engine: Any) -> None
 
 
 def test_a_cutout_of_another_quality_leaves_its_colours_as_they_are(cut: Work) -> None:
-    cut.adopt(Cutout(cut.source, cut.solved, cut.source, cut.labels, recipe=MatteRecipe(quality=Quality.BEST)))
+    cut.adopt(
+        Cutout(source=cut.source, alpha=cut.solved, foreground=cut.source, trimap=cut.labels, recipe=MatteRecipe(quality=Quality.BEST))
+    )
     assert cut.stale == ()
 
 
 def test_a_cutout_made_with_another_recipe_leaves_its_colours_stale(cut: Work) -> None:
-    cutout = Cutout(cut.source, cut.solved, cut.source, cut.labels, recipe=MatteRecipe(strength=0.5))
+    cutout = Cutout(source=cut.source, alpha=cut.solved, foreground=cut.source, trimap=cut.labels, recipe=MatteRecipe(strength=0.5))
     cut.adopt(cutout)
     assert list(cut.stale) == [cut.rect]
     cut.recipe = Recipe(matte=MatteRecipe(strength=0.5))

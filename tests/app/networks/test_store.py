@@ -29,11 +29,22 @@ def sha256(data: bytes) -> str:
 
 
 def source(kind: str, data: bytes = ONNX) -> Source:
-    return Source(kind, len(data), sha256(data), url=f"https://example.org/{kind}")
+    return Source(kind=kind, size=len(data), sha256=sha256(data), url=f"https://example.org/{kind}")
 
 
 def entry(id: str, *sources: Source, default: bool = False) -> CatalogEntry:
-    return CatalogEntry(id, id.title(), "isnet", "Apache-2.0", "https://example.org", True, "https://example.org", sources, default)
+    here = "https://example.org"
+    return CatalogEntry(
+        id=id,
+        title=id.title(),
+        net="isnet",
+        licence="Apache-2.0",
+        licence_url=here,
+        commercial=True,
+        homepage=here,
+        sources=sources,
+        default=default,
+    )
 
 
 CATALOG = (entry("small", source("a", OTHER)), entry("big", source("a"), source("b"), default=True))

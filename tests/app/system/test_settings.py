@@ -25,7 +25,6 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
         shift=-1.25,
         feather=3,
         folded=("panel.shadow",),
-        window_state="AAE=",
     )
     settings.save(chosen, file)
     assert settings.load(file) == chosen
@@ -85,7 +84,7 @@ def test_another_broken_file_does_not_replace_the_first(tmp_path: Path, expect_l
         ("folded", "brush"),
         ("folded", [1]),
         ("export_format", "exe"),
-        ("window_state", None),
+        ("splitter_state", None),
         ("from_a_newer_version", {"a": 1}),
     ],
 )

@@ -16,7 +16,7 @@ from bgdesk.batch.journal.folder import QueueError
 from bgdesk.batch.journal.journal import About, Journal, Ledger
 from bgdesk.batch.model.values import BatchRecipe, Decision, Existing, Item, LedgerEntry, Outcome, Planned, QueueKind, State, Written
 from bgdesk.batch.outputs import placing
-from bgdesk.batch.run.finisher import Finisher
+from bgdesk.batch.run.finisher import QueueFinisher
 
 NAMES = ("shoe-a.png", "shoe-b.png")
 
@@ -91,7 +91,7 @@ class Scene:
         self.close()
         self.journal, self.ledger = Journal(self.folder / "journal.sqlite"), Ledger(self.folder / "ledger.sqlite")
         self.journal.load()
-        self.finisher = Finisher("261126-ab12", self.journal.about(), self.journal, self.ledger)
+        self.finisher = QueueFinisher("261126-ab12", self.journal.about(), self.journal, self.ledger)
         self.finisher.recover()
 
     def close(self) -> None:

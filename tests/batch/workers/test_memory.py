@@ -10,6 +10,7 @@ from bgdesk.batch.model.values import BatchRecipe, Fallback, Variant
 from bgdesk.batch.workers.memory import Cost, Station, admits, cost, cost_of, default_memory, need
 from bgdesk.core.formats import Format
 from bgdesk.core.geometry import Size
+from bgdesk.core.recipe import EdgeRecipe
 from tests.batch.workers.workers import photo_at
 
 PHOTO = Cost(loading=7, read=3, computing=24, cut=11, saving=20)
@@ -75,6 +76,7 @@ def test_a_photo_s_head_is_enough(tmp_path: Path) -> None:
         BatchRecipe(variants=(Variant(background=(255, 255, 255)),)),
         BatchRecipe(variants=(Variant(), Variant(name="large", size=8000))),
         BatchRecipe(gate=0.5, fallback=Fallback()),
+        BatchRecipe(edge=EdgeRecipe(feather=2)),
     ],
 )
 def test_what_takes_more_is_counted_as_more(dearer: BatchRecipe) -> None:

@@ -147,7 +147,7 @@ def test_a_size_that_the_file_does_not_take(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"was made for 32×32 pixels, not for 64×64. Leave --size out"):
         take(weighted(tmp_path / "n.onnx", size=(32, 32)))
     with pytest.raises(ModelError, match=r"takes photos of any size. Say which one it was trained for, with --size"):
-        take(weighted(tmp_path / "n.onnx"), NetworkSpec(NetworkKind.SEGMENT, None, (0.0,) * 3, (1.0,) * 3))
+        take(weighted(tmp_path / "n.onnx"), NetworkSpec(kind=NetworkKind.SEGMENT, size=None, mean=(0.0,) * 3, std=(1.0,) * 3))
     patches = one_node(tmp_path / "n.onnx", "SpaceToDepth", blocksize=48)
     with pytest.raises(ModelError, match=r"could not be run on a picture of 64×64 pixels"):
         take(patches)
@@ -157,7 +157,7 @@ def test_answers_that_are_no_numbers(tmp_path: Path) -> None:
     """On the sample at import; and later, when only some photo brings it out."""
     nodes = [helper.make_node("ReduceMin", ["image"], ["low"], axes=[1]), helper.make_node("Sqrt", ["low"], ["y"])]
     path = save(tmp_path / "n.onnx", nodes, [("image", (1, 3, "h", "w"))], [("y", None)])
-    below = NetworkSpec(NetworkKind.SEGMENT, Size(64, 64), (2.0,) * 3, (1.0,) * 3)
+    below = NetworkSpec(kind=NetworkKind.SEGMENT, size=Size(64, 64), mean=(2.0,) * 3, std=(1.0,) * 3)
     with pytest.raises(ModelError, match=r"values that are not numbers \(NaN or infinite\) on a sample"):
         take(path, below)
     nodes = [helper.make_node("ReduceMax", ["image"], ["high"], axes=[1]), helper.make_node("Log", ["high"], ["y"])]
@@ -199,7 +199,7 @@ def test_descriptions_that_make_no_sense(tmp_path: Path, field: str, value: Any,
 
 def test_a_size_that_is_not_a_multiple() -> None:
     with pytest.raises(ModelError, match="multiples of 32, and 1000×1000 is not"):
-        NetworkSpec(NetworkKind.SEGMENT, Size(1000, 1000), (0.0,) * 3, (1.0,) * 3, multiple=32).check()
+        NetworkSpec(kind=NetworkKind.SEGMENT, size=Size(1000, 1000), mean=(0.0,) * 3, std=(1.0,) * 3, multiple=32).check()
 
 
 def test_without_onnx_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def test_nothing_is_written_down_about_the_person(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_values_reach_the_network_as_described(tmp_path: Path, kind: type) -> None:
     """The red of a photo comes back through mean, deviation and weights, at the photo's own size."""
-    spec = NetworkSpec(NetworkKind.SEGMENT, Size(64, 64), (0.5, 0.1, 0.2), (0.25, 0.5, 0.5))
+    spec = NetworkSpec(kind=NetworkKind.SEGMENT, size=Size(64, 64), mean=(0.5, 0.1, 0.2), std=(0.25, 0.5, 0.5))
     network = take(weighted(tmp_path / "n.onnx", (0.25, 0.0, 0.0), 0.5, last=""), spec)
     assert network.spec.activation == "none"
     pipeline = Pipeline(lambda: network)
@@ -53,7 +53,7 @@ def test_values_reach_the_network_as_described(tmp_path: Path, kind: type) -> No
 
 
 def test_values_from_0_to_255(tmp_path: Path) -> None:
-    spec = NetworkSpec(NetworkKind.SEGMENT, Size(64, 64), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), scale=1.0)
+    spec = NetworkSpec(kind=NetworkKind.SEGMENT, size=Size(64, 64), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), scale=1.0)
     network = take(weighted(tmp_path / "n.onnx", (1 / 255, 0.0, 0.0), last=""), spec)
     assert np.abs(Pipeline(lambda: network).segment(photo())[45] - np.linspace(0, 1, 120)).max() < 0.02
 
@@ -64,7 +64,10 @@ def test_the_last_step_is_done_once(tmp_path: Path, said: str, last: str) -> Non
     """The same network is exported with and without its sigmoid; whatever was said, the matte is the same."""
     path = weighted(tmp_path / "n.onnx", (8.0, 0.0, 0.0), -4.0, last=last)
     trial = attempt(
-        path, "n.onnx", NetworkSpec(NetworkKind.SEGMENT, Size(64, 64), (0.0,) * 3, (1.0,) * 3, activation=Activation(said)), True
+        path,
+        "n.onnx",
+        NetworkSpec(kind=NetworkKind.SEGMENT, size=Size(64, 64), mean=(0.0,) * 3, std=(1.0,) * 3, activation=Activation(said)),
+        True,
     )
     assert trial.spec.activation == ("none" if last else "sigmoid")
     assert bool(trial.notes) == (said not in ("auto", trial.spec.activation))
@@ -74,7 +77,7 @@ def test_the_last_step_is_done_once(tmp_path: Path, said: str, last: str) -> Non
 
 
 def test_stretched_answers_fill_the_range(tmp_path: Path) -> None:
-    spec = NetworkSpec(NetworkKind.SEGMENT, Size(64, 64), (0.0,) * 3, (1.0,) * 3, stretch=True)
+    spec = NetworkSpec(kind=NetworkKind.SEGMENT, size=Size(64, 64), mean=(0.0,) * 3, std=(1.0,) * 3, stretch=True)
     matte = Pipeline(lambda: take(weighted(tmp_path / "n.onnx", (0.2, 0.0, 0.0), 0.3, last=""), spec)).segment(photo())
     assert (matte.min(), matte.max()) == (0, 1)
 
@@ -94,13 +97,16 @@ def test_half_precision(tmp_path: Path) -> None:
 )
 def test_a_photo_that_keeps_its_shape(size: Size, given: Size) -> None:
     assert (
-        OnnxNet(NetworkSpec(NetworkKind.SEGMENT, Size(64, 64), (0.0,) * 3, (1.0,) * 3, fit=Fit.ASPECT, multiple=32)).size_for(size) == given
+        OnnxNet(
+            NetworkSpec(kind=NetworkKind.SEGMENT, size=Size(64, 64), mean=(0.0,) * 3, std=(1.0,) * 3, fit=Fit.ASPECT, multiple=32)
+        ).size_for(size)
+        == given
     )
 
 
 def test_a_smaller_photo_where_the_file_was_tried_with_several_sizes() -> None:
     def given(fit: Fit) -> Size:
-        spec = NetworkSpec(NetworkKind.SEGMENT, Size(128, 128), (0.0,) * 3, (1.0,) * 3, fit=fit, multiple=32)
+        spec = NetworkSpec(kind=NetworkKind.SEGMENT, size=Size(128, 128), mean=(0.0,) * 3, std=(1.0,) * 3, fit=fit, multiple=32)
         return OnnxNet(spec).size_for(Size(120, 90), 0.5)
 
     assert (given(Fit.ASPECT), given(Fit.STRETCH), given(Fit.EXACT)) == (Size(96, 64), Size(128, 128), Size(128, 128))
@@ -109,7 +115,9 @@ def test_a_smaller_photo_where_the_file_was_tried_with_several_sizes() -> None:
 def test_the_files_own_size_is_taken(tmp_path: Path) -> None:
     path = weighted(tmp_path / "n.onnx", size=(32, 96))
     for wish, insist in ((None, True), (Size(64, 64), False), (Size(96, 32), True)):
-        spec = attempt(path, "n.onnx", NetworkSpec(NetworkKind.SEGMENT, wish, (0.0,) * 3, (1.0,) * 3, fit=Fit.ASPECT), insist).spec
+        spec = attempt(
+            path, "n.onnx", NetworkSpec(kind=NetworkKind.SEGMENT, size=wish, mean=(0.0,) * 3, std=(1.0,) * 3, fit=Fit.ASPECT), insist
+        ).spec
         assert (spec.size, spec.fit) == (Size(96, 32), Fit.EXACT)
         assert OnnxNet(spec).size_for(Size(500, 500)) == Size(96, 32)
 
@@ -125,12 +133,12 @@ def test_which_output(tmp_path: Path) -> None:
     outputs: list[tuple[str, Any]] = [("means", [1, 3, 1, 1]), ("brightest", None), ("darkest", None)]
     path = save(tmp_path / "n.onnx", nodes, [("image", shape)], outputs)
     assert take(path).spec.output == "brightest"
-    named = NetworkSpec(NetworkKind.SEGMENT, Size(64, 64), (0.0,) * 3, (1.0,) * 3, output="darkest")
+    named = NetworkSpec(kind=NetworkKind.SEGMENT, size=Size(64, 64), mean=(0.0,) * 3, std=(1.0,) * 3, output="darkest")
     network = take(path, named)
     assert network.spec.output == "darkest"
     assert Pipeline(lambda: network).segment(photo()).max() == 0  # a photo without blue
     with pytest.raises(ModelError, match=r"no output called alpha. Its outputs are: means, brightest, darkest"):
-        take(path, NetworkSpec(NetworkKind.SEGMENT, Size(64, 64), (0.0,) * 3, (1.0,) * 3, output="alpha"))
+        take(path, NetworkSpec(kind=NetworkKind.SEGMENT, size=Size(64, 64), mean=(0.0,) * 3, std=(1.0,) * 3, output="alpha"))
 
 
 def opened_on(device: str, network: OnnxNetwork) -> Opened[OnnxNet]:
@@ -355,7 +363,9 @@ def test_a_real_network_gives_what_our_own_gives(onnx_originals: dict[str, Path]
     from bgdesk.app.networks.store import default_store
     from bgdesk.files.load import load
 
-    imagenet = NetworkSpec(NetworkKind.SEGMENT, Size(320, 320), (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), stretch=True)
+    imagenet = NetworkSpec(
+        kind=NetworkKind.SEGMENT, size=Size(320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), stretch=True
+    )
     network = take(onnx_originals["u2netp"], imagenet)
     pixels = load(sample).pixels
     theirs = Pipeline(lambda: network).segment(pixels)

@@ -266,6 +266,12 @@ print([kernel.__name__ for kernel in kernels if kernel.stats.cache_misses])
 """
 
 
+def test_no_module_with_kernels_is_forgotten() -> None:
+    engine = Path(prepare.__file__).parent
+    modules = {file.stem for file in engine.rglob("*.py") if "\n@kernel(" in file.read_text(encoding="utf-8")}
+    assert {kernel.__module__.rpartition(".")[2] for kernel in prepare.all_kernels()} == modules
+
+
 def test_after_one_process_has_prepared_no_other_compiles_anything() -> None:
     runs = [subprocess.run([sys.executable, "-c", USE_ALL], capture_output=True, text=True, timeout=250) for _ in range(2)]
     assert [(run.returncode, run.stderr) for run in runs] == [(0, "")] * 2

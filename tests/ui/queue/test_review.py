@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
+from PySide6.QtWidgets import QAbstractButton, QLabel
 from pytestqt.qtbot import QtBot
 
 from bgdesk.batch.model.values import BatchRecipe, Decision, State, Variant
-from bgdesk.core.arrays import Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.errors import LoadError
 from bgdesk.core.formats import Format
@@ -56,12 +56,12 @@ def test_an_item_without_outputs_shows_nothing() -> None:
 @pytest.mark.parametrize("depth", [np.uint8, np.uint16])
 def test_cutouts_are_read_with_their_opacity(tmp_path: Path, suffix: str, depth: type) -> None:
     scale = np.iinfo(depth).max // 255
-    source: Pixels = np.full((40, 50, 3), (200 * scale, 100 * scale, 50 * scale), depth)
+    source: NDArray[Any] = np.full((40, 50, 3), (200 * scale, 100 * scale, 50 * scale), depth)
     alpha = np.zeros((40, 50), np.float32)
     alpha[10:30, 10:40] = 1
     alpha[:, 25] = 0.5
     trimap = np.full((40, 50), 128, np.uint8)
-    file = save(Cutout(source, alpha, source, trimap), tmp_path / f"a{suffix}")
+    file = save(Cutout(source=source, alpha=alpha, foreground=source, trimap=trimap), tmp_path / f"a{suffix}")
     image = read_cutout(file)
     assert image.size() == QSize(50, 40)
     assert image.pixelColor(2, 2).alpha() == 0
@@ -224,10 +224,10 @@ def test_zoom_and_pan(table: Table, qtbot: QtBot, monkeypatch: pytest.MonkeyPatc
     QTest.mouseMove(canvas, QPoint(90, 100))
     QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, pos=QPoint(90, 100))
     assert canvas._centre.x() > before
-    table.press(Qt.Key.Key_Z)
-    assert not is_close()
-    table.press(Qt.Key.Key_Z, Qt.Key.Key_N)
-    assert not is_close()  # another photo is shown as a whole
+    for keys in ((Qt.Key.Key_Z,), (Qt.Key.Key_Z, Qt.Key.Key_N)):  # another photo is shown as a whole
+        table.press(*keys)
+        close: bool = canvas.is_close
+        assert not close
 
 
 def test_fix_asks_for_the_editor_and_carries_out_what_was_said_before(table: Table, qtbot: QtBot) -> None:
@@ -278,7 +278,5 @@ def test_every_control_has_a_name(table: Table) -> None:
         assert control.objectName().startswith("review.")
         assert control.accessibleName()
         assert control.toolTip()
-    canvas = table.page.findChild(QWidget, "review.canvas")
-    assert canvas is not None
-    assert canvas.accessibleName() == "Photo under review"
+    assert table.page.canvas.accessibleName() == "Photo under review"
     assert "photo1.png, 1 of 4" in table.page.canvas.accessibleDescription()

@@ -22,7 +22,7 @@ _THUMBNAIL = 96
 WIDTHS: Mapping[Column, int] = {
     Column.PICTURE: 72,
     Column.NAME: 240,
-    Column.STATE: 112,
+    Column.STATE: 136,
     Column.STAGE: 128,
     Column.TIME: 72,
     Column.CONFIDENCE: 96,
@@ -136,7 +136,9 @@ class CellDelegate(QStyledItemDelegate):
             icon.paint(painter, QRect(cell.left(), cell.center().y() - 8, 18, 18))
         quiet = item.state in (State.QUEUED, State.SKIPPED, State.REJECTED)
         painter.setPen(QColor(tokens.hint if quiet else tokens.text))
-        painter.drawText(cell.adjusted(26, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, words.state(item.state))
+        beside = cell.adjusted(26, 0, 0, 0)
+        text = painter.fontMetrics().elidedText(words.state(item.state), Qt.TextElideMode.ElideRight, beside.width())
+        painter.drawText(beside, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
 
     def _stage(self, painter: QPainter, cell: QRect, item: Item, tokens: Tokens) -> None:
         stage = self._model.stage_of(item.id) if item.state is State.RUNNING else None

@@ -1,6 +1,5 @@
 """Reads the pictures for the review, on a worker thread."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -119,8 +118,3 @@ def _fitted(image: QImage) -> QImage:
     if max(image.width(), image.height()) <= LONGEST:
         return image
     return image.scaled(LONGEST, LONGEST, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation)
-
-
-def queue_up(items: Sequence[Item], recipe: BatchRecipe) -> list[Wanted]:
-    """What to read for these items, in order."""
-    return [key for item in items if (key := wanted(item, recipe)) is not None]

@@ -25,7 +25,9 @@ from bgdesk.batch.planning.templates import Template
 from bgdesk.core.recipe import Quality
 from bgdesk.ui.kit import words
 from bgdesk.ui.kit.controls import Check, Combo, NumberSlider, hint_label, named, role
+from bgdesk.ui.kit.forms import caption, form
 from bgdesk.ui.kit.icons import Icons
+from bgdesk.ui.kit.theme import CONTROL_HEIGHT
 from bgdesk.ui.queue.setup.choices import BEST, SetupChoices
 
 _EXISTING = (
@@ -66,7 +68,7 @@ class OptionsPanel(QScrollArea):
         self.quality = self._combo("setup.quality", "Quality", [(text, quality.value) for text, quality in words.QUALITIES])
         self.model = self._combo("setup.model", "Network", [])
         self.matting = self._combo("setup.matting", "Edges", [])
-        made = _form()
+        made = form()
         made.addRow(_caption("Make", 24), self._templates)
         made.addRow(_caption(""), self.makes)
         made.addRow(_caption("Quality"), self.quality)
@@ -86,7 +88,7 @@ class OptionsPanel(QScrollArea):
         self.gate_note = hint_label()
         named(self.gate_note, "setup.gate_note", "What the gate does")
         self.fallback = self._combo("setup.fallback", "Second try", [])
-        review = _form()
+        review = form()
         review.addRow(self.gate)
         review.addRow(self.gate_note)
         review.addRow(_caption("Second try"), self.fallback)
@@ -113,12 +115,12 @@ class OptionsPanel(QScrollArea):
         self.example = hint_label()
         named(self.example, "setup.example", "Example of a name")
         self.existing = self._combo("setup.existing", "If it exists", [(text, value.value) for text, value in _EXISTING])
-        form = _form()
-        form.addRow(_caption("Folder"), line)
-        form.addRow(_caption("Names"), self.pattern)
-        form.addRow(_caption(""), self.example)
-        form.addRow(_caption("If it exists"), self.existing)
-        return form
+        rows = form()
+        rows.addRow(_caption("Folder"), line)
+        rows.addRow(_caption("Names"), self.pattern)
+        rows.addRow(_caption(""), self.example)
+        rows.addRow(_caption("If it exists"), self.existing)
+        return rows
 
     def _combo(self, name: str, accessible: str, choices: Sequence[tuple[str, str]]) -> Combo:
         combo = Combo()
@@ -252,7 +254,7 @@ class OptionsPanel(QScrollArea):
         value = self.gate.value
         self.fallback.setEnabled(value > 0)
         if value:
-            self.gate_note.setText(f"Cutouts with a confidence below {value} % wait for your review.")
+            self.gate_note.setText(f"Cutouts with a confidence below {value:g} % wait for your review.")
         else:
             self.gate_note.setText("There is no review: every cutout counts as done.")
 
@@ -278,19 +280,5 @@ def _title(text: str) -> QLabel:
     return label
 
 
-def _caption(text: str, height: int = 28) -> QLabel:
-    label = QLabel(text)
-    label.setFixedWidth(_CAPTION)
-    label.setFixedHeight(height if text else 1)
-    label.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-    return label
-
-
-def _form() -> QFormLayout:
-    form = QFormLayout()
-    form.setContentsMargins(0, 0, 0, 0)
-    form.setHorizontalSpacing(8)
-    form.setVerticalSpacing(8)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-    return form
+def _caption(text: str, height: int = CONTROL_HEIGHT) -> QLabel:
+    return caption(text, _CAPTION, height)

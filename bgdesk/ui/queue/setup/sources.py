@@ -6,7 +6,6 @@ from pathlib import Path
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
-    QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 from bgdesk.batch.model.words import place
 from bgdesk.batch.planning.scan import Order
 from bgdesk.ui.kit.controls import Check, Combo, Section, hint_label, named, role
+from bgdesk.ui.kit.forms import caption, form
 from bgdesk.ui.kit.icons import SIZE, Icons
 
 _ORDERS = (("By name", Order.NAME), ("Oldest first", Order.DATE), ("Smallest first", Order.SIZE), ("As added", Order.GIVEN))
@@ -106,11 +106,7 @@ class SourcesPanel(QWidget):
 
     def _filters(self) -> Section:
         self.filters = Section("setup.filters", "Filters")
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setHorizontalSpacing(12)
-        form.setVerticalSpacing(8)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows = form()
         self.include = self._field("setup.include", "Only names like", "*_front.*, shoe")
         self.exclude = self._field("setup.exclude", "Not names like", "*_old*")
         self.newer = self._field("setup.newer", "Changed after", "2026-03-01")
@@ -127,8 +123,8 @@ class SourcesPanel(QWidget):
             ("Changed after", self.newer),
             ("At least", self.smallest),
         ):
-            form.addRow(text, field)
-        self.filters.body.addLayout(form)
+            rows.addRow(caption(text), field)
+        self.filters.body.addLayout(rows)
         self.filters.body.setContentsMargins(16, 4, 0, 8)
         self.filters.set_folded(True)
         return self.filters

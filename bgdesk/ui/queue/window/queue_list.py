@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from bgdesk.batch.model.values import QueueKind, State
 from bgdesk.batch.model.words import count, need_review, place
 from bgdesk.batch.run.queue import QueueInfo
 from bgdesk.ui.kit.controls import hint_label, named, role
+from bgdesk.ui.kit.forms import scrolling
 from bgdesk.ui.kit.icons import SIZE, Icons
 
 _WIDEST = 720
@@ -40,16 +41,9 @@ class QueueListPage(QWidget):
         outer.addStretch(1)
         outer.addWidget(middle, 100)
         outer.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setObjectName("queues.list")
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(cards)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
+        layout.addWidget(scrolling(cards, "queues.list"))
 
     def show_queues(self, infos: Sequence[QueueInfo], open_folder: Path | None) -> None:
         """Show these, newest first. open_folder: of the queue that is open here."""

@@ -13,11 +13,12 @@ from bgdesk.app.work.jobs import Post
 from bgdesk.batch.model.values import State, Summary
 from bgdesk.batch.planning.plan import Plan
 from bgdesk.batch.run.queue import Phase, QueueInfo
-from bgdesk.ui.kit import incoming
+from bgdesk.ui.kit import incoming, system
 from bgdesk.ui.kit.controls import named, role
 from bgdesk.ui.kit.icons import Icons
 from bgdesk.ui.kit.message_bar import MessageBar
 from bgdesk.ui.kit.taskbar import TaskBar
+from bgdesk.ui.kit.theme import SMALLEST_WINDOW
 from bgdesk.ui.queue.open_queue import OpenQueue
 from bgdesk.ui.queue.progress.progress_page import ProgressPage
 from bgdesk.ui.queue.review.review_page import ReviewPage
@@ -73,8 +74,8 @@ class QueueWindow(QWidget):
         layout.addWidget(self.messages)
         layout.addWidget(self.stack, 1)
         self.setAcceptDrops(True)
-        self.setMinimumSize(960, 600)
-        self.resize(1120, 720)
+        self.setMinimumSize(*SMALLEST_WINDOW)
+        system.fit(self, 1120, 720)
         self._connect()
         self.show_page(self.setup)
 

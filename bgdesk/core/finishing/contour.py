@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bgdesk.core.arrays import Alpha, Mask
-from bgdesk.core.filters import (
+from bgdesk.core.finishing.filters import (
     Field,
     blur_reach,
     extended,

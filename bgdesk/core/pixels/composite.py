@@ -9,25 +9,38 @@ from numpy.typing import NDArray
 from bgdesk.core.arrays import Alpha, Pixels
 from bgdesk.core.cutout import Cutout
 from bgdesk.core.geometry import Rect, Size
+from bgdesk.core.pixels.resample import by_area, cubic
 from bgdesk.core.recipe import Colour
-from bgdesk.core.resample import by_area, cubic
 from bgdesk.core.trimap import Label
 
-#: What is fainter is no part of the subject's outline: five of 255 levels, which nobody sees on any background.
+#: Fainter pixels do not belong to the subject's outline: this is five of 255 levels, which nobody sees on any background.
 FAINTEST = 0.02
 
-#: An opacity that rounds to nothing in 16 bits.
+#: An opacity that rounds to 0 in 16 bits.
 _NOTHING = 0.5 / 65535
-#: What sums of weights may be off from 1.
+#: How far sums of weights may differ from 1.
 _ROUNDING = np.float32(2e-6)
+#: Rows that are computed at a time, which bounds the memory of their floats.
 _ROWS = 128
 
 
 def over(foreground: Pixels, alpha: Alpha, background: Colour) -> Pixels:
-    """The subject laid on a colour, foreground's type, rounded: foreground·alpha + background·(1 − alpha).
+    """Lay the subject on a colour.
 
-    foreground: H×W×3 uint8 or uint16. alpha: float32 H×W in [0, 1]. Exactly the foreground where alpha is 1, exactly the
-    background where it is 0.
+    Parameters
+    ----------
+    foreground
+        H×W×3 uint8 or uint16.
+    alpha
+        float32 H×W in [0, 1].
+    background
+        Red, green and blue, each 0 to 255.
+
+    Returns
+    -------
+    ndarray
+        foreground·alpha + background·(1 − alpha), H×W×3 of the foreground's type, rounded: exactly the foreground where
+        alpha is 1, exactly the background where alpha is 0.
     """
     result = np.empty_like(foreground)
     ground = _levels(background, foreground.dtype)
@@ -39,12 +52,22 @@ def over(foreground: Pixels, alpha: Alpha, background: Colour) -> Pixels:
 
 
 def subject(alpha: Alpha) -> Rect:
-    """The smallest rectangle that holds whatever can be seen of the subject; empty if there is none."""
+    """Return the smallest rectangle that holds every pixel of at least FAINTEST opacity; empty if there is none."""
     return Rect.bounding(alpha >= np.float32(FAINTEST))
 
 
 def place(photo: Rect, size: int, margin: float) -> Rect:
-    """Where on a size×size canvas a rectangle of this shape goes: as large as the margin allows, in the middle."""
+    """Return where a rectangle of this shape goes on a size×size canvas: in the middle, as large as the margin allows.
+
+    Parameters
+    ----------
+    photo
+        The rectangle, of at least one pixel; only its width and height matter.
+    size
+        The canvas's side in pixels.
+    margin
+        Share of the side that is kept free on each side, in [0, 0.45].
+    """
     room = max(1, size - 2 * round(margin * size))
     scale = room / max(photo.width, photo.height)
     width, height = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
@@ -53,11 +76,26 @@ def place(photo: Rect, size: int, margin: float) -> Rect:
 
 
 def squared(foreground: Pixels, alpha: Alpha, size: int, margin: float) -> tuple[Pixels, Alpha]:
-    """The subject alone, fitted into a size×size canvas: (colours, alpha), the types they had.
+    """Fit the subject alone into a size×size canvas.
 
-    margin: of the canvas's side, kept free on each side. Without any subject the canvas is empty. Colours are weighted with
-    their opacity while they are resized, so that what lies under transparent pixels never bleeds into the edge; around the
-    subject they go on as they are at its rim.
+    Colours are weighted with their opacity while they are resized, so that what lies under transparent pixels never bleeds
+    into the edge. Around the subject the colours of its rim go on.
+
+    Parameters
+    ----------
+    foreground
+        H×W×3 uint8 or uint16.
+    alpha
+        float32 H×W in [0, 1].
+    size
+        The canvas's side in pixels.
+    margin
+        Share of the side that is kept free on each side, in [0, 0.45].
+
+    Returns
+    -------
+    colours, alpha
+        size×size×3 of the foreground's type, and float32 size×size. Both are 0 everywhere if nothing of the subject is seen.
     """
     found = subject(alpha)
     if found.empty:
@@ -71,7 +109,7 @@ def squared(foreground: Pixels, alpha: Alpha, size: int, margin: float) -> tuple
 
 
 def resized(foreground: Pixels, alpha: Alpha, size: Size) -> tuple[Pixels, Alpha]:
-    """Colours and opacity at another size: by area where it shrinks, bicubic where it grows."""
+    """Return foreground (H×W×3) and alpha (H×W) at another size, in their types: by area where they shrink, else bicubic."""
     height, width = alpha.shape
     if (width, height) == tuple(size):
         return foreground.copy(), alpha.copy()
@@ -96,9 +134,23 @@ def resized(foreground: Pixels, alpha: Alpha, size: Size) -> tuple[Pixels, Alpha
 
 
 def rendered(cutout: Cutout, background: Colour | None = None, size: int | None = None, margin: float = 0.05) -> Cutout:
-    """The cut-out as a file of it shall show it: on a square canvas if `size` is given, on a colour if `background` is.
+    """Return the cut-out on a square canvas if `size` is given, and on a colour if `background` is given.
 
-    With neither, the very cut-out that came. Otherwise source, foreground, alpha and trimap are those of the new picture.
+    Parameters
+    ----------
+    cutout
+        Finished.
+    background
+        Red, green and blue, each 0 to 255; None: the picture stays transparent.
+    size
+        The canvas's side in pixels; None: the photo's own size.
+    margin
+        Share of the canvas's side that is kept free on each side, in [0, 0.45].
+
+    Returns
+    -------
+    Cutout
+        `cutout` itself with neither; otherwise source, foreground, alpha and trimap are those of the new picture.
     """
     foreground, alpha = cutout.foreground, cutout.alpha
     if size is None and background is None:
@@ -109,11 +161,22 @@ def rendered(cutout: Cutout, background: Colour | None = None, size: int | None 
         foreground, alpha = over(foreground, alpha, background), np.ones_like(alpha)
     trimap = np.full(alpha.shape, Label.UNKNOWN, np.uint8)
     trimap[alpha == 0], trimap[alpha == 1] = Label.BACKGROUND, Label.FOREGROUND
-    return Cutout(foreground, alpha, foreground, trimap, None, cutout.timings, cutout.device, cutout.precision, cutout.model, cutout.notes)
+    return Cutout(
+        source=foreground,
+        alpha=alpha,
+        foreground=foreground,
+        trimap=trimap,
+        matte=None,
+        timings=cutout.timings,
+        device=cutout.device,
+        precision=cutout.precision,
+        model=cutout.model,
+        notes=cutout.notes,
+    )
 
 
 def checkered(foreground: NDArray[np.uint8], alpha: Alpha, side: int = 8) -> NDArray[np.uint8]:
-    """The subject on a light checkerboard of squares of `side` pixels, H×W×3 uint8."""
+    """Return the subject on a light checkerboard with squares of `side` pixels, H×W×3 uint8."""
     height, width = alpha.shape
     dark = (np.arange(height)[:, None] // side + np.arange(width) // side) % 2
     ground = np.where(dark[:, :, None] > 0, np.float32(225), np.float32(250))

@@ -1,7 +1,8 @@
 """What the edges of a block are like, and how they move.
 
-A clean edge, hard or soft, moves by measure: its half line goes exactly so far, its profile stays. Hair has no line that could be
-moved: strands stay where the photo shows them, and fade or fill up with the density around them, which moves in their stead.
+The half line of an edge is where alpha is one half. A clean edge, hard or soft, is moved by measure: its half line moves by exactly
+the wanted length, and its profile stays. Hair has no line that could be moved: strands stay where the photo shows them, and become
+fainter or fuller with the density of the hair around them, which moves instead.
 """
 
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ import cv2
 import numpy as np
 
 from bgdesk.core.arrays import Alpha
-from bgdesk.core.contour import MARGIN, Contour, Edge, contour
-from bgdesk.core.filters import Field, blur, blur_reach, extended, field, share_below, slope, smooth_step, standing_at
+from bgdesk.core.finishing.contour import MARGIN, Contour, Edge, contour
+from bgdesk.core.finishing.filters import Field, blur, blur_reach, extended, field, share_below, slope, smooth_step, standing_at
 from bgdesk.core.geometry import Rect
 
 #: Edges are measured for the next of these lengths, so that a slider's next value finds them ready.
@@ -23,11 +24,12 @@ _TAIL = 17.0
 _CLEAN, _BLURRED = 3.0, 5.0
 #: The same for how much of an edge is made of what is thinner than 5 px: strands and the gaps between them.
 _SOLID, _HAIRY = 0.15, 0.6
-#: What is fainter than this, squared, is no strand: the grain of a glass or a flag.
+#: Structures fainter than this, squared, do not count as strands: they are the grain of a glass or a flag.
 _GRAIN = np.float32(0.002)
-#: Standard deviation of the density around hair: this much of the shift, and a pixel. Less, and strands get halos.
+#: Standard deviation of the blur that gives the density around hair: this share of the shift, and a pixel. With less, strands
+#: get halos.
 _DENSITY = 0.8
-#: What lies nearer to the old half line than this and is left over when the edge has moved on, is taken away.
+#: Alpha that is left over nearer than this to the old half line, when the edge has moved away, is removed.
 _RIM = 3.0
 #: Jags that no clean edge explains are smoothed away up to this far from the half line.
 _JAG = 2.0
@@ -38,7 +40,7 @@ _THIN = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 
 
 def span_of(length: float) -> float:
-    """The length, in pixels, for which edges are measured that move or are smoothed by `length`."""
+    """Return the length, in pixels, for which edges are measured that move or are smoothed by `length` (at most 20)."""
     return next(span for span in _SPANS if abs(length) <= span)
 
 
@@ -54,8 +56,20 @@ class Edges:
     def measured(cls, values: Alpha, part: Rect, span: float, *, moves: float, spread: int, hair_only: bool) -> "Edges":
         """Measure the edges in `part` of `values`.
 
-        span: how far around a pixel its edges are judged. moves: how far edges move. spread: depths are needed up to this many
-        pixels from where they are used. hair_only: very soft edges are moved by measure, too.
+        Parameters
+        ----------
+        values
+            float32 H×W in [0, 1].
+        part
+            The rectangle to measure, inside `values`.
+        span
+            How far around a pixel its edges are judged, in pixels.
+        moves
+            How far edges are going to move, in pixels.
+        spread
+            Depths are needed up to this many pixels from where they are used.
+        hair_only
+            Only hair is moved by density; very soft edges are moved by measure too.
         """
         softness, hairy = _character(values, part, span)
         by_density = smooth_step(hairy, _SOLID, _HAIRY)
@@ -76,7 +90,7 @@ class Edges:
 
 
 def shift_reach(amount: float) -> int:
-    """How far `shift_edges` and `shifted` read, in pixels."""
+    """Return how far around a part `shift_edges` and `shifted` read, in pixels."""
     span = span_of(amount)
     return max(int(np.ceil(span + _TAIL)) + MARGIN, blur_reach(_density_sigma(span)) + 1, _character_reach(span))
 
@@ -87,7 +101,15 @@ def shift_edges(values: Alpha, part: Rect, span: float) -> Edges:
 
 
 def shifted(values: Alpha, part: Rect, edges: Edges, amount: float) -> Alpha:
-    """The edge `amount` pixels farther out, in `part` of `values`."""
+    """Return alpha in `part` of `values` with its edge `amount` pixels farther out; farther in where `amount` is negative.
+
+    Parameters
+    ----------
+    values
+        float32 H×W in [0, 1], with at least `shift_reach(amount)` pixels around `part` wherever the photo has them.
+    edges
+        From `shift_edges`, of the same part and a span of at least |amount|.
+    """
     alpha = values[part.slices]
     moved = alpha
     if edges.line is not None:
@@ -231,7 +253,7 @@ def _softness(cubed: Field, squared: Field) -> Field:
 def _moved(alpha: Alpha, edge: Edge, softness: Field, depth: Field) -> Alpha:
     """The edge moved so that what lay at `edge.depth` lies at `depth`, with what a clean edge does not explain left in place."""
     moved = _lifted(alpha, edge.profile(edge.depth, softness), edge.profile(depth, softness))
-    # Beside the old line, something is left where alpha was no clean hard edge.
+    # Beside the old line, something is left where alpha was not a clean hard edge.
     left_over = np.clip(np.float32(_RIM) - np.abs(edge.depth), 0, 1) * np.clip(np.abs(depth - edge.depth) - np.float32(0.7), 0, 1)
     left_over *= _hard(softness)
     grows = depth > edge.depth

@@ -9,33 +9,55 @@ from bgdesk.core.arrays import Trimap
 from bgdesk.core.geometry import Rect, Size
 from bgdesk.core.trimap import Label
 
-#: Where a stroke of a known label meets the opposite one, so many pixels around it become unknown: the edge between the
-#: two is then solved, and follows the picture, instead of having the brush's own hard stairs.
+#: Where a stroke of a known label meets the opposite label, so many pixels around the stroke become unknown: the edge between
+#: the two is then solved and follows the photo, instead of showing the brush's hard stairs.
 RIM = 2
 _OPPOSITE = {int(Label.FOREGROUND): Label.BACKGROUND, int(Label.BACKGROUND): Label.FOREGROUND}
 
 
 def stretch_rect(start: tuple[float, float], end: tuple[float, float], radius: float, size: Size) -> Rect:
-    """The pixels that `paint` may touch for this stretch, clipped to a photo of `size`; empty when it misses the photo.
+    """Return the pixels that `paint` may change for this stretch, clipped to a photo of `size`; empty beside the photo.
 
-    Points are (x, y) in image coordinates: pixel (column, row) covers [column, column + 1) × [row, row + 1).
+    Parameters
+    ----------
+    start, end
+        (x, y) in pixels: pixel (column, row) covers [column, column + 1) × [row, row + 1).
+    radius
+        Of the brush, in pixels, at least 0.5.
+    size
+        Of the photo.
     """
     (x0, y0), (x1, y1) = start, end
-    reach = radius + RIM
+    farthest = radius + RIM
     return Rect(
-        int(np.floor(min(x0, x1) - reach)),
-        int(np.floor(min(y0, y1) - reach)),
-        int(np.ceil(max(x0, x1) + reach)) + 1,
-        int(np.ceil(max(y0, y1) + reach)) + 1,
+        int(np.floor(min(x0, x1) - farthest)),
+        int(np.floor(min(y0, y1) - farthest)),
+        int(np.ceil(max(x0, x1) + farthest)) + 1,
+        int(np.ceil(max(y0, y1) + farthest)) + 1,
     ).clip(size)
 
 
 def paint(trimap: Trimap, start: tuple[float, float], end: tuple[float, float], radius: float, label: int) -> Rect:
     """Set every pixel of `trimap` whose centre lies within `radius` of the segment start–end to `label`, in place.
 
-    radius in pixels, at least 0.5: the pixel under the point is always painted. Pixels of the opposite known label up to
-    RIM farther out become unknown. Returns the rectangle it may have changed (empty outside the photo). Cost follows the
-    stretch, not the photo: only its own rectangle is touched.
+    Pixels of the opposite known label up to RIM farther out become unknown. The time depends on the stretch and not on the
+    photo: only the stretch's own rectangle is read or written.
+
+    Parameters
+    ----------
+    trimap
+        uint8 H×W, values of Label.
+    start, end
+        (x, y) in pixels: pixel (column, row) covers [column, column + 1) × [row, row + 1).
+    radius
+        In pixels; a smaller one than 0.5 counts as 0.5. The pixel under `start` is always painted.
+    label
+        A value of Label.
+
+    Returns
+    -------
+    Rect
+        Nothing changed outside this rectangle; empty beside the photo.
     """
     radius = max(0.5, radius)
     height, width = trimap.shape
@@ -63,9 +85,9 @@ def paint(trimap: Trimap, start: tuple[float, float], end: tuple[float, float], 
 
 
 def paint_roughly(canvas: Trimap, points: Sequence[tuple[float, float]], radius: float, label: int) -> None:
-    """A whole stroke in one go, to within a pixel of what `paint` makes of its stretches, and without the rim; in place.
+    """Paint a whole stroke in place, to within a pixel of what `paint` makes of its stretches, and without the rim.
 
-    For asking where a hand has been: a hundred times quicker on long strokes.
+    Serves to find out where a person has painted: on long strokes this is a hundred times quicker than `paint`.
     """
     fine = 4  # bits of a pixel's fraction that OpenCV is given
     places = np.rint((np.asarray(points, np.float64) - 0.5) * (1 << fine)).astype(np.int32)
