@@ -33,7 +33,7 @@ _COARSE = 32
 #: What measuring the edges of a block takes, for a shift and for smoothing; the unit is moving those of a block full of hair.
 _MEASURING, _MEASURING_AROUND = 5.0, 8.0
 #: What steepening a block takes.
-_HARDENING = 0.05
+_HARDENING = 0.06
 #: A feather of this radius takes one unit.
 _FEATHER = 50.0
 #: Moving edges takes this part of measuring them, as long as nobody knows better.
@@ -290,12 +290,13 @@ class _Feather:
 
     def run(self, measured: _Measured, block: Rect, values: Alpha, part: Rect) -> Alpha:
         """Blurred so that 95 % of a hard edge's softness lies within `radius` to each side."""
-        soft = blur(values, self.radius / 2)[part.slices]
+        soft = blur(values, self.radius / 2)[part.slices].copy()
         # Kernels sum up to 1 only in exact arithmetic.
-        return np.where(soft > 1 - _ROUNDING, np.float32(1), np.where(soft < _ROUNDING, np.float32(0), soft))
+        soft[soft > 1 - _ROUNDING], soft[soft < _ROUNDING] = 1, 0
+        return soft
 
     def effort(self, measured: _Measured, block: Rect, unknown: float) -> float:
-        return 0.05 + self.radius / _FEATHER
+        return 0.12 + self.radius / _FEATHER
 
 
 @dataclass(frozen=True)

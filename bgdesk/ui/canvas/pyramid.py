@@ -8,7 +8,7 @@ and kept current by rectangle, so that a stroke costs its own area.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias
 
 import cv2
@@ -45,18 +45,11 @@ class Grid:
     @classmethod
     def of(cls, viewport: Viewport, rect: Rect, coarser: int = 0) -> "Grid":
         """For the screen pixels in `rect`, which must lie inside `viewport.visible`; read so many levels coarser than would be right."""
-        scale, photo = viewport.scale, viewport.photo
-        nearest = scale >= NEAREST_FROM and not coarser
+        xs, ys, nearest = _positions(viewport, coarser)
+        visible = viewport.visible
+        xs, ys = xs[rect.left - visible.left : rect.right - visible.left], ys[rect.top - visible.top : rect.bottom - visible.top]
         level = level_of(viewport) + coarser
-        factor = 1 << level
-        width, height = -(-photo.width // factor), -(-photo.height // factor)
-        xs = (np.arange(rect.left, rect.right) + 0.5 - viewport.left) / (scale * factor)
-        ys = (np.arange(rect.top, rect.bottom) + 0.5 - viewport.top) / (scale * factor)
-        if nearest:
-            xs, ys = np.floor(xs), np.floor(ys)
-        else:
-            xs, ys = np.round((xs - 0.5) * _STEPS) / _STEPS, np.round((ys - 0.5) * _STEPS) / _STEPS
-        xs, ys = np.clip(xs, 0, width - 1), np.clip(ys, 0, height - 1)
+        width, height = (-(-side // (1 << level)) for side in viewport.photo)
         crop = Rect(int(xs[0]), int(ys[0]), min(width, int(xs[-1]) + 2), min(height, int(ys[-1]) + 2))
         return cls(level, crop, nearest, (xs - crop.left).astype(np.float32), (ys - crop.top).astype(np.float32))
 
@@ -77,6 +70,21 @@ class Grid:
         """The positions spread over the rectangle, as OpenCV's remap wants them."""
         shape = (self.ys.size, self.xs.size)
         return np.ascontiguousarray(np.broadcast_to(self.xs, shape)), np.ascontiguousarray(np.broadcast_to(self.ys[:, None], shape))
+
+
+@lru_cache(maxsize=8)
+def _positions(viewport: Viewport, coarser: int) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
+    """The positions in a level that the visible columns and rows read, and whether these are whole pixels."""
+    nearest = viewport.scale >= NEAREST_FROM and not coarser
+    factor = 1 << (level_of(viewport) + coarser)
+    visible, photo = viewport.visible, viewport.photo
+    xs = (np.arange(visible.left, visible.right) + 0.5 - viewport.left) / (viewport.scale * factor)
+    ys = (np.arange(visible.top, visible.bottom) + 0.5 - viewport.top) / (viewport.scale * factor)
+    if nearest:
+        xs, ys = np.floor(xs), np.floor(ys)
+    else:
+        xs, ys = np.round((xs - 0.5) * _STEPS) / _STEPS, np.round((ys - 0.5) * _STEPS) / _STEPS
+    return np.clip(xs, 0, -(-photo.width // factor) - 1), np.clip(ys, 0, -(-photo.height // factor) - 1), nearest
 
 
 def level_of(viewport: Viewport) -> int:

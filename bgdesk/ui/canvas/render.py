@@ -34,7 +34,7 @@ LABEL_COLOURS: dict[Label, Rgb] = {
 #: How much light what is removed keeps in the overlay view, before it is tinted.
 _DIM = 0.5
 #: Rows of the screen that one thread composes at a time.
-_STRIP = 64
+_STRIP = 128
 #: How strongly paint covers the photo until the new alpha replaces it, against the tint of labels (`Look.strength`).
 _PAINT_GAIN = 1.3
 

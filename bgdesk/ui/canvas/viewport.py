@@ -5,6 +5,7 @@ screen pixel on every display. The origin is rounded to whole device pixels: pan
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from bgdesk.core.geometry import Rect, Size
@@ -75,7 +76,7 @@ class Viewport:
         height = max(1, round(self.photo.height * self.scale))
         return Rect(self.left, self.top, self.left + width, self.top + height)
 
-    @property
+    @cached_property
     def visible(self) -> Rect:
         """The device pixels of the photo that are inside the window."""
         return self.frame.clip(self.screen)

@@ -10,8 +10,11 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from bgdesk.core.finish import finish
 from bgdesk.core.geometry import Rect
+from bgdesk.core.recipe import EdgeRecipe
 from bgdesk.core.trimap import Label
+from bgdesk.ui.canvas import frame as frames
 from bgdesk.ui.canvas.canvas import Canvas
 from bgdesk.ui.canvas.render import View
 from bgdesk.ui.canvas.tools import Brush
@@ -150,3 +153,73 @@ def test_files_are_taken_once_and_only_from_this_computer(tmp_path: Any) -> None
     web.setUrls([QUrl("https://example.org/b.jpg")])
     assert incoming.paths(web) == []
     assert not incoming.acceptable(web)
+
+
+# The edge recipe.
+
+
+def ringed(width: int = 700, height: int = 500) -> Layers:
+    """Half opaque, with an edge down the middle."""
+    work = layers(width, height)
+    work.solved[:, : width // 2] = 0
+    return work
+
+
+def exact_frame_of(canvas: Canvas, qtbot: QtBot) -> Any:
+    """A copy of the frame, when nothing about it is coarse any more."""
+    frame_of(canvas)
+    qtbot.waitUntil(lambda: not canvas._frame.coarse, timeout=5000)
+    return frame_of(canvas).copy()
+
+
+def test_alpha_is_shown_as_the_edge_recipe_finishes_it(canvas: Canvas, qtbot: QtBot) -> None:
+    work, edge = ringed(), EdgeRecipe(shift=6, feather=3)
+    canvas.set_view(View.ALPHA)
+    canvas.show_document(work)
+    canvas.actual_size()
+    before = exact_frame_of(canvas, qtbot)
+    canvas.set_edge(edge)
+    after = exact_frame_of(canvas, qtbot)
+    assert canvas.viewport is not None
+    visible = canvas.viewport.visible
+    left, top = (int(part) for part in canvas.viewport.to_photo(visible.left, visible.top))
+    exported = np.rint(finish(work.solved, edge) * 255)[top : top + visible.height, left : left + visible.width]
+    assert np.array_equal(after[visible.slices][..., 0], exported)
+    assert (work.solved == ringed().solved).all()
+    # Another document is shown with the same recipe, and without one as it was solved.
+    canvas.show_document(work)
+    canvas.actual_size()
+    assert np.array_equal(exact_frame_of(canvas, qtbot), after)
+    canvas.set_edge(EdgeRecipe())
+    assert np.array_equal(exact_frame_of(canvas, qtbot), before)
+
+
+def test_a_coarse_frame_becomes_exact_when_everything_rests(canvas: Canvas, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "_AFFORDED", 0.0)
+    canvas.set_view(View.ALPHA)
+    canvas.show_document(ringed())
+    canvas.actual_size()
+    canvas.set_edge(EdgeRecipe(shift=2.4))
+    frame_of(canvas)
+    assert canvas._frame.coarse
+    shown = exact_frame_of(canvas, qtbot)
+    monkeypatch.setattr(frames, "_AFFORDED", 1e6)
+    canvas.show_document(ringed())
+    canvas.actual_size()
+    assert np.array_equal(frame_of(canvas), shown)
+
+
+def test_new_alpha_is_redrawn_as_far_as_the_recipe_carries_it(canvas: Canvas, qtbot: QtBot) -> None:
+    work = ringed()
+    canvas.set_view(View.ALPHA)
+    canvas.set_edge(EdgeRecipe(feather=40))
+    canvas.show_document(work)
+    canvas.actual_size()
+    exact_frame_of(canvas, qtbot)
+    rect = Rect(300, 240, 400, 260)
+    work.solved[rect.slices] = 1
+    canvas.alpha_changed(rect, (), False)
+    shown = exact_frame_of(canvas, qtbot)
+    canvas.show_document(work)
+    canvas.actual_size()
+    assert np.array_equal(shown, exact_frame_of(canvas, qtbot))
