@@ -269,9 +269,12 @@ def _hard(softness: Field) -> Field:
 
 def _lifted(alpha: Alpha, before: Field, after: Field) -> Alpha:
     """Alpha where the opacity around it goes from `before` to `after`: fainter, or less clear, in proportion."""
-    fainter = alpha * (1 - _lost(before, after))
-    fuller = 1 - (1 - alpha) * (1 - _lost(1 - before, 1 - after))
-    return np.where(after < before, fainter, np.where(after > before, fuller, alpha))
+    less, more = after < before, after > before
+    if less.any():
+        alpha = np.where(less, alpha * (1 - _lost(before, after)), alpha)
+    if more.any():
+        alpha = np.where(more, 1 - (1 - alpha) * (1 - _lost(1 - before, 1 - after)), alpha)
+    return alpha
 
 
 def _lost(before: Field, after: Field) -> Field:
