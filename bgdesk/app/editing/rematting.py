@@ -26,7 +26,7 @@ class Listeners:
 
     emit: Callable[[Event], None]  #: events about the photo's pixels
     tell: Callable[[tuple[str, ...]], None]  #: notes of an answer, for the person
-    pack: Callable[[], None]  #: this step holds new tiles
+    pack: Callable[[], None]  #: new tiles were recorded
     changed: Callable[[], None]  #: memory in use may have changed
     painting: Callable[[], Step | None]  #: returns the step of the gesture under way
     caught_up: Callable[[], None]  #: nothing is owed, or nothing may be worked out now
