@@ -25,8 +25,8 @@ from bgdesk.core.recipe import EdgeRecipe
 
 #: Side of a block. Smaller ones skip more of a photo, larger ones compute less of it twice.
 BLOCK = 256
-#: How much a finisher remembers, in blocks: results take 256 KiB each, measured edges up to 1.5 MiB.
-_RESULTS, _EDGES = 256, 96
+#: How many blocks a finisher remembers: results take 256 KiB each, edges up to 1 MiB, outlines 2 MiB.
+_RESULTS, _EDGES, _OUTLINES = 128, 96, 48
 _EVEN = 8192
 #: Distances in which evenness is remembered, in pixels.
 _COARSE = 32
@@ -90,7 +90,7 @@ class Finisher:
     def __init__(self, solved: Alpha, *, remember: bool = False) -> None:
         self._solved = solved
         self._photo = Rect.of_shape(solved.shape)
-        self._measured = _Measured(_EDGES if remember else 0)
+        self._measured = _Measured(remember)
         self._results = _Memory[Alpha](_RESULTS if remember else 0)
         self._even = _Memory[bool](_EVEN if remember else 0)
 
@@ -211,9 +211,9 @@ class _Memory(Generic[Kept]):
 class _Measured:
     """What steps know of blocks."""
 
-    def __init__(self, room: int) -> None:
-        self.edges = _Memory[Edges](room)
-        self.outlines = _Memory[Outline](room)
+    def __init__(self, remember: bool) -> None:
+        self.edges = _Memory[Edges](_EDGES if remember else 0)
+        self.outlines = _Memory[Outline](_OUTLINES if remember else 0)
 
 
 # Steps. Equal ones make the same of the same photo: each knows what was done before it.

@@ -97,7 +97,7 @@ def alphas(draw: st.DrawFn) -> Alpha:
         cv2.line(picture, *line, int(random.integers(0, 256)), int(random.integers(1, 3)), cv2.LINE_AA)
     alpha: Alpha = (picture.astype(np.float32) / 255).astype(np.float32)
     if draw(st.booleans()):
-        alpha = np.asarray(cv2.GaussianBlur(alpha, (0, 0), float(random.uniform(0.4, 4))), np.float32)
+        alpha = np.clip(np.asarray(cv2.GaussianBlur(alpha, (0, 0), float(random.uniform(0.4, 4))), np.float32), 0, 1)
     return alpha
 
 

@@ -327,6 +327,6 @@ def _covered(depth: Field, steep: Field, flat: Field) -> Field:
 
 def _depth_of(value: Field, steep: Field, flat: Field) -> Field:
     """The inverse of `_covered`."""
-    rest = np.minimum(value, 1 - value)
+    rest = np.maximum(np.minimum(value, 1 - value), 0)
     far = np.where(rest < flat / (2 * steep), (steep + flat) / 2 - np.sqrt(2 * steep * flat * rest), (np.float32(0.5) - rest) * steep)
     return np.where(value > 0.5, far, -far)

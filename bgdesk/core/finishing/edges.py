@@ -5,7 +5,7 @@ the wanted length, and its profile stays. Hair has no line that could be moved: 
 fainter or fuller with the density of the hair around them, which moves instead.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -49,7 +49,7 @@ class Edges:
     """The edges of one part of a picture."""
 
     line: Contour | None  #: None where nothing is moved by measure
-    softness: Field  #: standard deviation in pixels
+    softness: Field  #: standard deviation in pixels, of each pixel; from `shift_edges`, of the line's places alone
     by_density: Field | None  #: from 0, moved by measure, to 1, filled or thinned; None where it is 0 everywhere
 
     @classmethod
@@ -83,7 +83,7 @@ class Edges:
     @property
     def effort(self) -> float:
         """How long moving these edges takes, 1 for a block full of hair."""
-        return 0.2 + (0.4 if self.by_density is not None else 0) + (self.line.places.size / self.softness.size if self.line else 0)
+        return 0.2 + (0.4 if self.by_density is not None else 0) + (self.line.places.size / self.line.inside.size if self.line else 0)
 
 
 # Shift.
@@ -97,7 +97,9 @@ def shift_reach(amount: float) -> int:
 
 def shift_edges(values: Alpha, part: Rect, span: float) -> Edges:
     """Measure edges for shifts by up to `span` pixels."""
-    return Edges.measured(values, part, span, moves=span, spread=0, hair_only=False)
+    found = Edges.measured(values, part, span, moves=span, spread=0, hair_only=False)
+    places = np.zeros(0, np.intp) if found.line is None else found.line.places
+    return replace(found, softness=found.softness.ravel()[places])
 
 
 def shifted(values: Alpha, part: Rect, edges: Edges, amount: float) -> Alpha:
@@ -115,8 +117,7 @@ def shifted(values: Alpha, part: Rect, edges: Edges, amount: float) -> Alpha:
     if edges.line is not None:
         places, edge = edges.line.places, edges.line.edge
         moved = alpha.copy()
-        softness = edges.softness.ravel()[places]
-        moved.ravel()[places] = _moved(alpha.ravel()[places], edge, softness, edge.depth + np.float32(amount))
+        moved.ravel()[places] = _moved(alpha.ravel()[places], edge, edges.softness, edge.depth + np.float32(amount))
     if edges.by_density is None:
         return moved
     density = blur(values, _density_sigma(amount))
@@ -268,9 +269,12 @@ def _hard(softness: Field) -> Field:
 
 def _lifted(alpha: Alpha, before: Field, after: Field) -> Alpha:
     """Alpha where the opacity around it goes from `before` to `after`: fainter, or less clear, in proportion."""
-    fainter = alpha * (1 - _lost(before, after))
-    fuller = 1 - (1 - alpha) * (1 - _lost(1 - before, 1 - after))
-    return np.where(after < before, fainter, np.where(after > before, fuller, alpha))
+    less, more = after < before, after > before
+    if less.any():
+        alpha = np.where(less, alpha * (1 - _lost(before, after)), alpha)
+    if more.any():
+        alpha = np.where(more, 1 - (1 - alpha) * (1 - _lost(1 - before, 1 - after)), alpha)
+    return alpha
 
 
 def _lost(before: Field, after: Field) -> Field:

@@ -15,14 +15,16 @@ _MUCH = 0.08
 
 def blend(top: Bytes, bottom: Bytes, alpha: Bytes) -> Bytes:
     """top·alpha + bottom·(1 - alpha) for h×w×3 bytes and h×w alpha, rounded to nearest."""
-    partial = np.flatnonzero((alpha - np.uint8(1)) < 254)  # 0 wraps to 255
-    if partial.size > _MUCH * alpha.size:
+    mixed = np.asarray(cv2.inRange(alpha, 1, 254))
+    count = cv2.countNonZero(mixed)
+    if count > _MUCH * alpha.size:
         # OpenCV divides by the sum of both weights and a hundred thousandth, which is nothing beside 255.
         weight = alpha.astype(np.float32)
         return np.asarray(cv2.blendLinear(top, bottom, weight, 255 - weight), np.uint8)
     blended = np.array(bottom)
     cv2.copyTo(top, (alpha == 255).view(np.uint8), blended)
-    if partial.size:
+    if count:
+        partial = np.flatnonzero(mixed)
         opacity = alpha.ravel()[partial][:, None].astype(np.uint16)
         above, below = (picture.reshape(-1, 3)[partial] for picture in (top, bottom))
         total = above * opacity + below * (255 - opacity)

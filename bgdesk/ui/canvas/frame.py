@@ -18,8 +18,8 @@ from bgdesk.ui.canvas.viewport import Viewport
 
 #: More rectangles than this are drawn as their union.
 _MANY = 64
-#: What finishing alpha may take in a frame (see core.finish.Finisher.effort): 16 ms on one core, about 9 on two.
-_AFFORDED = 4.0
+#: What finishing alpha may take in a frame (see core.finish.Finisher.effort): 14 ms on one core, about 8 on two.
+_AFFORDED = 3.5
 #: What takes more has edges that were not measured yet.
 _UNMEASURED = 2.5
 #: How much coarser a frame may be.

