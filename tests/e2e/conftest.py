@@ -39,6 +39,7 @@ from bgdesk.ui.editor.main_window import MainWindow
 from bgdesk.ui.kit.bridge import Bridge
 from bgdesk.ui.kit.file_dialogs import Ask, Closing, ExportTarget
 from bgdesk.ui.services import Services
+from tests.e2e.queues import Queue
 from tests.fakes.engine import FakeEngine
 from tests.ui.fakes import Brake
 
@@ -380,3 +381,22 @@ def make_photo(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def photo(make_photo: Callable[..., Path]) -> Path:
     return make_photo()
+
+
+@pytest.fixture
+def folder(make_photo: Callable[..., Path], tmp_path: Path) -> Path:
+    """Eight photos: three doubtful ones and one that cannot be read."""
+    (tmp_path / "shoes").mkdir()
+    for name in ("1.png", "2-doubt.png", "3.png", "4-doubt.png", "5-bad.png", "6.png", "7-doubt.png", "8.png"):
+        make_photo(f"shoes/{name}", side=96)
+    return tmp_path / "shoes"
+
+
+@pytest.fixture
+def start(make_desk: Callable[..., Any]) -> Callable[..., Queue]:
+    """Start the program: a window with the queue's behind it."""
+
+    def start(brake: Brake | None = None, settings: Settings | None = None) -> Queue:
+        return Queue(make_desk(settings=settings, pools=(brake or Brake()).pool))
+
+    return start

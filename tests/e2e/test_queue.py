@@ -7,135 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PySide6
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLabel, QLineEdit, QProgressBar, QSlider, QSpinBox, QWidget
+from PySide6.QtWidgets import QAbstractButton
 
-from bgdesk.app.system.settings import Settings
 from bgdesk.app.work.events import Offer
-from bgdesk.batch.model.values import Decision, State
+from bgdesk.batch.model.values import Decision
 from bgdesk.batch.run.queue import Phase
-from bgdesk.batch.run.queue import Queue as BatchQueue
 from bgdesk.ui.editor import commands
-from bgdesk.ui.queue.open_queue import OpenQueue
-from bgdesk.ui.queue.window.queue_window import QueueWindow
+from tests.e2e.queues import CTRL, Queue, set_up
 from tests.ui.fakes import Brake
-
-CTRL = Qt.KeyboardModifier.ControlModifier
-
-
-@pytest.fixture
-def folder(make_photo: Callable[..., Path], tmp_path: Path) -> Path:
-    """Eight photos: three doubtful ones and one that cannot be read."""
-    (tmp_path / "shoes").mkdir()
-    for name in ("1.png", "2-doubt.png", "3.png", "4-doubt.png", "5-bad.png", "6.png", "7-doubt.png", "8.png"):
-        make_photo(f"shoes/{name}", side=96)
-    return tmp_path / "shoes"
-
-
-class Queue:
-    """The queue's window of a desk, and the hands on it."""
-
-    def __init__(self, desk: Any) -> None:
-        self.desk = desk
-
-    @property
-    def window(self) -> QueueWindow:
-        window: QueueWindow = self.desk.window.commands.queue_controller.window
-        return window
-
-    @property
-    def room(self) -> OpenQueue:
-        room: OpenQueue = self.desk.window.commands.queue_controller.open_queue
-        return room
-
-    @property
-    def queue(self) -> BatchQueue:
-        """The one that is open."""
-        queue = self.room.queue
-        assert queue is not None
-        return queue
-
-    @property
-    def message(self) -> str:
-        """What the message bar says; empty without one."""
-        message = self.window.messages.message
-        return "" if message is None else message.text
-
-    def call(self) -> None:
-        """Ctrl+B in the main window."""
-        main = self.desk.window
-        main.activateWindow()
-        self.desk.until(main.isActiveWindow)
-        QTest.keyClick(main, Qt.Key.Key_B, CTRL)
-        self.desk.until(lambda: self.window.isVisible())  # noqa: PLW0108 - there is no window before the key
-        self.window.resize(1120, 720)  # whatever the screen has room for
-
-    def control(self, name: str) -> Any:
-        widget = self.window.findChild(QWidget, name)
-        assert widget is not None, name
-        return widget
-
-    def sees(self, name: str) -> bool:
-        return any(widget.isVisible() for widget in self.window.findChildren(QWidget, name))
-
-    def click(self, name: str) -> None:
-        button = self.control(name)
-        assert button.isVisible(), name
-        assert button.isEnabled(), name
-        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-
-    def drop(self, *paths: Path) -> None:
-        mime = QMimeData()
-        mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-        left, plain, copy = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, Qt.DropAction.CopyAction
-        enters: Any = QPointF if PySide6.__version_info__ >= (6, 12) else QPoint
-        QApplication.sendEvent(self.window, QDragEnterEvent(enters(300, 300), copy, mime, left, plain))
-        QApplication.sendEvent(self.window, QDropEvent(QPointF(300, 300), copy, mime, left, plain))
-
-    def shows(self, page: QWidget) -> bool:
-        return self.window.stack.currentWidget() is page
-
-    def counts(self) -> dict[str, int]:
-        return {state.value: number for state, number in self.room.summary.counts.items() if number}
-
-    def finished(self) -> bool:
-        return self.room.queue is not None and self.room.phase is Phase.IDLE and self.room.summary.total > 0 and not self.room.summary.open
-
-    def key(self, key: Qt.Key) -> None:
-        QTest.keyClick(self.window.review.canvas, key)
-
-
-@pytest.fixture
-def start(make_desk: Callable[..., Any]) -> Callable[..., Queue]:
-    """Start the program: a window with the queue's behind it."""
-
-    def start(brake: Brake | None = None, settings: Settings | None = None) -> Queue:
-        return Queue(make_desk(settings=settings, pools=(brake or Brake()).pool))
-
-    return start
-
-
-def said(queue: Queue) -> str:
-    """The message that the queue's window shows."""
-    message = queue.window.messages.message
-    return "" if message is None else message.text
-
-
-def set_up(queue: Queue, folder: Path, out: Path) -> None:
-    """Ctrl+B, drop the folder, choose where to, start."""
-    queue.call()
-    queue.desk.until(lambda: queue.window.isVisible() and queue.shows(queue.window.setup))
-    queue.drop(folder)
-    queue.desk.ask.chosen = out
-    queue.click("setup.choose_output")
-    queue.desk.until(lambda: queue.control("setup.count").text() == "8 photos")
-    queue.click("setup.start")
-    queue.desk.until(lambda: queue.room.queue is not None and queue.shows(queue.window.progress))
 
 
 def test_drop_run_pause_quit_start_resume_review_report(
@@ -455,57 +339,3 @@ def test_a_second_queue_waits_until_the_first_is_done(start: Callable[..., Queue
     queue.click("queue.stop")
     queue.desk.until(lambda: queue.room.phase is Phase.STOPPING)
     queue.desk.until(lambda: not queue.control("queue.stop").isEnabled())
-
-
-def test_every_control_of_the_window_has_a_name_and_can_be_reached_by_tab(
-    start: Callable[..., Queue], folder: Path, tmp_path: Path
-) -> None:
-    queue = start()
-    set_up(queue, folder, tmp_path / "out")
-    queue.desk.until(queue.finished)
-    kinds = (QAbstractButton, QSlider, QSpinBox, QComboBox, QProgressBar, QLineEdit)
-    controls: list[Any] = [
-        control
-        for control in queue.window.findChildren(QWidget)
-        if isinstance(control, kinds)
-        and not control.objectName().startswith("qt_")
-        and not isinstance(control.parent(), QComboBox | QSpinBox | QLineEdit)
-    ]
-    assert len(controls) > 50
-    names = [control.objectName() for control in controls]
-    assert [control for control in controls if not control.objectName()] == []
-    assert sorted(set(names)) == sorted(names)
-    assert [
-        control.objectName()
-        for control in controls
-        if not (control.accessibleName() or (isinstance(control, QAbstractButton) and control.text()))
-    ] == []
-    cut = [label.text() for label in queue.window.findChildren(QLabel) if label.isVisible() and label.text() and not label.wordWrap()
-           and label.width() + 1 < label.fontMetrics().horizontalAdvance(label.text())]  # fmt: skip
-    assert cut == []
-    reached = set()
-    queue.window.activateWindow()
-    for _ in range(60):
-        focused: QWidget | None = queue.window.focusWidget()
-        reached.add("" if focused is None else focused.objectName())
-        QTest.keyClick(queue.window if focused is None else focused, Qt.Key.Key_Tab)
-    wanted = {"queue_table", "queue.filter", "queue.chip.all", "queue.retry", "queue.report", "queue.review", "queue_window.queues"}
-    assert wanted - reached == set()
-
-
-def test_the_states_of_the_table_are_told_by_word_and_the_progress_by_number(
-    start: Callable[..., Queue], folder: Path, tmp_path: Path
-) -> None:
-    queue = start()
-    set_up(queue, folder, tmp_path / "out")
-    queue.desk.until(queue.finished)
-    queue.desk.until(lambda: queue.control("queue.done").text() == "8 of 8 photos")
-    assert queue.control("queue.figures").text() == "Finished · 3 need review · 1 failed"
-    assert queue.control("queue.bar").value() == 8
-    assert queue.control("queue.chip.review").text() == "Needs review 3"
-    assert queue.control("queue_window.review").text() == "Review 3"
-    assert not queue.control("queue.go").isVisible()
-    failed = next(item for item in queue.room.items.values() if item.state is State.FAILED)
-    row = queue.window.progress.model.row_of(failed.id)
-    assert row is not None
-    assert queue.window.progress.model.index(row, 6).data().startswith("5-bad.png could not be read")
